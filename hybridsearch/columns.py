@@ -1,0 +1,145 @@
+"""Which typed column holds an attribute, and what happens when its values change type?
+
+Attributes of documents become columns of a DuckDB table. A column's type is the narrowest that
+holds every value seen: BIGINT, DOUBLE, VARCHAR, BOOLEAN, lists of these, else JSON. It only ever
+widens: whole numbers to DOUBLE, anything else to JSON. Null says nothing about a type.
+
+    columns = Columns().widened({"year": [1999, None], "tags": [["a"], []]})
+    columns["year"].type                             # "BIGINT"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from hybridsearch.jsontext import dumps
+
+LARGEST = 2**63
+SCALARS = {int: "BIGINT", float: "DOUBLE", str: "VARCHAR", bool: "BOOLEAN"}
+KINDS = {"BIGINT": "number", "DOUBLE": "number", "VARCHAR": "text", "BOOLEAN": "bool"}
+ARROW = {
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "JSON": pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """One attribute's column: `name` is the SQL name, `type` the DuckDB type."""
+
+    attribute: str
+    name: str
+    type: str
+
+    @property
+    def kind(self) -> str:
+        """number, text, bool, list or json."""
+        return "list" if self.type.endswith("[]") else KINDS.get(self.type, "json")
+
+    @property
+    def item(self) -> str:
+        """The kind of a list's items; "" for what is not a list."""
+        return KINDS[self.type[:-2]] if self.type.endswith("[]") else ""
+
+    def array(self, values: Sequence[Any]) -> pa.Array:
+        """The values as an Arrow array of this column's type."""
+        if self.type == "JSON":
+            return pa.array([None if v is None else dumps(v).decode() for v in values], pa.string())
+        if self.type.endswith("[]"):
+            return pa.array(values, pa.list_(ARROW[self.type[:-2]]))
+        return pa.array(values, ARROW[self.type])
+
+
+@dataclass(frozen=True)
+class Columns(Mapping[str, StoredColumn]):
+    """The columns of one index by attribute, in order of first sight."""
+
+    stored: tuple[StoredColumn, ...] = ()
+
+    def __getitem__(self, attribute: str) -> StoredColumn:
+        for column in self.stored:
+            if column.attribute == attribute:
+                return column
+        raise KeyError(attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return (column.attribute for column in self.stored)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @classmethod
+    def read(cls, record: Sequence[Sequence[str]]) -> Columns:
+        """The columns from their record in the store."""
+        return cls(tuple(StoredColumn(*item) for item in record))
+
+    def record(self) -> tuple[tuple[str, ...], ...]:
+        """The columns as the store keeps them."""
+        return tuple((column.attribute, column.name, column.type) for column in self.stored)
+
+    def widened(self, values: Mapping[str, Sequence[Any]]) -> Columns:
+        """These columns, wide enough for the values of each attribute too; new ones at the end."""
+        known = {column.attribute: column for column in self.stored}
+        for attribute, items in values.items():
+            wanted = type_of(items)
+            if wanted is None:
+                continue
+            old = known.get(attribute)
+            name = old.name if old else f"c{len(known)}"
+            known[attribute] = StoredColumn(
+                attribute, name, widen(old.type, wanted) if old else wanted
+            )
+        return Columns(tuple(known.values()))
+
+
+def type_of(values: Sequence[Any]) -> str | None:
+    """The narrowest type that holds every value; None when all are null."""
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds:
+        return None
+    if kinds == {list}:
+        return _list_type(values)
+    return _scalar_type(kinds, values)
+
+
+def widen(old: str, new: str) -> str:
+    """The narrowest type that holds values of both.
+
+    >>> widen("BIGINT", "DOUBLE"), widen("VARCHAR", "BIGINT")
+    ('DOUBLE', 'JSON')
+    """
+    if old == new:
+        return old
+    if {old, new} == {"BIGINT", "DOUBLE"}:
+        return "DOUBLE"
+    if {old, new} == {"BIGINT[]", "DOUBLE[]"}:
+        return "DOUBLE[]"
+    return "JSON"
+
+
+def _scalar_type(kinds: set[type], values: Sequence[Any]) -> str:
+    if kinds == {int, float}:
+        return "DOUBLE"
+    if len(kinds) > 1:
+        return "JSON"
+    kind = kinds.pop()
+    if kind is int and not all(v is None or -LARGEST <= v < LARGEST for v in values):
+        return "JSON"
+    return SCALARS.get(kind, "JSON")
+
+
+def _list_type(values: Sequence[Any]) -> str:
+    items = list(chain.from_iterable(value for value in values if value is not None))
+    kinds = set(map(type, items)) - {type(None)}
+    if not kinds or kinds - SCALARS.keys():
+        return "JSON"
+    inner = _scalar_type(kinds, items)
+    return "JSON" if inner == "JSON" else f"{inner}[]"

@@ -1,0 +1,387 @@
+"""What does one index know of its documents, and which of them does a condition keep?
+
+The documents of an index are rows of one DuckDB table: `row` (never reused), `id`, `born` and
+`died` (the last task of the batch that did it), `body` (the JSON as it was sent) and a typed
+column for each attribute. A row never changes but for `died`; an update is a new row. Dead rows
+stay until `purge`, so that a held snapshot can still be filtered. People see the living ones in
+a view with the index's name.
+
+    documents.rows_where("c3 > ?", [1990], size=1000)   # bool [1000], True where the row fits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hybridsearch.arrays import Mask, Rows
+from hybridsearch.columns import Columns, StoredColumn
+from hybridsearch.errors import Conflict
+from hybridsearch.jsontext import loads
+from hybridsearch.store import Connection, Store, insert, quoted
+
+
+@dataclass(frozen=True)
+class Document:
+    """One version of one document.
+
+    body: the JSON text as sent, without `_vectors`. fields: the same, read. vectors: embedder ->
+    the vectors that came with it, float lists.
+    """
+
+    row: int
+    id: str
+    body: bytes
+    fields: Mapping[str, Any]
+    vectors: Mapping[str, list[list[float]]] = field(default_factory=dict)
+
+
+class DocumentTable:
+    """The documents of index `number`. Reading is safe from any thread; one thread writes."""
+
+    def __init__(self, store: Store, number: int) -> None:
+        self._store = store
+        self._table = f"hybridsearch.documents_{number}"
+        self._vectors = f"hybridsearch.vectors_{number}"
+
+    # Writing, inside the caller's transaction
+
+    def create(self, cursor: Connection) -> None:
+        """Make the empty tables."""
+        cursor.execute(
+            f"CREATE TABLE {self._table} (row BIGINT NOT NULL, id VARCHAR NOT NULL,"
+            " born BIGINT NOT NULL, died BIGINT, body VARCHAR NOT NULL)"
+        )
+        cursor.execute(
+            f"CREATE TABLE {self._vectors} (row BIGINT NOT NULL, embedder VARCHAR NOT NULL,"
+            " passage INTEGER NOT NULL, vector FLOAT[] NOT NULL)"
+        )
+
+    def drop(self, cursor: Connection, uid: str) -> None:
+        """Remove tables and view."""
+        cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(uid)}")
+        cursor.execute(f"DROP TABLE IF EXISTS {self._table}")
+        cursor.execute(f"DROP TABLE IF EXISTS {self._vectors}")
+
+    def evolve(self, cursor: Connection, old: Columns, new: Columns) -> None:
+        """Make the table's columns those of `new`, which holds every column of `old`."""
+        for attribute, column in new.items():
+            name, kind, before = column.name, column.type, old.get(attribute)
+            if before is None:
+                cursor.execute(f"ALTER TABLE {self._table} ADD COLUMN {name} {kind}")
+            elif before.type != kind:
+                value = f"to_json({name})" if kind == "JSON" else name
+                cursor.execute(f"ALTER TABLE {self._table} ALTER {name} TYPE {kind} USING {value}")
+
+    def show(self, cursor: Connection, uid: str, columns: Columns, primary_key: str | None) -> None:
+        """Make the view that people see. Raises Conflict when the name is taken by a table."""
+        check_free(cursor, uid)
+        listed = ", ".join(
+            f"{column.name} AS {quoted(name)}"
+            for name, column in zip(_view_names(columns), columns.values(), strict=True)
+        )
+        listed = listed or f"id AS {quoted(primary_key or 'id')}"
+        cursor.execute(
+            f"CREATE OR REPLACE VIEW main.{quoted(uid)} AS"
+            f" SELECT {listed} FROM {self._table} WHERE died IS NULL"
+        )
+
+    def add(
+        self, cursor: Connection, documents: Sequence[Document], *, columns: Columns, stamp: int
+    ) -> None:
+        """Insert documents that were born at the stamp."""
+        if not documents:
+            return
+        table: dict[str, Any] = {
+            "row": pa.array([document.row for document in documents], pa.int64()),
+            "id": pa.array([document.id for document in documents], pa.string()),
+            "born": pa.array([stamp] * len(documents), pa.int64()),
+            "died": pa.nulls(len(documents), pa.int64()),
+            "body": pa.array([document.body for document in documents], pa.string()),
+        }
+        for attribute, column in columns.items():
+            table[column.name] = column.array([d.fields.get(attribute) for d in documents])
+        names = ", ".join(table)
+        statement = f"INSERT INTO {self._table} ({names}) SELECT {names} FROM {{}}"
+        insert(cursor, statement, pa.table(table), [])
+        self._add_vectors(cursor, documents)
+
+    def _add_vectors(self, cursor: Connection, documents: Sequence[Document]) -> None:
+        given = [
+            (document.row, embedder, passage, vector)
+            for document in documents
+            for embedder, vectors in document.vectors.items()
+            for passage, vector in enumerate(vectors)
+        ]
+        if not given:
+            return
+        row, embedder, passage, vector = zip(*given, strict=True)
+        table = pa.table(
+            {
+                "row": pa.array(row, pa.int64()),
+                "embedder": pa.array(embedder, pa.string()),
+                "passage": pa.array(passage, pa.int32()),
+                "vector": pa.array(vector, pa.list_(pa.float32())),
+            }
+        )
+        insert(cursor, f"INSERT INTO {self._vectors} SELECT * FROM {{}}", table, [])
+
+    def kill(self, cursor: Connection, rows: Rows, *, stamp: int) -> None:
+        """Mark rows as dead since the stamp."""
+        if not len(rows):
+            return
+        statement = f"UPDATE {self._table} SET died = ? WHERE row IN (SELECT row FROM {{}})"
+        insert(cursor, statement, pa.table({"row": rows}), [stamp])
+
+    def purge(self, cursor: Connection, *, stamp: int) -> int:
+        """Remove rows that died at the stamp or before; how many there were."""
+        cursor.execute(
+            f"DELETE FROM {self._vectors} WHERE row IN"
+            f" (SELECT row FROM {self._table} WHERE died <= ?)",
+            [stamp],
+        )
+        gone = cursor.execute(f"DELETE FROM {self._table} WHERE died <= ?", [stamp]).fetchall()
+        return int(gone[0][0]) if gone else 0
+
+    # Reading
+
+    def find(self, ids: Sequence[str]) -> dict[str, int]:
+        """id -> row of those living documents that have one of the ids."""
+        if not ids:
+            return {}
+        cursor = self._store.cursor()
+        statement = (
+            f"SELECT d.id, d.row FROM {self._table} d SEMI JOIN {{}} b ON d.id = b.id"
+            " WHERE d.died IS NULL"
+        )
+        insert(cursor, statement, pa.table({"id": pa.array(ids, pa.string())}), [])
+        return {str(id_): int(row) for id_, row in cursor.fetchall()}
+
+    def read(self, rows: Sequence[int]) -> list[Document]:
+        """The documents of the rows, with their vectors, in order of row, without absent rows."""
+        cursor = self._store.cursor()
+        cursor.execute(
+            f"SELECT row, id, body FROM {self._table}"
+            " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row",
+            [list(rows)],
+        )
+        found = cursor.fetchall()
+        vectors = self._vectors_of([row for row, _, _ in found])
+        return [
+            Document(row, id_, body.encode(), {}, vectors.get(row, {})) for row, id_, body in found
+        ]
+
+    def born_since(self, stamp: int, *, size: int) -> Iterator[list[Document]]:
+        """Living documents born after the stamp, in order of row, in lists of `size` at most."""
+        last = 0
+        while True:
+            rows = self._column(
+                f"SELECT row FROM {self._table} WHERE born > ? AND died IS NULL AND row > ?"
+                " ORDER BY row LIMIT ?",
+                [stamp, last, size],
+            )
+            if not len(rows):
+                return
+            last = int(rows[-1])
+            yield self.read(rows.tolist())
+
+    def died_since(self, stamp: int) -> Rows:
+        """Rows that died after the stamp and were born at it or before, ascending."""
+        return self._column(
+            f"SELECT row FROM {self._table} WHERE died > ? AND born <= ? ORDER BY row",
+            [stamp, stamp],
+        )
+
+    def living(self) -> Rows:
+        """The rows of every living document, ascending."""
+        return self._column(f"SELECT row FROM {self._table} WHERE died IS NULL ORDER BY row", [])
+
+    def last_stamp(self) -> int:
+        """The last stamp at which a document was born or died; -1 when there was none."""
+        cursor = self._store.cursor()
+        found = cursor.execute(
+            f"SELECT greatest(max(born), max(died)) FROM {self._table}"
+        ).fetchall()
+        return -1 if found[0][0] is None else int(found[0][0])
+
+    def dead_count(self) -> int:
+        """How many dead rows wait for `purge`."""
+        return len(self._column(f"SELECT row FROM {self._table} WHERE died IS NOT NULL", []))
+
+    def rows_where(
+        self, where: str, values: Sequence[object], *, size: int, start: int = 0
+    ) -> Mask:
+        """Which of the rows `start` to `size` fit the condition, bool [size - start].
+
+        `where` must come from `filters.to_sql`; dead rows are among them.
+        """
+        rows = self._column(
+            f"SELECT row FROM {self._table} WHERE row >= ? AND row < ? AND ({where})",
+            [start, size, *values],
+        )
+        mask = np.zeros(size - start, bool)
+        mask[rows - start] = True
+        return mask
+
+    def order(self, by: Sequence[tuple[str, bool]], columns: Columns, *, size: int) -> Rows:
+        """The place of every row below `size` in the order asked, int64 [size], 0 = first.
+
+        by: (attribute, descending). Texts compare without case, then with; lists by their least
+        item ascending and their greatest descending; documents without the attribute come last
+        in both directions. Rows with equal values share a place.
+        """
+        terms: list[str] = []
+        values: list[object] = []
+        for attribute, descending in by:
+            for expression, given in _sort_terms(attribute, columns, descending=descending):
+                terms.append(f"{expression} {'DESC' if descending else 'ASC'} NULLS LAST")
+                values.extend(given)
+        return self._places(", ".join(terms) or "row", values, size)
+
+    def id_order(self, *, size: int) -> Rows:
+        """The place of every row below `size` in the order of ids: numbers first, then texts."""
+        return self._places("try_cast(id AS HUGEINT) NULLS LAST, id", [], size)
+
+    def _places(self, terms: str, values: Sequence[object], size: int) -> Rows:
+        cursor = self._store.cursor()
+        found = cursor.execute(
+            f"SELECT row, dense_rank() OVER (ORDER BY {terms}) - 1 AS place"
+            f" FROM {self._table} WHERE row < ?",
+            [*values, size],
+        ).fetchnumpy()
+        rows = np.asarray(found["row"], np.int64)
+        places = np.full(size, len(rows), np.int64)
+        places[rows] = found["place"]
+        return places
+
+    def values(self, attribute: str, columns: Columns, *, size: int) -> tuple[Rows, list[Any]]:
+        """(row, value) pairs of an attribute for the rows below `size`, one for each list item.
+
+        Null and what is neither text, number nor boolean is left out.
+        """
+        column = columns.get(attribute)
+        if column is None or column.kind == "json":
+            return self._json_values(attribute, columns, size)
+        value = f"unnest({column.name})" if column.kind == "list" else column.name
+        cursor = self._store.cursor().execute(
+            f"SELECT row, value FROM (SELECT row, {value} AS value FROM {self._table}"
+            " WHERE row < ?) WHERE value IS NOT NULL",
+            [size],
+        )
+        table = cursor.to_arrow_table()
+        return table["row"].to_numpy(), table["value"].to_pylist()
+
+    def _json_values(self, attribute: str, columns: Columns, size: int) -> tuple[Rows, list[Any]]:
+        column, path = nested(attribute, columns)
+        if column is None or column.kind != "json":
+            return np.empty(0, np.int64), []
+        cursor = self._store.cursor().execute(
+            f"SELECT row, CAST({column.name} AS VARCHAR) FROM {self._table}"
+            f" WHERE row < ? AND {column.name} IS NOT NULL",
+            [size],
+        )
+        pairs = [
+            (row, value) for row, text in cursor.fetchall() for value in leaves(loads(text), path)
+        ]
+        return np.array([row for row, _ in pairs], np.int64), [value for _, value in pairs]
+
+    def _vectors_of(self, rows: Sequence[int]) -> dict[int, dict[str, list[list[float]]]]:
+        cursor = self._store.cursor().execute(
+            f"SELECT row, embedder, vector FROM {self._vectors}"
+            " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row, embedder, passage",
+            [list(rows)],
+        )
+        found: dict[int, dict[str, list[list[float]]]] = {}
+        for row, embedder, vector in cursor.fetchall():
+            found.setdefault(row, {}).setdefault(embedder, []).append(vector)
+        return found
+
+    def _column(self, statement: str, values: Sequence[object]) -> Rows:
+        found = self._store.cursor().execute(statement, list(values)).fetchnumpy()
+        return np.asarray(found["row"], np.int64)
+
+
+def check_free(cursor: Connection, uid: str) -> None:
+    """Raise Conflict when a table or view that is not ours has the index's name."""
+    taken = cursor.execute(
+        "SELECT count(*) FROM ("
+        " SELECT table_name AS name FROM duckdb_tables()"
+        "  WHERE database_name = current_database() AND schema_name = 'main'"
+        " UNION ALL SELECT view_name FROM duckdb_views()"
+        "  WHERE database_name = current_database() AND schema_name = 'main'"
+        "  AND NOT contains(sql, 'hybridsearch.documents_')"
+        ") WHERE lower(name) = lower(?)",
+        [uid],
+    ).fetchall()
+    if taken[0][0]:
+        raise Conflict(
+            f'there is a table "{uid}" in this database already; name the index otherwise',
+            uid=uid,
+        )
+
+
+def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[str]]:
+    """The column that holds the attribute or its nearest parent, and the path inside it."""
+    path: list[str] = []
+    column = columns.get(attribute)
+    while column is None and "." in attribute:
+        attribute, _, last = attribute.rpartition(".")
+        path.insert(0, last)
+        column = columns.get(attribute)
+    return column, path
+
+
+def leaves(value: Any, path: Sequence[str]) -> Iterator[Any]:
+    """The scalars at a path inside a JSON value; lists on the way stand for their items."""
+    if isinstance(value, list):
+        for item in value:
+            yield from leaves(item, path)
+    elif path:
+        if isinstance(value, dict):
+            for length in range(1, len(path) + 1):
+                name = ".".join(path[:length])
+                if name in value:
+                    yield from leaves(value[name], path[length:])
+    elif isinstance(value, str | int | float):
+        yield value
+
+
+def _view_names(columns: Columns) -> list[str]:
+    """The attributes as column names: DuckDB's names have no case, so a second "Name" gets _2."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for attribute in columns:
+        name, number = attribute.replace("\0", "") or "_", 2
+        while name.lower() in taken:
+            name, number = f"{attribute}_{number}", number + 1
+        taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def _sort_terms(
+    attribute: str, columns: Columns, *, descending: bool
+) -> list[tuple[str, list[object]]]:
+    column, path = nested(attribute, columns)
+    if column is None or (path and column.kind != "json"):
+        return []
+    if column.kind == "list":
+        return [(f"{'list_max' if descending else 'list_min'}({column.name})", [])]
+    if column.kind == "text":
+        return [(f"lower({column.name})", []), (column.name, [])]
+    if column.kind == "json":
+        steps = "".join(f".{_path_name(name)}" for name in path)
+        value = f"json_extract_string({column.name}, ?)"
+        return [
+            (f"try_cast({value} AS DOUBLE)", [f"${steps}"]),
+            (f"lower({value})", [f"${steps}"]),
+        ]
+    return [(column.name, [])]
+
+
+def _path_name(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,87 @@
+"""Which texts of a document are searched, and which are embedded?
+
+A document is a JSON object. Its texts and numbers are found under their attribute's name, nested
+ones under names joined by dots; the items of a list belong to the list's attribute.
+
+    attribute_texts({"title": "Up", "crew": [{"name": "Bob"}]}, ("*",))
+    # {"title": "Up", "crew.name": "Bob"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hybridsearch.settings import EVERYTHING
+
+
+def attribute_texts(
+    document: Mapping[str, Any], wanted: Sequence[str], *, numbers: bool = True
+) -> dict[str, str]:
+    """attribute -> its text, for each attribute wanted that has one, in the document's order.
+
+    wanted: names, where "a" also means what is nested in it, and "*" everything. Items of lists
+    are joined by a line end. Numbers count as their text unless `numbers` is False; booleans and
+    null never do.
+    """
+    found: dict[str, str] = {}
+    for name, value in document.items():
+        if type(value) is str:
+            found[name] = value
+        else:
+            _collect(name, value, found, numbers)
+    if tuple(wanted) == EVERYTHING:
+        return found
+    return {name: text for name, text in found.items() if is_wanted(name, wanted)}
+
+
+def embedded_text(document: Mapping[str, Any], wanted: Sequence[str], *, without: str) -> str:
+    """The text that an embedder sees: the texts of the attributes wanted, one a line.
+
+    Numbers and the attribute `without` (the primary key) are left out.
+    """
+    texts = attribute_texts(document, wanted, numbers=False)
+    texts.pop(without, None)
+    return "\n".join(text for text in texts.values() if text)
+
+
+def is_wanted(name: str, wanted: Iterable[str]) -> bool:
+    """Whether the attribute is among those wanted: by name, by a parent's name, or by "*".
+
+    >>> is_wanted("crew.name", ["crew"]), is_wanted("crews", ["crew"])
+    (True, False)
+    """
+    return any(
+        pattern in ("*", name)
+        or name.startswith(pattern + ".")
+        or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+        for pattern in wanted
+    )
+
+
+def project(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """The document with only the attributes wanted; a nested name keeps its place."""
+    if tuple(wanted) == EVERYTHING:
+        return dict(document)
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        if is_wanted(name, wanted):
+            found[name] = value
+        elif isinstance(value, Mapping):
+            inner = [want[len(name) + 1 :] for want in wanted if want.startswith(name + ".")]
+            if inner:
+                found[name] = project(value, inner)
+    return found
+
+
+def _collect(name: str, value: Any, found: dict[str, str], numbers: bool) -> None:
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():
+            _collect(f"{name}.{key}", item, found, numbers)
+    elif kind is list:
+        for item in value:
+            _collect(name, item, found, numbers)
+    elif kind is str or (numbers and (kind is int or kind is float)):
+        before = found.get(name)
+        found[name] = str(value) if before is None else f"{before}\n{value}"

@@ -1,0 +1,90 @@
+"""How many of these documents have which value?
+
+A `FacetColumn` holds the values of one attribute as numbers into a list of labels, so that a
+count over any set of rows is one `bincount`. A document counts once for each distinct value.
+
+    column = facet_column(rows, values)
+    column.counts(member)                        # {"Drama": 12, "Comedy": 3}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridsearch.arrays import Mask, Rows
+
+
+@dataclass(frozen=True)
+class FacetColumn:
+    """The values of one attribute: rows[i] has labels[codes[i]]; numbers is NaN for texts."""
+
+    rows: Rows
+    codes: NDArray[np.int64]
+    labels: tuple[str, ...]
+    numbers: NDArray[np.float64]
+
+    def counts(self, member: Mask) -> dict[str, int]:
+        """label -> how many of the rows that `member` keeps have it, without labels that none has."""
+        found = np.bincount(self.codes[member[self.rows]], minlength=len(self.labels))
+        return {self.labels[code]: int(found[code]) for code in np.flatnonzero(found)}
+
+    def stats(self, member: Mask) -> dict[str, float] | None:
+        """{"min": least number, "max": greatest} over the rows kept; None where there is none."""
+        numbers = self.numbers[self.codes[member[self.rows]]]
+        numbers = numbers[~np.isnan(numbers)]
+        if not len(numbers):
+            return None
+        return {"min": float(numbers.min()), "max": float(numbers.max())}
+
+    def first(self, size: int) -> NDArray[np.int64]:
+        """The code of each row's first value, int64 [size]; -1 for a row without one."""
+        codes = np.full(size, -1, np.int64)
+        codes[self.rows[::-1]] = self.codes[::-1]
+        return codes
+
+
+def facet_column(rows: Rows, values: Sequence[Any]) -> FacetColumn:
+    """The column of (row, value) pairs; values are texts, numbers or booleans."""
+    numbering: dict[str, int] = {}
+    numbers: list[float] = []
+    codes = np.empty(len(values), np.int64)
+    for place, value in enumerate(values):
+        name = label(value)
+        code = numbering.setdefault(name, len(numbering))
+        if code == len(numbers):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            numbers.append(float(value) if is_number else np.nan)
+        codes[place] = code
+    once = np.sort(_first_of_each(rows, codes, len(numbering)))
+    return FacetColumn(rows[once], codes[once], tuple(numbering), np.asarray(numbers, np.float64))
+
+
+def label(value: str | float | bool) -> str:
+    """The value as a facet shows it: true and false, whole numbers without a point.
+
+    >>> label(4.0), label(True), label("4")
+    ('4', 'true', '4')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value)
+
+
+def listed(counts: Mapping[str, int], *, order: str, limit: int) -> dict[str, int]:
+    """The counts in the order asked, "alpha" (without case) or "count", at most `limit`."""
+    items = sorted(counts.items(), key=lambda item: (item[0].lower(), item[0]))
+    if order == "count":
+        items.sort(key=lambda item: -item[1])
+    return dict(items[:limit])
+
+
+def _first_of_each(rows: Rows, codes: NDArray[np.int64], labels: int) -> NDArray[np.int64]:
+    _, first = np.unique(rows * max(labels, 1) + codes, return_index=True)
+    return np.asarray(first, np.int64)

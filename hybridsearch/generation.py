@@ -1,0 +1,139 @@
+"""How are the text and the vectors of one index kept together as one state on disk?
+
+A generation is a folder with the text index, the vectors of each embedder and the manifest that
+names every file of both. `write` changes them, `seal` names the new state; a crash between the
+two leaves files that are ahead of the manifest, which replaying the same rows repairs, because
+`write` may be repeated. Without a folder it lives in memory.
+
+    generation.write(deletes=dead, batch=prepared)
+    generation.seal(task=17)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybridsearch.arrays import Rows, Vectors
+from hybridsearch.errors import IndexDamaged, StorageError
+from hybridsearch.files import make_folder, refused
+from hybridsearch.keyword import KeywordIndex
+from hybridsearch.manifest import Manifest, marks, missing, read_manifest, write_manifest
+from hybridsearch.vectors import VectorIndex
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a batch of new rows brings to the index.
+
+    rows: int64 [n]. texts: attribute -> analysed text for each row. bodies: the JSON of each row.
+    vectors: embedder -> (rows, vectors); a row may have several, or none.
+    """
+
+    rows: Rows
+    texts: Mapping[str, Sequence[str]]
+    bodies: Sequence[bytes]
+    vectors: Mapping[str, tuple[Rows, Vectors]] = field(default_factory=dict)
+
+
+class Generation:
+    """One state of the derived files, with its writers open. One thread writes."""
+
+    def __init__(self, folder: Path | None, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        if folder is not None:
+            make_folder(folder)
+        self.text = KeywordIndex.open(folder and folder / "text", slots=_slots(manifest))
+        self.vectors: dict[str, VectorIndex] = {}
+        try:
+            for name, (_, dim) in manifest.embedders.items():
+                self.vectors[name] = VectorIndex.open(folder and _place(folder, name), dim=dim)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def open(cls, folder: Path) -> Generation:
+        """The generation in the folder.
+
+        Raises IndexDamaged when it has no manifest or a file is absent or of another size.
+        """
+        manifest = read_manifest(folder)
+        wrong = missing(folder, manifest)
+        if wrong:
+            raise IndexDamaged(f"{folder}: {wrong[0]}", problems=wrong)
+        return cls(folder, manifest)
+
+    def write(self, *, deletes: Rows, batch: Prepared) -> None:
+        """Take the rows out and put the batch in; durable on return, not yet named.
+
+        Raises StorageError when the disk refuses; writing the same again mends what was half done.
+        """
+        try:
+            self._write(deletes, batch)
+        except OSError as error:
+            raise refused(self.folder or Path("memory"), error) from error
+
+    def _write(self, deletes: Rows, batch: Prepared) -> None:
+        for name, index in self.vectors.items():
+            rows, vectors = batch.vectors.get(name, _no_vectors(index.dim))
+            gone = np.setdiff1d(np.concatenate([deletes, batch.rows]), rows)
+            index.apply(deletes=gone, rows=rows, vectors=vectors)
+        self.text.apply(deletes=deletes, rows=batch.rows, texts=batch.texts, bodies=batch.bodies)
+
+    def seal(self, *, task: int, text: Mapping[str, Any] | None = None) -> None:
+        """Name the present files as the state after the task. Raises StorageError."""
+        manifest = replace(self.manifest, task=task, text=text or self.manifest.text)
+        if self.folder is not None:
+            try:
+                files = marks(self.folder, self._files(), self.manifest.files)
+            except OSError as error:
+                raise refused(self.folder, error) from error
+            manifest = replace(manifest, files=files)
+            write_manifest(self.folder, manifest)
+        self.manifest = manifest
+
+    def _files(self) -> list[Path]:
+        found = list(self.text.files())
+        for index in self.vectors.values():
+            found.extend(index.files())
+        return found
+
+    def close(self) -> None:
+        """Close the writers; the files stay."""
+        self.text.close()
+        for index in self.vectors.values():
+            index.close()
+
+
+def newest(folder: Path) -> Path | None:
+    """The folder of the newest generation, or None."""
+    numbers = generations(folder)
+    return folder / str(numbers[-1]) if numbers else None
+
+
+def generations(folder: Path) -> list[int]:
+    """The numbers of the generations in an index's folder, ascending."""
+    try:
+        return sorted(int(item.name) for item in folder.iterdir() if item.name.isdigit())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError(f"could not read {folder}: {error.strerror}") from error
+
+
+def _place(folder: Path, embedder: str) -> Path:
+    return folder / "vectors" / embedder
+
+
+def _slots(manifest: Manifest) -> int:
+    return int(manifest.text.get("slots", 16))
+
+
+def _no_vectors(dim: int) -> tuple[Rows, Vectors]:
+    return np.empty(0, np.int64), np.empty((0, dim), np.float32)

@@ -1,0 +1,217 @@
+"""What did a task bring: are these documents, with ids and vectors that an index can hold?
+
+`read_documents` turns the JSON of a payload into checked documents, or raises the DocumentError
+of the first that is unfit, with its position, id and field; then nothing of the payload counts.
+
+    documents = read_documents([b'{"id": 7, "title": "Up"}'], primary_key="id", dims={})
+    documents[0].id, documents[0].fields["title"]         # ("7", "Up")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hybridsearch.errors import DocumentError, near
+from hybridsearch.jsontext import dumps, loads
+
+LONGEST_ID = 511
+DEEPEST = 200
+VECTORS = "_vectors"
+OPENING, CLOSING = b"[{", b"]}"
+
+VectorsByEmbedder = Mapping[str, list[list[float]]]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One document on its way in.
+
+    body: its JSON as sent, without `_vectors`. vectors: embedder -> vectors that came with it;
+    an embedder with an empty list wants its old ones dropped.
+    """
+
+    id: str
+    fields: Mapping[str, Any]
+    body: bytes
+    vectors: VectorsByEmbedder = field(default_factory=dict)
+
+
+def read_documents(
+    bodies: Sequence[bytes], *, primary_key: str, dims: Mapping[str, int], start: int = 0
+) -> list[Incoming]:
+    """The documents of a payload, in order.
+
+    dims: embedder -> length of its vectors. start: position of the first in the whole source.
+    Raises DocumentError for the first unfit one.
+    """
+    return [_read(body, primary_key, dims, position) for position, body in enumerate(bodies, start)]
+
+
+def infer_primary_key(bodies: Sequence[bytes]) -> str:
+    """The attribute that identifies documents: "id", "_id", or the only one that ends in "id".
+
+    Raises DocumentError when the first document has none, or several.
+    """
+    names = [name for name in _object(bodies[0], 0) if name.lower().endswith("id")]
+    for exact in ("id", "_id"):
+        if exact in names:
+            return exact
+    if len(names) == 1:
+        return names[0]
+    found = (
+        f'several attributes end in "id": {", ".join(names)}'
+        if names
+        else ('no attribute of the first document ends in "id"')
+    )
+    raise DocumentError(
+        f"cannot tell the primary key: {found}; name it with primary_key=",
+        code=f"index_primary_key_{'multiple_candidates' if names else 'no_candidate'}_found",
+        position=0,
+    )
+
+
+def document_id(value: Any) -> str | None:
+    """A primary key's value as the text that identifies a document; None when it cannot be one.
+
+    Whole numbers and texts can; 7 and "7" are the same document.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value)
+    fit = text and "\0" not in text and len(text.encode("utf-8", "replace")) <= LONGEST_ID
+    return text if fit else None
+
+
+def merged(old: Incoming, new: Incoming) -> Incoming:
+    """The new document laid over the old one: its attributes and vectors win, others stay."""
+    fields = {**old.fields, **new.fields}
+    return Incoming(new.id, fields, dumps(fields), {**old.vectors, **new.vectors})
+
+
+def _read(body: bytes, primary_key: str, dims: Mapping[str, int], position: int) -> Incoming:
+    fields = _object(body, position)
+    id_ = document_id(fields.get(primary_key))
+    if id_ is None:
+        raise _unfit_id(fields, primary_key, position)
+    if VECTORS not in fields:
+        return Incoming(id_, fields, body)
+    given = fields.pop(VECTORS)
+    return Incoming(id_, fields, dumps(fields), _vectors(given, dims, position, id_))
+
+
+def _object(body: bytes, position: int) -> dict[str, Any]:
+    if body.count(b"[") + body.count(b"{") > DEEPEST and _depth(body) > DEEPEST:
+        raise DocumentError(
+            f"document {position} is nested deeper than {DEEPEST} levels", position=position
+        )
+    try:
+        found = loads(body)
+    except ValueError as error:
+        raise DocumentError(
+            f"document {position} is not JSON: {error}", code="malformed_payload", position=position
+        ) from error
+    if not isinstance(found, dict):
+        raise DocumentError(
+            f"document {position} is {_kind(found)}, not an object; give each document as"
+            ' {"attribute": value, ...}',
+            code="malformed_payload",
+            position=position,
+        )
+    return found
+
+
+def _depth(body: bytes) -> int:
+    """How deep the brackets of a JSON text are nested, those inside strings counted too."""
+    data = np.frombuffer(body, np.uint8)
+    opened = np.isin(data, np.frombuffer(OPENING, np.uint8)).astype(np.int64)
+    closed = np.isin(data, np.frombuffer(CLOSING, np.uint8)).astype(np.int64)
+    return int(np.cumsum(opened - closed).max(initial=0))
+
+
+def _unfit_id(fields: Mapping[str, Any], primary_key: str, position: int) -> DocumentError:
+    if primary_key not in fields:
+        return DocumentError(
+            f'document {position} has no primary key "{primary_key}"{near(primary_key, fields)}',
+            code="missing_document_id",
+            position=position,
+            field=primary_key,
+        )
+    value = fields[primary_key]
+    return DocumentError(
+        f'document {position}: "{primary_key}" is {_kind(value)} {value!r:.60}; an id is a whole'
+        f" number or a text of 1 to {LONGEST_ID} bytes",
+        code="invalid_document_id",
+        position=position,
+        id=value,
+        field=primary_key,
+    )
+
+
+def _vectors(
+    given: Any, dims: Mapping[str, int], position: int, id_: str
+) -> dict[str, list[list[float]]]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise _unfit_vector("must be an object of embedder: vector", position, id_, VECTORS)
+    found = {}
+    for embedder, value in given.items():
+        name = f"{VECTORS}.{embedder}"
+        if embedder not in dims:
+            raise _unfit_vector(
+                f"names an embedder the index does not have{near(embedder, dims)}",
+                position,
+                id_,
+                name,
+            )
+        vectors = _listed(value)
+        wrong = _complaint(vectors, dims[embedder])
+        if vectors is None or wrong:
+            raise _unfit_vector(wrong or "is not a vector", position, id_, name)
+        found[embedder] = vectors
+    return found
+
+
+def _listed(value: Any) -> list[list[float]] | None:
+    """The forms that a vector may come in, as a list of vectors; None for any other."""
+    if isinstance(value, dict):
+        value = value.get("embeddings")
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return None
+    if value and all(isinstance(item, list) for item in value):
+        return value
+    return [value] if value else []
+
+
+def _complaint(vectors: list[list[float]] | None, dim: int) -> str:
+    for vector in vectors or []:
+        if len(vector) != dim:
+            return f"has {len(vector)} numbers where the embedder's vectors have {dim}"
+        if not all(type(number) in (int, float) for number in vector):
+            return "holds something that is not a number"
+        if not np.isfinite(np.asarray(vector, np.float32)).all():
+            return "holds a number that float32 cannot hold"
+    return ""
+
+
+def _unfit_vector(what: str, position: int, id_: str, name: str) -> DocumentError:
+    return DocumentError(
+        f'document {position} (id {id_}): "{name}" {what}',
+        code="invalid_vectors_type" if "object" in what else "invalid_vector_dimensions",
+        position=position,
+        id=id_,
+        field=name,
+    )
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
+    if value is None:
+        return "null"
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,183 @@
+"""What exactly has to be done for one request on one state?
+
+`plan` checks the request against the index, chooses the mode, reads the query, takes the query's
+vector and turns the filter into a mask, so that no later stage looks twice.
+
+    plan(state, SearchRequest("space opera"), vector)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridsearch.arrays import Mask, Vectors
+from hybridsearch.embedders.provided import ProvidedEmbedder
+from hybridsearch.errors import QueryError, VectorError, near
+from hybridsearch.extraction import is_wanted
+from hybridsearch.query import Query, parse
+from hybridsearch.request import SearchRequest
+from hybridsearch.selection import known_attribute
+from hybridsearch.state import Arm, State
+
+CANDIDATES = 200
+USUAL_K = 60
+BONUS = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One request made ready.
+
+    mode: the one it runs in: "everything" without a query, else keyword, semantic or hybrid.
+    vector: float32 [dim] where the semantic arm takes part. mask: the rows that pass the filter,
+    bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
+    exclusions and phrases narrow too. fields: attribute -> weight of its BM25. weights: (keyword,
+    semantic). needed: how many rows of the ranking the page reaches down to.
+    """
+
+    request: SearchRequest
+    mode: str
+    query: Query
+    vector: Vectors | None
+    arm: Arm | None
+    mask: Mask | None
+    semantic_mask: Mask | None
+    fields: Mapping[str, float]
+    weights: tuple[float, float]
+    k: int
+    candidates: int
+    needed: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole result set has to be ranked, not only what the page reaches."""
+        request = self.request
+        return bool(request.sort or request.facets or request.distinct)
+
+
+def must_embed(state: State, request: SearchRequest) -> bool:
+    """Whether the request's text has to be embedded."""
+    if request.vector is not None or not request.text or request.mode == "keyword":
+        return False
+    arm = state.arm(request.embedder)
+    if arm is None or not arm.vectors.count:
+        return False
+    return request.mode == "semantic" or not isinstance(arm.embedder, ProvidedEmbedder)
+
+
+def embedded(state: State, request: SearchRequest) -> Vectors | None:
+    """The query's vector, float32 [dim], given or made; None where no semantic arm takes part."""
+    if request.vector is not None:
+        return np.asarray(request.vector, np.float32)
+    arm = state.arm(request.embedder)
+    if arm is None or not must_embed(state, request):
+        return None
+    made: Vectors = arm.embedder.embed_query([request.text])[0]
+    return made
+
+
+def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
+    """The request made ready for the state.
+
+    Raises QueryError, FilterError or VectorError for what does not fit this index.
+    """
+    _check(state, request, vector)
+    arm = state.arm(request.embedder)
+    mode = _mode(state, request, vector)
+    query = parse(request.text, state.analyzer) if mode in ("keyword", "hybrid") else Query()
+    fields = _fields(state, request)
+    mask = state.selection.mask(
+        request.filter,
+        state.columns,
+        size=state.size,
+        allowed=state.settings.filterable_attributes,
+    )
+    weight = arm.embedder.weight if arm else 0.0
+    return Plan(
+        request=request,
+        mode=mode,
+        query=query,
+        vector=vector,
+        arm=arm,
+        mask=mask,
+        semantic_mask=_narrowed(state, query, mask, fields) if mode == "hybrid" else mask,
+        fields=fields,
+        weights=request.weights or (1.0 - weight, weight),
+        k=request.rrf_k or (arm.embedder.rrf_k if arm else USUAL_K),
+        candidates=request.candidates or CANDIDATES,
+        needed=request.offset + request.limit,
+    )
+
+
+def _mode(state: State, request: SearchRequest, vector: Vectors | None) -> str:
+    semantic = vector is not None and request.mode != "keyword"
+    if not request.text and not semantic:
+        return "everything"
+    if request.mode == "semantic" or (semantic and not request.text):
+        return "semantic"
+    return "hybrid" if semantic else "keyword"
+
+
+def _check(state: State, request: SearchRequest, vector: Vectors | None) -> None:
+    for parameter in ("facets", "highlight"):
+        for name in getattr(request, parameter):
+            if name != "*":
+                known_attribute(name, state.columns, parameter)
+    if request.distinct is not None:
+        known_attribute(request.distinct, state.columns, "distinct")
+    known = state.keyword.attributes
+    for name in request.attributes or ():
+        if not any(is_wanted(attribute, [name]) for attribute in known):
+            raise QueryError(
+                f'no searchable attribute "{name}"{near(name, known)}',
+                code="invalid_search_attributes_to_search_on",
+                field="attributes",
+            )
+    _check_vector(state, request, vector)
+
+
+def _check_vector(state: State, request: SearchRequest, vector: Vectors | None) -> None:
+    arm = state.arm(request.embedder)
+    if arm is None and (vector is not None or request.mode == "semantic"):
+        raise QueryError(
+            "this index has no embedder, so it cannot search by meaning; set one under"
+            ' "embedders", or search with mode="keyword"',
+            field="mode",
+        )
+    if arm is not None and vector is not None and len(vector) != arm.embedder.dim:
+        raise VectorError(
+            f"the vector has {len(vector)} numbers; this embedder's have {arm.embedder.dim}",
+            field="vector",
+        )
+
+
+def _fields(state: State, request: SearchRequest) -> dict[str, float]:
+    """attribute -> weight of the attributes to look for words in."""
+    weights = state.settings.attribute_weights
+    wanted = request.attributes
+    return {
+        name: _weight(name, weights)
+        for name in state.keyword.attributes
+        if wanted is None or is_wanted(name, wanted)
+    }
+
+
+def _weight(name: str, weights: Mapping[str, float]) -> float:
+    while name not in weights and "." in name:
+        name = name.rpartition(".")[0]
+    return weights.get(name, 1.0)
+
+
+def _narrowed(
+    state: State, query: Query, mask: Mask | None, fields: Mapping[str, float]
+) -> Mask | None:
+    """The mask for the semantic arm: what is excluded, or lacks a phrase, is not near either."""
+    if not query.excluded and not query.phrases:
+        return mask
+    firm = Query(phrases=query.phrases, excluded=query.excluded)
+    narrowed = np.zeros(state.size, bool)
+    narrowed[state.keyword.matches(firm, weights=fields)] = True
+    return narrowed if mask is None else narrowed & mask

@@ -1,0 +1,190 @@
+"""In what order do the rows of the result set stand, and how many are there?
+
+`rank` ranks in each arm, fuses, and arranges by sort and distinct. A ranking does not depend on
+the page: the arms are always asked for the same candidates. Rows that match by words beyond the
+candidates follow in the order of their words.
+
+    ranked = rank(state, plan)             # ranked.rows[offset : offset + limit] is the page
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hybridsearch.arrays import Rows, Scores, no_rows
+from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
+from hybridsearch.keyword import Ranking
+from hybridsearch.planning import BONUS, Plan
+from hybridsearch.state import Arm, State
+
+SCALE_ROWS = 1000
+
+Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Rows best first with their scores, at least as many as the page reaches down to.
+
+    total: the rows of the whole result set. whole: every row of it is in `rows`. keyword,
+    semantic: what each arm brought, best first.
+    """
+
+    rows: Rows
+    scores: Scores
+    total: int
+    keyword: tuple[Rows, Scores]
+    semantic: tuple[Rows, Scores]
+
+
+def rank(state: State, plan: Plan) -> Ranked:
+    """The result set in order; see `Ranked`."""
+    stages = {
+        "everything": _everything,
+        "keyword": _by_words,
+        "semantic": _by_meaning,
+        "hybrid": _by_both,
+    }
+    return _distinct(state, plan, _sorted(state, plan, stages[plan.mode](state, plan)))
+
+
+def _everything(state: State, plan: Plan) -> Ranked:
+    rows = state.living if plan.mask is None else state.living[plan.mask[state.living]]
+    if not plan.request.sort:
+        places = state.selection.id_order(size=state.size)
+        rows = rows[np.argsort(places[rows], kind="stable")]
+    return Ranked(rows, np.zeros(len(rows), np.float32), len(rows), no_rows(), no_rows())
+
+
+def _by_words(state: State, plan: Plan) -> Ranked:
+    found = _words(state, plan, len(state.living) if plan.whole else plan.needed)
+    arm = (found.rows, found.scores)
+    return Ranked(found.rows, found.scores, found.total, arm, no_rows())
+
+
+def _by_meaning(state: State, plan: Plan) -> Ranked:
+    rows, scores = _nearest(plan)
+    return Ranked(rows, scores, len(rows), no_rows(), (rows, scores))
+
+
+def _by_both(state: State, plan: Plan) -> Ranked:
+    depth = plan.candidates
+    words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.needed))
+    near = _nearest(plan)
+    head = (words.rows[:depth], words.scores[:depth])
+    rows, scores = _FUSIONS[plan.request.fusion](state, plan, (head, near), words)
+    rows, scores = _with_tail(plan, (rows, scores), words, depth)
+    total = words.total + _unmatched(state, plan, near[0], words)
+    return Ranked(rows, scores, total, (words.rows, words.scores), near)
+
+
+def _words(state: State, plan: Plan, limit: int) -> Ranking:
+    if plan.query.empty:
+        return Ranking(*no_rows(), total=0)
+    return state.keyword.top(
+        plan.query,
+        weights=plan.fields,
+        limit=limit,
+        match=plan.request.match,
+        mask=plan.mask,
+        bonus=BONUS,
+    )
+
+
+def _nearest(plan: Plan) -> tuple[Rows, Scores]:
+    if plan.arm is None or plan.vector is None or not plan.vector.any():
+        return no_rows()
+    return plan.arm.vectors.top(
+        plan.vector, plan.candidates, mask=plan.semantic_mask, exact=plan.request.exact
+    )
+
+
+def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
+    """How many of the near rows hold none of the words."""
+    unseen = near[~np.isin(near, words.rows, assume_unique=True)]
+    if len(words.rows) == words.total or not len(unseen):
+        return len(unseen)
+    scores = state.keyword.scores(
+        plan.query, unseen, weights=plan.fields, match=plan.request.match, bonus=BONUS
+    )
+    return int(np.count_nonzero(scores == 0.0))
+
+
+def _with_tail(
+    plan: Plan, fused: tuple[Rows, Scores], words: Ranking, depth: int
+) -> tuple[Rows, Scores]:
+    """The fused rows, then those that match by words beyond the candidates, in their order."""
+    beyond = np.arange(depth, len(words.rows))
+    beyond = beyond[~np.isin(words.rows[depth:], fused[0], assume_unique=True)]
+    if not len(beyond):
+        return fused
+    last = fused[1][-1] if len(fused[1]) else np.float32(1.0)
+    scores = (last * depth / (beyond + 1)).astype(np.float32)
+    return np.concatenate([fused[0], words.rows[beyond]]), np.concatenate([fused[1], scores])
+
+
+def _by_ranks(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+    rows, scores = rrf([rows for rows, _ in arms], k=plan.k, weights=plan.weights)
+    return rows, (scores / rrf_best(k=plan.k, weights=plan.weights)).astype(np.float32)
+
+
+def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+    """Every candidate scored exactly in both arms; DESIGN.md section 6 has the formula."""
+    assert plan.arm is not None  # the mode is hybrid
+    assert plan.vector is not None
+    rows = np.union1d(arms[0][0], arms[1][0])
+    bm25 = state.keyword.scores(
+        plan.query, rows, weights=plan.fields, match=plan.request.match, bonus=BONUS
+    )
+    scale = plan.arm.vectors.top(plan.vector, SCALE_ROWS, mask=plan.semantic_mask)[1]
+    return by_score(
+        rows,
+        plan.arm.vectors.similarities(plan.vector, rows),
+        bm25,
+        alpha=_alpha(plan, plan.arm),
+        lowest=float(scale[-1]) if len(scale) else 0.0,
+        highest=float(scale[0]) if len(scale) else 0.0,
+        bm25_max=float(words.scores[0]) if len(words.scores) else 0.0,
+    )
+
+
+def _by_spread(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+    return dbsf(arms, weights=plan.weights)
+
+
+_FUSIONS = {"rrf": _by_ranks, "score": _by_scores, "dbsf": _by_spread}
+
+
+def _alpha(plan: Plan, arm: Arm) -> float:
+    if plan.request.weights is None:
+        return arm.embedder.alpha
+    keyword, semantic = plan.request.weights
+    return semantic / (keyword + semantic)
+
+
+def _sorted(state: State, plan: Plan, ranked: Ranked) -> Ranked:
+    """By the attributes asked for; what they leave equal stays in the order of the ranking."""
+    if not plan.request.sort:
+        return ranked
+    places = state.selection.order(
+        plan.request.sort,
+        state.columns,
+        size=state.size,
+        allowed=state.settings.sortable_attributes,
+    )
+    order = np.argsort(places[ranked.rows], kind="stable")
+    return replace(ranked, rows=ranked.rows[order], scores=ranked.scores[order])
+
+
+def _distinct(state: State, plan: Plan, ranked: Ranked) -> Ranked:
+    """Only the first row of each value; rows without the attribute all stay."""
+    attribute = plan.request.distinct
+    if attribute is None:
+        return ranked
+    column = state.selection.facet(attribute, state.columns, size=state.size)
+    codes = column.first(state.size)[ranked.rows]
+    own = np.where(codes < 0, -1 - np.arange(len(codes)), codes)
+    first = np.sort(np.unique(own, return_index=True)[1])
+    return replace(ranked, rows=ranked.rows[first], scores=ranked.scores[first], total=len(first))

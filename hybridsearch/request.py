@@ -1,0 +1,241 @@
+"""What does a search ask, and what does it answer, whichever door it came through?
+
+Every door makes a `SearchRequest` and gets back a `SearchResult` of `Hit`s. A request is
+checked when it is made, so that an engine never sees an unfit one.
+
+    request = SearchRequest("space opera", mode="hybrid", limit=5, filter="year > 1990")
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow as pa
+
+from hybridsearch.errors import QueryError, VectorError, near
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+MODES = ("hybrid", "keyword", "semantic")
+FUSIONS = ("rrf", "score", "dbsf")
+MATCHES = ("any", "all", "phrase")
+LONGEST_QUERY = 1_000_000
+
+Filter = str | Sequence[str | Sequence[str]] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """One search, checked: a value of the wrong kind or range raises QueryError.
+
+    query: what the person typed; None or blank asks for every document. mode: None takes hybrid
+    where the index has vectors and keyword elsewhere. limit, offset: the page, from 0. filter:
+    Meilisearch's language; a list means AND, a list inside it OR. sort: "attribute:asc" or
+    ":desc", first decides. facets: attributes to count, or ("*",). highlight: attributes to
+    mark. vector: the query's vector, instead of embedding the text. embedder: by name, where the
+    index has several. fusion: "rrf", "score" or "dbsf". weights: (keyword, semantic), 0 or more,
+    not both 0; None takes the embedder's. rrf_k: the constant of reciprocal rank fusion, None
+    takes the embedder's. candidates: how many nearest rows the semantic arm brings. match: "any",
+    "all" or "phrase": which of the words a keyword match must hold. attributes: where to look for
+    words, None = the searchable ones. distinct: one hit per value of this attribute. exact: scan
+    every vector. explain: say of each hit how its score came about.
+    """
+
+    query: str | None = None
+    mode: str | None = None
+    limit: int = 10
+    offset: int = 0
+    filter: Filter = None
+    sort: Sequence[str] = ()
+    facets: Sequence[str] = ()
+    highlight: Sequence[str] = ()
+    highlight_tags: tuple[str, str] = ("<em>", "</em>")
+    vector: Sequence[float] | None = None
+    embedder: str | None = None
+    fusion: str = "rrf"
+    weights: tuple[float, float] | None = None
+    rrf_k: int | None = None
+    candidates: int | None = None
+    match: str = "any"
+    attributes: Sequence[str] | None = None
+    distinct: str | None = None
+    exact: bool = False
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        _check_query(self.query)
+        _check_choice("mode", self.mode, MODES, optional=True)
+        _check_choice("fusion", self.fusion, FUSIONS)
+        _check_choice("match", self.match, MATCHES)
+        for name, least in (("limit", 0), ("offset", 0)):
+            _check_number(name, getattr(self, name), least)
+        for name in ("candidates", "rrf_k"):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), 1)
+        for name in ("sort", "facets", "highlight", "attributes"):
+            _check_names(name, getattr(self, name))
+        _check_weights(self.weights)
+        _check_vector(self.vector)
+
+    @property
+    def text(self) -> str:
+        """The query without blank ends on its left; "" when there is none."""
+        return "" if self.query is None or not self.query.strip() else self.query.lstrip()
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One document that was found.
+
+    id: the user's key. score: 0..1 in hybrid mode; BM25 in keyword mode, cosine similarity in
+    semantic mode, 0.0 where nothing ranks. keyword_rank, semantic_rank: its place in each arm
+    from 1, None where that arm did not find it. keyword_score, semantic_score: BM25 and cosine.
+    highlights: attribute -> marked text. explanation: the parts of the score, when asked for.
+    """
+
+    id: str | int
+    score: float
+    document: dict[str, Any]
+    keyword_rank: int | None = None
+    semantic_rank: int | None = None
+    keyword_score: float | None = None
+    semantic_score: float | None = None
+    row: int = -1
+    highlights: Mapping[str, Any] = field(default_factory=dict)
+    explanation: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """One page of hits, best first, with figures of the whole result set.
+
+    total: how many documents the result set holds, exactly (ARCHITECTURE.md, "What is counted").
+    facets: attribute -> value -> how many of them have it. facet_stats: attribute -> least and
+    greatest number. seconds: the time that the search took.
+    """
+
+    hits: tuple[Hit, ...]
+    total: int
+    facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    facet_stats: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    mode: str = "keyword"
+    seconds: float = 0.0
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def to_arrow(self) -> pa.Table:
+        """The hits as a table: the documents' fields, then _rank, _score and each arm's rank.
+
+        _rank counts from 1 within this page; a field of mixed types comes as JSON text.
+        """
+        names = list(dict.fromkeys(name for hit in self.hits for name in hit.document))
+        table = {name: _column([hit.document.get(name) for hit in self.hits]) for name in names}
+        table["_rank"] = pa.array(range(1, len(self.hits) + 1), pa.int64())
+        table["_score"] = pa.array([hit.score for hit in self.hits], pa.float64())
+        for arm in ("keyword", "semantic"):
+            ranks = [getattr(hit, f"{arm}_rank") for hit in self.hits]
+            table[f"_{arm}_rank"] = pa.array(ranks, pa.int64())
+        return pa.table(table)
+
+    def to_polars(self) -> polars.DataFrame:
+        """The same table as a polars frame; needs the extra `polars`."""
+        import polars  # noqa: PLC0415  an optional library
+
+        frame = polars.from_arrow(self.to_arrow())
+        assert isinstance(frame, polars.DataFrame)
+        return frame
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The same table as a pandas frame; needs the extra `pandas`."""
+        frame: pandas.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+
+def _column(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        texts = [None if value is None else orjson.dumps(value).decode() for value in values]
+        return pa.array(texts, pa.string())
+
+
+def _check_query(query: object) -> None:
+    if query is not None and not isinstance(query, str):
+        raise QueryError(f"the query must be text, not {type(query).__name__}", field="query")
+    if query is not None and len(query) > LONGEST_QUERY:
+        raise QueryError(
+            f"the query has {len(query):,} characters; at most {LONGEST_QUERY:,} are taken",
+            field="query",
+        )
+
+
+def _check_choice(
+    name: str, value: object, known: Sequence[str], *, optional: bool = False
+) -> None:
+    if value not in known and not (optional and value is None):
+        raise QueryError(
+            f'unknown {name} "{value}"{near(str(value), known)}',
+            code=f"invalid_search_{name}",
+            field=name,
+        )
+
+
+def _check_number(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise QueryError(
+            f"{name} must be a whole number of {least} or more, not {value!r:.40}",
+            code=f"invalid_search_{name}",
+            field=name,
+        )
+
+
+def _check_names(name: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise QueryError(f"{name} must be a list of texts, not {value!r:.40}", field=name)
+    for item in value:
+        if not isinstance(item, str) or not item:
+            raise QueryError(f"{name} must hold texts, not {item!r:.40}", field=name)
+
+
+def _check_weights(weights: object) -> None:
+    if weights is None:
+        return
+    fit = isinstance(weights, Sequence) and len(weights) == 2
+    if not fit or not all(_is_number(w) and w >= 0 for w in weights) or not any(weights):  # type: ignore[attr-defined, arg-type]  # `fit` says it is a pair
+        raise QueryError(
+            f"weights must be (keyword, semantic), 0 or more and not both 0, not {weights!r:.60}",
+            field="weights",
+        )
+
+
+def _check_vector(vector: object) -> None:
+    if vector is None:
+        return
+    try:
+        numbers = [float(number) for number in vector]  # type: ignore[attr-defined]  # the try says so
+    except (TypeError, ValueError):
+        raise VectorError(
+            f"vector must be a list of numbers, not {vector!r:.60}", field="vector"
+        ) from None
+    for position, number in enumerate(numbers):
+        if not math.isfinite(number):
+            raise VectorError(
+                f"vector holds {number} at position {position}; every number must be finite",
+                field="vector",
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,247 @@
+"""How is one search answered on one unchanging state of an index?
+
+A `Snapshot` goes through the stages: embed the query, plan, rank, count facets, load the page
+alone. Whoever holds one goes on getting the same answers, whatever is written meanwhile.
+
+The result set, on which totals, facets and pages agree: in keyword mode every row that matches;
+in semantic mode the nearest `candidates` rows; in hybrid mode the union of both; without a query
+every row. Only rows that pass the filter are in any of them.
+
+    result = snapshot.search(SearchRequest("space opera", limit=5))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hybridsearch.arrays import Mask, Rows, Vectors
+from hybridsearch.errors import FilterError, near
+from hybridsearch.extraction import is_wanted, project
+from hybridsearch.facets import listed
+from hybridsearch.fusion import rrf_best
+from hybridsearch.highlight import mark
+from hybridsearch.jsontext import loads
+from hybridsearch.planning import BONUS, Plan, embedded, must_embed, plan
+from hybridsearch.ranking import Ranked, rank
+from hybridsearch.request import Hit, SearchRequest, SearchResult
+from hybridsearch.state import State
+
+
+class Snapshot:
+    """One state of one index, safe to search from any number of threads at once."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    @property
+    def count(self) -> int:
+        """How many documents there are."""
+        return len(self.state.living)
+
+    def search(self, request: SearchRequest) -> SearchResult:
+        """The page of hits that the request asks for.
+
+        Raises QueryError, FilterError, VectorError or EmbedderError, naming what was wrong.
+        """
+        request = self._with_defaults(request)
+        return self._answer(request, embedded(self.state, request), time.perf_counter())
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
+        """The answer to each request, in their order; the texts are embedded in one call."""
+        started = time.perf_counter()
+        requests = [self._with_defaults(request) for request in requests]
+        vectors = self._embedded_together(requests)
+        return [
+            self._answer(request, vectors.get(number), started)
+            for number, request in enumerate(requests)
+        ]
+
+    def documents(self, rows: Rows) -> list[dict[str, Any]]:
+        """The documents of the rows, in their order. Raises NotFound for a row that is not here."""
+        return [loads(body) for body in self.state.keyword.bodies(rows)]
+
+    def _with_defaults(self, request: SearchRequest) -> SearchRequest:
+        distinct = self.state.settings.distinct_attribute
+        if request.distinct is not None or distinct is None or distinct not in self.state.columns:
+            return request
+        return replace(request, distinct=distinct)
+
+    def _embedded_together(self, requests: Sequence[SearchRequest]) -> dict[int, Vectors]:
+        wanted = [n for n, request in enumerate(requests) if must_embed(self.state, request)]
+        given = [n for n, request in enumerate(requests) if request.vector is not None]
+        vectors = {n: np.asarray(requests[n].vector, np.float32) for n in given}
+        for name in {requests[n].embedder for n in wanted}:
+            some = [n for n in wanted if requests[n].embedder == name]
+            arm = self.state.arm(name)
+            assert arm is not None  # must_embed found it
+            made = arm.embedder.embed_query([requests[n].text for n in some])
+            vectors.update(zip(some, made, strict=True))
+        return vectors
+
+    def _answer(
+        self, request: SearchRequest, vector: Vectors | None, started: float
+    ) -> SearchResult:
+        made = plan(self.state, request, vector)
+        ranked = rank(self.state, made)
+        hits = self._page(made, ranked)
+        facets, stats = self._facets(made, ranked)
+        return SearchResult(
+            hits=hits,
+            total=ranked.total,
+            facets=facets,
+            facet_stats=stats,
+            mode=made.mode,
+            seconds=time.perf_counter() - started,
+        )
+
+    # The page
+
+    def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
+        start, stop = made.request.offset, made.needed
+        rows, scores = ranked.rows[start:stop], ranked.scores[start:stop]
+        arms = [_places(arm, rows) for arm in (ranked.keyword, ranked.semantic)]
+        return tuple(
+            self._hit(made, int(row), float(score), document, words, near)
+            for row, score, document, words, near in zip(
+                rows, scores, self.documents(rows), *arms, strict=True
+            )
+        )
+
+    def _hit(
+        self,
+        made: Plan,
+        row: int,
+        score: float,
+        document: dict[str, Any],
+        words: tuple[int, float] | None,
+        near: tuple[int, float] | None,
+    ) -> Hit:
+        hit = Hit(
+            id=document.get(self.state.primary_key or "", ""),
+            score=score,
+            document=project(document, self.state.settings.displayed_attributes),
+            keyword_rank=words and words[0],
+            keyword_score=words and words[1],
+            semantic_rank=near and near[0],
+            semantic_score=near and near[1],
+            row=row,
+        )
+        if made.request.highlight:
+            hit = replace(hit, highlights=self._highlights(made, hit.document))
+        return replace(hit, explanation=self._explain(made, hit)) if made.request.explain else hit
+
+    def _highlights(self, made: Plan, document: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = made.request.highlight
+        return {
+            name: self._marked(made, value)
+            for name, value in document.items()
+            if is_wanted(name, wanted)
+        }
+
+    def _marked(self, made: Plan, value: Any) -> Any:
+        if isinstance(value, str):
+            before, after = made.request.highlight_tags
+            return mark(value, self.state.analyzer, made.query, pre=before, post=after)
+        if isinstance(value, list):
+            return [self._marked(made, item) for item in value]
+        if isinstance(value, dict):
+            return {name: self._marked(made, item) for name, item in value.items()}
+        return value
+
+    def _explain(self, made: Plan, hit: Hit) -> dict[str, Any]:
+        """The parts of a hit's score; in hybrid mode by rank they add up to it."""
+        found: dict[str, Any] = {"mode": made.mode, "score": hit.score}
+        if hit.keyword_rank is not None:
+            found["keyword"] = {
+                "rank": hit.keyword_rank,
+                "score": hit.keyword_score,
+                "parts": self.state.keyword.explain(
+                    made.query,
+                    hit.row,
+                    weights=made.fields,
+                    match=made.request.match,
+                    bonus=BONUS,
+                ),
+            }
+        if hit.semantic_rank is not None:
+            found["semantic"] = {"rank": hit.semantic_rank, "similarity": hit.semantic_score}
+        if made.mode == "hybrid":
+            found["fusion"] = _fusion(made, hit)
+        return found
+
+    # Facets
+
+    def _facets(
+        self, made: Plan, ranked: Ranked
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+        names = self._facet_names(made.request.facets)
+        if not names:
+            return {}, {}
+        state = self.state
+        member: Mask = np.zeros(state.size, bool)
+        member[ranked.rows] = True
+        columns = {
+            name: state.selection.facet(name, state.columns, size=state.size) for name in names
+        }
+        limit = state.settings.max_values_per_facet
+        counts = {
+            name: listed(column.counts(member), order=self._facet_order(name), limit=limit)
+            for name, column in columns.items()
+        }
+        stats = {name: column.stats(member) for name, column in columns.items()}
+        return counts, {name: found for name, found in stats.items() if found is not None}
+
+    def _facet_names(self, wanted: Sequence[str]) -> list[str]:
+        allowed = self.state.settings.filterable_attributes
+        names = list(dict.fromkeys(wanted))
+        if "*" in names:
+            return [
+                name
+                for name, column in self.state.columns.items()
+                if column.kind != "json" and is_wanted(name, allowed)
+            ]
+        for name in names:
+            if not is_wanted(name, allowed):
+                raise FilterError(
+                    f'attribute "{name}" is not filterable, so it has no facets'
+                    f"{near(name, allowed)}",
+                    code="invalid_search_facets",
+                    field=name,
+                )
+        return names
+
+    def _facet_order(self, name: str) -> str:
+        orders = self.state.settings.sort_facet_values_by
+        return orders.get(name) or orders.get("*", "alpha")
+
+
+def _places(arm: tuple[Rows, Any], rows: Rows) -> list[tuple[int, float] | None]:
+    """(rank from 1, score) of each row in the arm, None where the arm has it not."""
+    if not len(arm[0]):
+        return [None] * len(rows)
+    order = np.argsort(arm[0])
+    found = np.minimum(np.searchsorted(arm[0], rows, sorter=order), len(order) - 1)
+    places = order[found]
+    return [
+        (int(place) + 1, float(arm[1][place])) if arm[0][place] == row else None
+        for place, row in zip(places, rows, strict=True)
+    ]
+
+
+def _fusion(made: Plan, hit: Hit) -> dict[str, Any]:
+    found: dict[str, Any] = {"method": made.request.fusion}
+    if made.request.fusion != "rrf":
+        return found
+    best = rrf_best(k=made.k, weights=made.weights)
+    ranks = zip(("keyword", "semantic"), (hit.keyword_rank, hit.semantic_rank), strict=True)
+    parts = {
+        name: weight / (made.k + place) / best
+        for (name, place), weight in zip(ranks, made.weights, strict=True)
+        if place is not None and place <= made.candidates
+    }
+    return {**found, "k": made.k, "weights": list(made.weights), "parts": parts}
