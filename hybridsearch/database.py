@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-
 from hybridsearch import sources
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free

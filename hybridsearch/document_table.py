@@ -22,7 +22,7 @@ from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns, StoredColumn
 from hybridsearch.errors import Conflict
 from hybridsearch.jsontext import loads
-from hybridsearch.store import Connection, Store, insert, quoted
+from hybridsearch.store import Connection, Store, quoted, registered
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class DocumentTable:
         for attribute, column in columns.items():
             table[column.name] = column.array([d.fields.get(attribute) for d in documents])
         names = ", ".join(table)
-        statement = f"INSERT INTO {self._table} ({names}) SELECT {names} FROM {{}}"
-        insert(cursor, statement, pa.table(table), [])
+        with registered(cursor, pa.table(table)) as batch:
+            cursor.execute(f"INSERT INTO {self._table} ({names}) SELECT {names} FROM {batch}")
         self._add_vectors(cursor, documents)
 
     def _add_vectors(self, cursor: Connection, documents: Sequence[Document]) -> None:
@@ -128,14 +128,17 @@ class DocumentTable:
                 "vector": pa.array(vector, pa.list_(pa.float32())),
             }
         )
-        insert(cursor, f"INSERT INTO {self._vectors} SELECT * FROM {{}}", table, [])
+        with registered(cursor, table) as batch:
+            cursor.execute(f"INSERT INTO {self._vectors} SELECT * FROM {batch}")
 
     def kill(self, cursor: Connection, rows: Rows, *, stamp: int) -> None:
         """Mark rows as dead since the stamp."""
         if not len(rows):
             return
-        statement = f"UPDATE {self._table} SET died = ? WHERE row IN (SELECT row FROM {{}})"
-        insert(cursor, statement, pa.table({"row": rows}), [stamp])
+        with registered(cursor, pa.table({"row": rows})) as batch:
+            cursor.execute(
+                f"UPDATE {self._table} SET died = ? WHERE row IN (SELECT row FROM {batch})", [stamp]
+            )
 
     def purge(self, cursor: Connection, *, stamp: int) -> int:
         """Remove rows that died at the stamp or before; how many there were."""
@@ -154,12 +157,12 @@ class DocumentTable:
         if not ids:
             return {}
         cursor = self._store.cursor()
-        statement = (
-            f"SELECT d.id, d.row FROM {self._table} d SEMI JOIN {{}} b ON d.id = b.id"
-            " WHERE d.died IS NULL"
-        )
-        insert(cursor, statement, pa.table({"id": pa.array(ids, pa.string())}), [])
-        return {str(id_): int(row) for id_, row in cursor.fetchall()}
+        with registered(cursor, pa.table({"id": pa.array(ids, pa.string())})) as batch:
+            found = cursor.execute(
+                f"SELECT d.id, d.row FROM {self._table} d SEMI JOIN {batch} b ON d.id = b.id"
+                " WHERE d.died IS NULL"
+            ).fetchall()
+        return {str(id_): int(row) for id_, row in found}
 
     def read(self, rows: Sequence[int]) -> list[Document]:
         """The documents of the rows, with their vectors, in order of row, without absent rows."""
@@ -203,10 +206,10 @@ class DocumentTable:
     def last_stamp(self) -> int:
         """The last stamp at which a document was born or died; -1 when there was none."""
         cursor = self._store.cursor()
-        found = cursor.execute(
+        [(stamp,)] = cursor.execute(
             f"SELECT greatest(max(born), max(died)) FROM {self._table}"
         ).fetchall()
-        return -1 if found[0][0] is None else int(found[0][0])
+        return -1 if stamp is None else int(stamp)
 
     def dead_count(self) -> int:
         """How many dead rows wait for `purge`."""
@@ -267,12 +270,12 @@ class DocumentTable:
         if column is None or column.kind == "json":
             return self._json_values(attribute, columns, size)
         value = f"unnest({column.name})" if column.kind == "list" else column.name
-        cursor = self._store.cursor().execute(
+        relation = self._store.cursor().sql(
             f"SELECT row, value FROM (SELECT row, {value} AS value FROM {self._table}"
             " WHERE row < ?) WHERE value IS NOT NULL",
-            [size],
+            params=[size],
         )
-        table = cursor.to_arrow_table()
+        table: pa.Table = relation.to_arrow_table()
         return table["row"].to_numpy(), table["value"].to_pylist()
 
     def _json_values(self, attribute: str, columns: Columns, size: int) -> tuple[Rows, list[Any]]:

@@ -81,7 +81,7 @@ class Generation:
 
     def _write(self, deletes: Rows, batch: Prepared) -> None:
         for name, index in self.vectors.items():
-            rows, vectors = batch.vectors.get(name, _no_vectors(index.dim))
+            rows, vectors = batch.vectors[name]
             gone = np.setdiff1d(np.concatenate([deletes, batch.rows]), rows)
             index.apply(deletes=gone, rows=rows, vectors=vectors)
         self.text.apply(deletes=deletes, rows=batch.rows, texts=batch.texts, bodies=batch.bodies)
@@ -133,7 +133,3 @@ def _place(folder: Path, embedder: str) -> Path:
 
 def _slots(manifest: Manifest) -> int:
     return int(manifest.text.get("slots", 16))
-
-
-def _no_vectors(dim: int) -> tuple[Rows, Vectors]:
-    return np.empty(0, np.int64), np.empty((0, dim), np.float32)

@@ -48,6 +48,7 @@ log = logging.getLogger("hybridsearch")
 CHUNK = 10_000
 SURE_AFTER = 1_000
 SAMPLE = 300
+TELLING = 4  # spaces in a text from which on it tells its language; codes and names do not
 SLOTS = 16
 PURGE_AFTER = 10_000
 NOTHING_YET = -1
@@ -395,6 +396,7 @@ class Engine:
             text
             for document in fields
             for text in attribute_texts(document, wanted, numbers=False).values()
+            if text.count(" ") >= TELLING
         )
 
     def _tidy(self) -> None:

@@ -75,22 +75,25 @@ class Selection:
         attribute is unknown or not among those allowed.
         """
         by = [_sort_key(item, columns, allowed) for item in sort]
-        return self._keep(
+        found: Rows = self._keep(
             ("order", tuple(by), columns.stored, size),
             lambda: self._documents.order(by, columns, size=size),
         )
+        return found
 
     def id_order(self, *, size: int) -> Rows:
         """The place of each row below `size` in the order of ids, int64 [size]."""
-        return self._keep(("ids", size), lambda: self._documents.id_order(size=size))
+        found: Rows = self._keep(("ids", size), lambda: self._documents.id_order(size=size))
+        return found
 
     def facet(self, attribute: str, columns: Columns, *, size: int) -> FacetColumn:
         """The values of an attribute for the rows below `size`. Raises QueryError if unknown."""
         known_attribute(attribute, columns, "facets")
-        return self._keep(
+        found: FacetColumn = self._keep(
             ("facet", attribute, columns.stored, size),
             lambda: facet_column(*self._documents.values(attribute, columns, size=size)),
         )
+        return found
 
     def _keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
         with self._lock:

@@ -1,8 +1,8 @@
 """Where is the truth kept: which indexes there are, which writes were accepted?
 
 One DuckDB file. Schema `hybridsearch` in it holds the indexes with their settings, the tasks and
-their payloads; the module `document_table` keeps the documents of one index. A write is durable when
-the function that makes it returns. Nothing here knows of text indexes or vectors.
+their payloads; the module `document_table` keeps the documents of one index. A write is durable
+when the function that makes it returns. Nothing here knows of text indexes or vectors.
 
     store = Store.open(Path("shop.duckdb"))
     store.enqueue("movies", "documentDeletion", arguments={"ids": ["7"]}, bodies=[])
@@ -344,16 +344,18 @@ def _insert_payload(cursor: Connection, uid: int, bodies: Sequence[bytes]) -> No
             "body": pa.array(bodies, pa.string()),
         }
     )
-    insert(
-        cursor, "INSERT INTO hybridsearch.payloads SELECT ?, position, body FROM {}", table, [uid]
-    )
+    with registered(cursor, table) as name:
+        cursor.execute(
+            f"INSERT INTO hybridsearch.payloads SELECT ?, position, body FROM {name}", [uid]
+        )
 
 
-def insert(cursor: Connection, statement: str, table: pa.Table, values: Sequence[object]) -> None:
-    """Run a statement that reads an Arrow table; `{}` in it stands for the table."""
+@contextmanager
+def registered(cursor: Connection, table: pa.Table) -> Iterator[str]:
+    """The name under which statements on this cursor can read the Arrow table, for a while."""
     cursor.register("hybridsearch_batch", table)
     try:
-        cursor.execute(statement.format("hybridsearch_batch"), list(values))
+        yield "hybridsearch_batch"
     finally:
         cursor.unregister("hybridsearch_batch")
 

@@ -1,0 +1,49 @@
+"""What turns texts into vectors?
+
+An `Embedder` is one method for each side of a search, and the numbers that say how far its arm
+is to be trusted when the arms are fused. Three come with the package: `static` (bundled, nothing
+to download), `function` (any Python callable) and `provided` (vectors come with the documents).
+Any object of this shape will do.
+
+    vectors = StaticEmbedder().embed(["a space opera", "slow cooking"])     # float32 [2, 256]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hybridsearch.arrays import Vectors
+
+__all__ = ["Embedder"]
+
+
+class Embedder(Protocol):
+    """Texts to vectors, safe to call from several threads at once.
+
+    dim: the length of a vector. weight: the share, 0..1, of the semantic arm in reciprocal rank
+    fusion, and rrf_k its constant. alpha: the share, 0..1, of the cosine in score fusion.
+    fingerprint: differs whenever the same text would get another vector.
+    """
+
+    @property
+    def dim(self) -> int: ...  # noqa: D102 - the class says what each number means
+    @property
+    def weight(self) -> float: ...  # noqa: D102
+    @property
+    def rrf_k(self) -> int: ...  # noqa: D102
+    @property
+    def alpha(self) -> float: ...  # noqa: D102
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of documents, float32 [n, dim] in the order of the texts, of any length.
+
+        Raises EmbedderError when there are none to be had.
+        """
+        ...
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of queries, like `embed`; some models treat the two sides differently."""
+        ...

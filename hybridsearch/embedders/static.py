@@ -1,0 +1,205 @@
+"""How do texts get vectors with nothing to download and no model to run?
+
+`StaticEmbedder` holds one vector for each of 32,000 pieces of words, and a text's vector is the
+mean over its pieces. The table and the tokeniser are two files of the wordllama wheel; its own
+code is never imported (it reaches for the network). Texts are lower-cased, any run of white space
+is one space, and special tokens in a text are plain text.
+
+A piece begins with a space or does not reach over one, so the pieces of a word do not depend on
+its neighbours. That is what makes this fast: a word is tokenised once, its piece numbers are kept
+as packed bytes, and a text is the join of its words' bytes. The words kept are bounded.
+
+    StaticEmbedder().embed(["a space opera"])       # float32 [1, 256]; zeros for an empty text
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
+
+from hybridsearch.arrays import Vectors
+from hybridsearch.errors import EmbedderError
+
+__all__ = ["StaticEmbedder"]
+
+DIM = 256
+WEIGHTS = f"weights/l2_supercat_{DIM}.safetensors"
+TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
+SPACE = "\u2581"  # how the tokeniser writes the space that a piece begins with
+TEXTS_AT_ONCE = 64  # their words stay in the cache
+PIECES_AT_ONCE = 512  # half a megabyte of vectors stays in the processor's cache
+ROOM = 5_000_000  # about 10 MB, twice: 40,000 words each as they occur in English
+ROOM_OF_A_WORD = 110  # what a word costs beside its letters
+ONES = np.ones(PIECES_AT_ONCE, np.float32)
+
+
+@dataclass(frozen=True)
+class StaticEmbedder:
+    """The bundled embedder. All of them in one process share the table, read at the first use.
+
+    folder: where the two files are; None finds them in the installed wordllama wheel.
+    """
+
+    folder: Path | None = None
+    dim: ClassVar[int] = DIM
+    weight: ClassVar[float] = 0.2
+    rrf_k: ClassVar[int] = 20
+    alpha: ClassVar[float] = 0.3
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs when the table, the tokeniser or our way with texts does.
+
+        Raises EmbedderError when the files are missing.
+        """
+        folder = self.folder or bundled()
+        return f"static:{DIM}:lower:mean:1:{_digest(_existing(folder, TOKENIZER, WEIGHTS))}"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The mean vector of each text's pieces, float32 [n, 256], not normalised.
+
+        A text without a word gets zeros. Raises EmbedderError when the files are missing or
+        damaged; no text is refused.
+        """
+        pieces = _opened(self.folder or bundled())
+        found = np.zeros((len(texts), DIM), np.float32)
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            stop = start + TEXTS_AT_ONCE
+            pieces.pool(texts[start:stop], found[start:stop])
+        return found
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        """The same as `embed`: static vectors have one side."""
+        return self.embed(texts)
+
+
+@lru_cache(maxsize=1)
+def bundled() -> Path:
+    """The folder of the wordllama wheel, found without importing it. Raises EmbedderError."""
+    spec = find_spec("wordllama")
+    if spec is None or spec.origin is None:
+        raise _missing("the wordllama package is not installed")
+    return Path(spec.origin).parent
+
+
+class Words(dict[str, bytes]):
+    """Word -> its piece numbers, packed uint16; a word not seen before is tokenised.
+
+    Two generations: `older` is asked first, and forgotten when this one is full.
+    """
+
+    def __init__(self, model: Any, *, older: dict[str, bytes]) -> None:
+        super().__init__()
+        self._model = model
+        self._older = older
+        self._room = ROOM
+
+    def __missing__(self, word: str) -> bytes:
+        packed = self._older.get(word) or self._tokenised(word)
+        self[word] = packed
+        self._room -= ROOM_OF_A_WORD + len(word)
+        return packed
+
+    def following(self) -> Words:
+        """These words while there is room, else their successors.
+
+        Nothing is removed in place, so a thread that is still reading here goes on undisturbed.
+        """
+        if self._room > 0:
+            return self
+        self._older = {}
+        return Words(self._model, older=self)
+
+    def _tokenised(self, word: str) -> bytes:
+        # A lone surrogate has no UTF-8; it becomes a question mark.
+        text = SPACE + word.encode("utf-8", "replace").decode("utf-8")
+        return array("H", [piece.id for piece in self._model.tokenize(text)]).tobytes()
+
+
+class Pieces:
+    """The table of vectors, and the words that were tokenised before."""
+
+    def __init__(self, table: Vectors, model: Any) -> None:
+        self._table = table
+        self._words = Words(model, older={})
+
+    def pool(self, texts: Sequence[str], out: Vectors) -> None:
+        """Write the mean vector of each text into its row of out, float32 [n, dim] of zeros."""
+        packed = self._words.__getitem__
+        lengths = np.ones((len(texts), 1), np.float32)
+        room = np.empty((PIECES_AT_ONCE, self._table.shape[1]), np.float32)
+        for at, text in enumerate(texts):
+            words = text.replace(SPACE, " ").lower().split()
+            pieces = np.frombuffer(b"".join(map(packed, words)), np.uint16)
+            self._sum(pieces, out[at], room)
+            lengths[at] = len(pieces) or 1
+        out /= lengths
+        self._words = self._words.following()
+
+    def _sum(self, pieces: NDArray[np.uint16], out: Vectors, room: Vectors) -> None:
+        for start in range(0, len(pieces), PIECES_AT_ONCE):
+            some = pieces[start : start + PIECES_AT_ONCE]
+            # "clip" lets numpy write straight into the room; no number is out of range.
+            gathered = self._table.take(some, axis=0, out=room[: len(some)], mode="clip")
+            out += ONES[: len(some)] @ gathered  # twice as fast as a sum over the axis
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path) -> Pieces:
+    tokenizer_path, weights_path = _existing(folder, TOKENIZER, WEIGHTS)
+    return Pieces(_table(weights_path), _tokenizer(tokenizer_path).model)
+
+
+def _table(path: Path) -> Vectors:
+    try:
+        with safe_open(path, "numpy") as file:
+            table = file.get_tensor("embedding.weight")
+    except SafetensorError as error:
+        raise _missing(f"{path} is damaged ({error})") from error
+    if table.ndim != 2 or table.shape[1] != DIM or len(table) > 1 << 16:
+        raise _missing(f"{path} holds a table of shape {table.shape}, not (32000, {DIM})")
+    return np.ascontiguousarray(table, np.float32)
+
+
+def _tokenizer(path: Path) -> Any:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises a bare Exception for a damaged file
+        raise _missing(f"{path} is damaged ({error})") from error
+
+
+def _existing(folder: Path, *names: str) -> tuple[Path, ...]:
+    absent = [name for name in names if not (folder / name).is_file()]
+    if absent:
+        raise _missing(f"{folder} has no {' and no '.join(absent)}")
+    return tuple(folder / name for name in names)
+
+
+def _digest(paths: tuple[Path, ...]) -> str:
+    return _digest_of(tuple((path, path.stat().st_mtime_ns) for path in paths))
+
+
+@lru_cache(maxsize=8)
+def _digest_of(stamps: tuple[tuple[Path, int], ...]) -> str:
+    found = hashlib.sha256()
+    for path, _ in stamps:
+        found.update(path.read_bytes())
+    return found.hexdigest()[:32]
+
+
+def _missing(what: str) -> EmbedderError:
+    return EmbedderError(
+        f"the static embedder cannot start: {what}; install it anew with "
+        '"pip install --force-reinstall wordllama", or switch it off with default_embedder=None',
+    )

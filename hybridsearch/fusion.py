@@ -1,0 +1,179 @@
+"""How do several rankings become one?
+
+Three ways, all pure and exact, none dependent on the order in which the arms are given:
+
+- `rrf`: reciprocal rank fusion; looks at ranks only. `rrf_best` is the highest sum there can be.
+- `by_score`: a mixture of cosine and BM25 where every candidate was scored in both arms.
+- `dbsf`: distribution-based score fusion; each arm is scaled by its own mean and spread.
+
+Every answer is best first with equal scores by row, ascending, and each row once.
+
+    rows, scores = rrf([keyword_rows, semantic_rows], k=20, weights=(0.8, 0.2))
+    scores /= rrf_best(k=20, weights=(0.8, 0.2))                    # now within 0..1
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridsearch.arrays import Rows, Scores, no_rows
+
+__all__ = ["by_score", "dbsf", "rrf", "rrf_best"]
+
+# Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
+UNIT = float(1 << 50)
+
+
+def rrf(
+    rankings: Sequence[Rows], *, k: int = 60, weights: Sequence[float] | None = None
+) -> tuple[Rows, Scores]:
+    """Fuse rankings by reciprocal rank: the sum of weight / (k + rank), ranks from 1.
+
+    rankings: int64 [n_i] each, best first, no repeats inside one. weights: one a ranking, 1 where
+    not given; a row of a ranking with weight 0 is kept, with nothing for it.
+    Returns rows int64 [m] and scores float32 [m], best first; equal scores by row, ascending.
+    Raises ValueError if k < 1, or if the weights are not as many, finite, >= 0 and one above 0.
+
+    >>> rrf([np.array([7, 3]), np.array([3])])[0].tolist()
+    [3, 7]
+    """
+    shares = _weights(weights, len(rankings))
+    _check_k(k)
+    if not rankings:
+        return no_rows()
+    top = shares.max()
+    longest = max(map(len, rankings))
+    per_rank = UNIT / np.arange(k + 1, k + longest + 1)
+    gains = [per_rank[: len(r)] * (w / top) for r, w in zip(rankings, shares, strict=True)]
+    rows, sums = _summed(rankings, gains)
+    return _best_first(rows, (sums * (top / UNIT)).astype(np.float32))
+
+
+def rrf_best(*, k: int = 60, weights: Sequence[float]) -> float:
+    """The score of a row that every ranking has first: what divides `rrf` into 0..1.
+
+    >>> rrf_best(k=60, weights=(1, 1)) == 2 / 61
+    True
+    """
+    _check_k(k)
+    return float(_weights(weights, len(weights)).sum()) / (k + 1)
+
+
+def by_score(
+    rows: Rows,
+    cosines: Scores,
+    bm25: Scores,
+    *,
+    alpha: float,
+    lowest: float,
+    highest: float,
+    bm25_max: float | None = None,
+) -> tuple[Rows, Scores]:
+    """Fuse exact scores: alpha * (cos - lowest) / (highest - lowest) + (1 - alpha) * bm25 / max.
+
+    rows: int64 [n], each once. cosines: float32 [n], NaN where a row has no vector, which counts
+    as `lowest`. bm25: float32 [n], 0 where no word matches. lowest, highest: the cosines of the
+    furthest and the nearest of the rows that set the scale; beyond them the share is 0 or 1, and
+    where they are equal it is 0. bm25_max: the best BM25 of all matches; None takes the largest
+    given. alpha: the share of the cosine, 0..1.
+    Returns rows int64 [n] and scores float32 [n] in 0..1, best first; equal scores by row.
+    Raises ValueError if alpha is outside 0..1 or the arrays differ in length.
+    """
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"alpha is {alpha}; give a number from 0 to 1")
+    if not len(rows) == len(cosines) == len(bm25):
+        raise ValueError(
+            f"{len(rows)} rows, {len(cosines)} cosines and {len(bm25)} BM25 scores; give one each"
+        )
+    if not len(rows):
+        return no_rows()
+    near = _scaled(np.where(np.isnan(cosines), lowest, cosines), lowest, highest)
+    words = _scaled(bm25, 0.0, float(bm25.max()) if bm25_max is None else bm25_max)
+    order = np.argsort(rows, kind="stable")
+    mixed = alpha * near + (1.0 - alpha) * words
+    return _best_first(rows[order], mixed[order].astype(np.float32))
+
+
+def dbsf(
+    arms: Sequence[tuple[Rows, Scores]], *, weights: Sequence[float] | None = None
+) -> tuple[Rows, Scores]:
+    """Fuse scores by their distribution: each arm is scaled so that 0 and 1 lie three standard
+    deviations (of the sample) below and above its mean, and the arms are averaged by weight. A row
+    absent from an arm gets 0 there; an arm whose scores are all the same gives each row .5.
+
+    What lies below 0 is cut off. What lies above 1 is not: the best BM25 scores often do, and cut
+    off they would tie. Where a sum passes 1, all are divided by the largest.
+
+    arms: rows int64 [n_i] without repeats and finite scores float32 [n_i], in any order.
+    Returns rows int64 [m] and scores float32 [m] in 0..1, best first; equal scores by row.
+    Raises ValueError for weights as `rrf` does, or if an arm's arrays differ in length.
+    """
+    shares = _weights(weights, len(arms))
+    if not arms:
+        return no_rows()
+    shares /= math.fsum(shares)
+    for rows, scores in arms:
+        if len(rows) != len(scores):
+            raise ValueError(f"an arm has {len(rows)} rows and {len(scores)} scores; give one each")
+    gains = [_by_spread(scores) * (w * UNIT) for (_, scores), w in zip(arms, shares, strict=True)]
+    found, sums = _summed([rows for rows, _ in arms], gains)
+    most = max(UNIT, float(sums.max(initial=0)))
+    return _best_first(found, (sums / most).astype(np.float32))
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise ValueError(f"k is {k}; reciprocal rank fusion needs at least 1 (60 is usual)")
+
+
+def _weights(weights: Sequence[float] | None, arms: int) -> NDArray[np.float64]:
+    found = np.ones(arms) if weights is None else np.array(weights, np.float64)
+    if found.shape != (arms,):
+        raise ValueError(f"{len(found)} weights for {arms} rankings; give one each")
+    if arms and not (np.isfinite(found).all() and found.min() >= 0.0 and found.max() > 0.0):
+        raise ValueError(
+            f"the weights are {found.tolist()}; give numbers >= 0, one of them above 0"
+        )
+    return found
+
+
+def _scaled(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.float64]:
+    if not high > low:
+        return np.zeros(len(values))
+    return np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0)
+
+
+def _by_spread(scores: Scores) -> NDArray[np.float64]:
+    exact = scores.astype(np.float64)
+    spread = float(exact.std(ddof=1)) if len(exact) > 1 else 0.0
+    if spread <= 1e-12 * (1.0 + float(np.abs(exact).max(initial=0.0))):
+        return np.full(len(exact), 0.5)
+    return np.asarray(np.maximum((exact - exact.mean()) / (6.0 * spread) + 0.5, 0.0))
+
+
+def _summed(
+    rankings: Sequence[Rows], gains: Sequence[NDArray[np.float64]]
+) -> tuple[Rows, NDArray[np.int64]]:
+    """Each row once, ascending, with the sum of its gains."""
+    rows = np.concatenate([np.asarray(ranking, np.int64) for ranking in rankings])
+    if not len(rows):
+        return rows, np.empty(0, np.int64)
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    ends = np.ones(len(rows), bool)
+    np.not_equal(rows[1:], rows[:-1], out=ends[:-1])
+    last = np.flatnonzero(ends)
+    # The running sum may pass 2**63 and wrap; a difference of two is right all the same.
+    running = np.cumsum(np.rint(np.concatenate(gains)).astype(np.int64)[order])[last]
+    running[1:] -= running[:-1].copy()
+    return rows[last], running
+
+
+def _best_first(rows: Rows, scores: Scores) -> tuple[Rows, Scores]:
+    """Sort by score, descending; rows come ascending and stay so among equals."""
+    order = np.argsort(-scores, kind="stable")
+    return rows[order], scores[order]

@@ -1,0 +1,137 @@
+"""Where in a text does it match, and which piece of it is worth showing?
+
+Works on the analyser's tokens, so a highlight shows exactly what the search saw, stems and
+accents included. A word still being typed marks only the letters typed; a phrase is marked as
+one run, and only where its words stand side by side; what a query excludes is never marked.
+
+>>> analyzer = Analyzer("en")
+>>> query = parse('"road race" sho', analyzer)
+>>> mark("Shoes for road races, on the road", analyzer, query)
+'<em>Sho</em>es for <em>road races</em>, on the road'
+>>> crop("one two three four five shoes six seven eight", analyzer, query, words=3)
+'…five shoes six…'
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from hybridsearch.analysis import Analyzer, Token, fold
+from hybridsearch.query import Query
+
+__all__ = ["crop", "mark", "positions"]
+
+
+def positions(text: str, analyzer: Analyzer, query: Query) -> list[tuple[int, int]]:
+    """The (start, length) of each match in characters, ascending; none overlap."""
+    tokens = analyzer.tokens(text)
+    spans = sorted(chain(_words(text, tokens, query, analyzer), _phrases(tokens, query)))
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return [(start, end - start) for start, end in merged]
+
+
+def mark(
+    text: str, analyzer: Analyzer, query: Query, *, pre: str = "<em>", post: str = "</em>"
+) -> str:
+    """The text with `pre` and `post` around each match; nothing is escaped."""
+    pieces, done = [], 0
+    for start, length in positions(text, analyzer, query):
+        pieces += [text[done:start], pre, text[start : start + length], post]
+        done = start + length
+    return "".join([*pieces, text[done:]])
+
+
+def crop(text: str, analyzer: Analyzer, query: Query, *, words: int = 10, marker: str = "…") -> str:
+    """The `words` words around the best match, with `marker` on each side that was cut.
+
+    Best is where most different words of the query are; without a match, the beginning. A text
+    of no more words, or `words` 0 or less, comes back whole. `mark` can be applied to the result.
+    """
+    tokens = analyzer.tokens(text)
+    if words <= 0 or len(tokens) <= words:
+        return text
+    hits = _hits(text, tokens, analyzer, query)
+    first = _window(hits, len(tokens), words)
+    last = first + words - 1
+    cut_left, cut_right = first > 0, last < len(tokens) - 1
+    start = tokens[first].start if cut_left else 0
+    end = tokens[last].end if cut_right else len(text)
+    return (marker if cut_left else "") + text[start:end] + (marker if cut_right else "")
+
+
+def _words(
+    text: str, tokens: Sequence[Token], query: Query, analyzer: Analyzer
+) -> Iterator[tuple[int, int]]:
+    """(start, end) of each word asked for, or of its letters typed so far."""
+    terms = {word.term for word in query.words}
+    typed = [word.prefix for word in query.words if word.prefix]
+    for token in tokens:
+        letters = _typed(text, token, typed, analyzer)
+        if letters is not None:
+            yield token.start, token.start + letters
+        elif token.term in terms:
+            yield token.start, token.end
+
+
+def _typed(text: str, token: Token, typed: Sequence[str], analyzer: Analyzer) -> int | None:
+    """How many characters of the token make up the longest start that was typed."""
+    if not typed:
+        return None
+    word = text[token.start : token.end]
+    whole = token.term if analyzer.language is None else fold(word)
+    starts = [start for start in typed if whole.startswith(start)]
+    if not starts:
+        return None
+    start = max(starts, key=len)
+    lengths = range(1, len(word) + 1)
+    return next((n for n in lengths if fold(word[:n]).startswith(start)), len(word))
+
+
+def _phrases(tokens: Sequence[Token], query: Query) -> Iterator[tuple[int, int]]:
+    """(start, end) of each run of tokens that is a phrase asked for."""
+    for terms in {phrase.terms for phrase in query.phrases}:
+        for at in _runs(tokens, terms):
+            yield tokens[at].start, tokens[at + len(terms) - 1].end
+
+
+def _runs(tokens: Sequence[Token], terms: tuple[str, ...]) -> Iterator[int]:
+    for at in range(len(tokens) - len(terms) + 1):
+        if all(tokens[at + n].term == term for n, term in enumerate(terms)):
+            yield at
+
+
+def _hits(
+    text: str, tokens: Sequence[Token], analyzer: Analyzer, query: Query
+) -> list[tuple[int, str]]:
+    """(number of the token, its term) of each token that a match touches, ascending."""
+    spans = iter(positions(text, analyzer, query))
+    hits, span = [], next(spans, None)
+    for number, token in enumerate(tokens):
+        while span and span[0] + span[1] <= token.start:
+            span = next(spans, None)
+        if span and span[0] < token.end:
+            hits.append((number, token.term))
+    return hits
+
+
+def _window(hits: Sequence[tuple[int, str]], count: int, words: int) -> int:
+    """The first of the `words` tokens to show, so that what matches stands in the middle."""
+    inside: Counter[str] = Counter()
+    richest, chosen, left = (0, 0), (0, 0), 0
+    for right, (number, term) in enumerate(hits):
+        inside[term] += 1
+        while hits[left][0] <= number - words:
+            inside[hits[left][1]] -= 1
+            left += 1
+        riches = (len(+inside), right - left + 1)
+        if riches > richest:
+            richest, chosen = riches, (hits[left][0], number)
+    slack = words - (chosen[1] - chosen[0] + 1)
+    return max(0, min(chosen[0] - slack // 2, count - words))

@@ -1,0 +1,145 @@
+"""Which terms, in which attributes, at which weight, make up the answer to a query?
+
+`plan` turns the tree of `hybridsearch.query` into flat clauses that any engine can evaluate:
+each is one word or phrase in one attribute, with the alternatives that may stand for it. The
+score of a document is
+
+    sum over words: (1 - tie) * best attribute + tie * sum over attributes
+    + bonus * sum over neighbouring words, over attributes: weight * near
+
+where an attribute scores weight * times asked * best alternative. With tie 1, the default, this is
+the plain sum over attributes; below, a word that is in the title and in the text counts less than
+two words would. An alternative scores its factor times its BM25 (Robertson and Zaragoza, "The
+Probabilistic Relevance Framework", 2009) and the best of them counts alone, so that expansions do
+not add up above an exact hit: both are Lucene's DisjunctionMax. `near` is the BM25 of two words
+in order with at most `SLOP` words between (sequential dependence, Metzler and Croft, SIGIR 2005).
+
+>>> query = Query(words=(Word("red"), Word("shoes")))
+>>> p = plan(query, {"title": 2.0}, expand=lambda attribute, word: ())
+>>> [(unit.attribute, unit.alternatives, weight) for clause in p.should for unit, weight in clause]
+[('title', ((('red',), 1.0),), 2.0), ('title', ((('shoes',), 1.0),), 2.0)]
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
+
+from hybridsearch.errors import QueryError, near
+from hybridsearch.query import Phrase, Query, Word
+
+__all__ = ["MATCHES", "SLOP", "Clause", "Plan", "Unit", "plan"]
+
+MATCHES = ("all", "any", "phrase")
+SLOP = 1
+
+Alternatives: TypeAlias = tuple[tuple[tuple[str, ...], float], ...]
+Expand: TypeAlias = Callable[[str, Word], Alternatives]
+"""The other terms, with factors below 1, that may stand for a word in an attribute."""
+
+
+class Unit(NamedTuple):
+    """One word or phrase in one attribute; its score is that of its best alternative.
+
+    alternatives: (terms side by side, factor) each. slop: words allowed in between.
+    """
+
+    attribute: str
+    alternatives: Alternatives
+    slop: int = 0
+
+
+Clause: TypeAlias = tuple[tuple[Unit, float], ...]
+"""One word or phrase in every attribute, with weights; the scores add up."""
+
+
+class Plan(NamedTuple):
+    """A document answers if all of `must`, or where there is none any of `should`, matches and
+    none of `excluded` does; with neither, every document answers, at score 0. `near` only adds.
+
+    tie: how much of a word's score in all but its best attribute counts.
+    """
+
+    should: tuple[Clause, ...] = ()
+    must: tuple[Clause, ...] = ()
+    excluded: tuple[Unit, ...] = ()
+    near: tuple[Clause, ...] = ()
+    tie: float = 1.0
+
+    @property
+    def scored(self) -> tuple[Clause, ...]:
+        """Every clause that adds to the score."""
+        return (*self.must, *self.should, *self.near)
+
+
+def plan(
+    query: Query,
+    weights: Mapping[str, float],
+    *,
+    expand: Expand,
+    match: str = "any",
+    tie: float = 1.0,
+    bonus: float = 0.0,
+) -> Plan:
+    """Lay out a query over the attributes of `weights`; those of weight 0 or less are left out.
+
+    match: "any" word, "all" words, or all as one "phrase". Raises QueryError for another.
+    """
+    if match not in MATCHES:
+        raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
+    over = _Layout({name: weight for name, weight in weights.items() if weight > 0}, expand)
+    excluded = tuple(unit for item in query.excluded for unit, _ in over.item(item, 1))
+    if match == "phrase":
+        must = over.sequence(query) if query.sequence else ()
+        return Plan(must=must, excluded=excluded, tie=tie)
+    words = tuple(over.item(word, times) for word, times in _counted(query.words))
+    phrases = tuple(over.item(phrase, 1) for phrase in query.phrases)
+    pairs = over.pairs(query, bonus) if bonus > 0 else ()
+    if match == "all":
+        return Plan(must=(*words, *phrases), excluded=excluded, near=pairs, tie=tie)
+    return Plan(should=words, must=phrases, excluded=excluded, near=pairs, tie=tie)
+
+
+def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:
+    """Each different word with how often it is asked for."""
+    once = len(set(words)) == len(words)
+    return [(word, 1) for word in words] if once else Counter(words).items()
+
+
+class _Layout(NamedTuple):
+    weights: dict[str, float]
+    expand: Expand
+
+    def item(self, item: Word | Phrase, times: int) -> Clause:
+        """A word or phrase in every attribute."""
+        terms = item.terms if isinstance(item, Phrase) else (item.term,)
+        open_end = item if isinstance(item, Word) and item.prefix else None
+        return self.clause(terms, open_end, times)
+
+    def clause(self, terms: tuple[str, ...], last: Word | None, times: float) -> Clause:
+        """Terms side by side, the last of which may be the start of a longer word."""
+        exact = ((terms, 1.0),)
+        return tuple(
+            (Unit(name, exact + self.others(name, terms, last) if last else exact), weight * times)
+            for name, weight in self.weights.items()
+        )
+
+    def others(self, name: str, terms: tuple[str, ...], last: Word) -> Alternatives:
+        return tuple((terms[:-1] + end, factor) for end, factor in self.expand(name, last))
+
+    def sequence(self, query: Query) -> tuple[Clause, ...]:
+        """All that is asked for as one phrase, whose last word may be open."""
+        last = query.words[-1] if query.words else None
+        is_open = last is not None and last.prefix and last.term == query.sequence[-1]
+        return (self.clause(query.sequence, last if is_open else None, 1),)
+
+    def pairs(self, query: Query, bonus: float) -> tuple[Clause, ...]:
+        """Neighbouring words, near each other and in order."""
+        terms = dict.fromkeys(pairwise(word.term for word in query.words))
+        return tuple(self.pair(pair, bonus) for pair in terms if pair[0] != pair[1])
+
+    def pair(self, terms: tuple[str, str], bonus: float) -> Clause:
+        weighted: Iterable[tuple[str, float]] = self.weights.items()
+        return tuple((Unit(n, ((terms, 1.0),), SLOP), weight * bonus) for n, weight in weighted)

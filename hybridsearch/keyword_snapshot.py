@@ -1,0 +1,412 @@
+"""Which rows match a query best, in one committed state of a keyword index?
+
+`KeywordSnapshot` asks tantivy for the best rows of an unfiltered query. tantivy takes no mask and
+hands over matches one Python object at a time, so everything that needs *all* of them (masks,
+exact totals under a mask, match sets, scores of given rows) is summed in numpy
+(`hybridsearch.keyword_scores`) over postings that tantivy computed: they are fetched once a term
+and kept, up to `CACHED_BYTES` a snapshot. Where few rows are allowed and the postings are not
+there yet, the rows become a clause of the query. All ways give the same rows and, but for the
+rounding of float32, the same scores.
+
+    snapshot.top(parse("red shoes", analyzer), weights={"title": 2.0, "text": 1.0}, limit=10)
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import tantivy
+
+from hybridsearch.arrays import Mask, Rows, Scores, no_rows
+from hybridsearch.errors import NotFound
+from hybridsearch.keyword_plan import Alternatives, Clause, Plan, Unit, plan
+from hybridsearch.keyword_scores import Postings, at_rows, best, evaluate, in_rows
+from hybridsearch.query import Query, Word
+
+__all__ = ["KeywordSnapshot", "Ranking"]
+
+CACHED_BYTES = 32_000_000
+EXPANSIONS = 16
+PREFIX = 0.8
+SHORTEST_STEM = 4
+COST_OF_ROW = 30
+"""How many postings can be fetched in the time that one row takes as a clause of a query."""
+EXTRA = 6
+"""Hits fetched past the limit, to see whether a tie crosses it."""
+REMEMBERED = 1 << 14
+
+_Should, _Must, _Not = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows int64 [n] and scores float32 [n], best first, ties by row, ascending.
+
+    total: how many rows match in all, exactly.
+    """
+
+    rows: Rows
+    scores: Scores
+    total: int
+
+
+class KeywordSnapshot:
+    """One committed state, for any number of threads.
+
+    count: documents in it. attributes: those that any document ever had text in.
+    Weights are by attribute; those that are unknown, or of weight 0 or less, are not searched.
+    """
+
+    def __init__(
+        self, searcher: tantivy.Searcher, schema: tantivy.Schema, fields: Mapping[str, str]
+    ) -> None:
+        self.count: int = searcher.num_docs
+        self.attributes = tuple(fields)
+        self._searcher = searcher
+        self._fields = dict(fields)
+        self._schema = schema
+        self._postings = _Cache(CACHED_BYTES)
+        self._longer: dict[tuple[str, Word], Alternatives] = {}
+        self._addresses: dict[int, tantivy.DocAddress] = {}
+
+    def top(
+        self,
+        query: Query,
+        *,
+        weights: Mapping[str, float],
+        limit: int,
+        match: str = "any",
+        mask: Mask | None = None,
+        tie: float = 1.0,
+        bonus: float = 0.0,
+    ) -> Ranking:
+        """The `limit` best rows, among those of the mask if there is one.
+
+        match: "any", "all" or "phrase". tie: how much a word counts in all but its best
+        attribute; .5 ranks better than the plain sum, 1, and takes longer. bonus: weight of
+        neighbouring words being near.
+        Raises QueryError for another `match`.
+        """
+        laid = self._plan(query, weights, match, tie, bonus)
+        if mask is None:
+            return self._search(self._question(laid), limit)
+        if self._cheap(laid, int(np.count_nonzero(mask))):
+            return self._search(self._among(laid, np.flatnonzero(mask)), limit)
+        found = self._evaluate(laid, mask)
+        return Ranking(*best(*found, limit), total=len(found[0]))
+
+    def matches(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> Rows:
+        """Every row that matches, int64, ascending."""
+        return self._evaluate(self._plan(query, weights, match, 1.0, 0.0), None)[0]
+
+    def scores(
+        self,
+        query: Query,
+        rows: Rows,
+        *,
+        weights: Mapping[str, float],
+        match: str = "any",
+        tie: float = 1.0,
+        bonus: float = 0.0,
+    ) -> Scores:
+        """What `top` gives these rows, in their order: float32 [n], 0 where one does not match."""
+        laid = self._plan(query, weights, match, tie, bonus)
+        if self._cheap(laid, len(rows)):
+            found = self._search(self._among(laid, np.unique(rows)), max(1, len(rows)))
+            order = np.argsort(found.rows)
+            at, scores = at_rows((found.rows[order], found.scores[order]), rows)
+        else:
+            there = evaluate(
+                laid, size=len(rows), project=lambda unit: at_rows(self._fetch(unit), rows)
+            )
+            return there.scores.astype(np.float32)
+        result = np.zeros(len(rows), np.float32)
+        result[at] = scores
+        return result
+
+    def bodies(self, rows: Rows) -> list[bytes]:
+        """What was kept for each row, in the order of the rows. Raises NotFound for one absent."""
+        documents = [self._searcher.doc(self._address(row)) for row in rows.tolist()]
+        return [document.get_first("body") or b"" for document in documents]
+
+    def explain(
+        self,
+        query: Query,
+        row: int,
+        *,
+        weights: Mapping[str, float],
+        match: str = "any",
+        tie: float = 1.0,
+        bonus: float = 0.0,
+    ) -> dict[str, Any]:
+        """How a row's score comes about: {"score": float, "parts": [...]}.
+
+        Each part has attribute, term, kind ("word", "phrase" or "near"), weight and score, and
+        the scores of the parts add up to the score. A row that does not match has no parts.
+        """
+        laid = self._plan(query, weights, match, tie, bonus)
+        rows = np.array([row], np.int64)
+        score = self.scores(query, rows, weights=weights, match=match, tie=tie, bonus=bonus).item()
+        clauses = [(clause, laid.tie) for clause in (*laid.must, *laid.should)]
+        clauses += [(clause, 1.0) for clause in laid.near]
+        parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
+        return {"score": score, "parts": parts if score > 0 else []}
+
+    # What to ask
+
+    def _plan(
+        self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
+    ) -> Plan:
+        known = {name: weight for name, weight in weights.items() if name in self._fields}
+        return plan(query, known, expand=self._expand, match=match, tie=tie, bonus=bonus)
+
+    def _expand(self, attribute: str, word: Word) -> Alternatives:
+        """The longer words that the word may be the start of, the most frequent ones."""
+        key = (attribute, word)
+        if key not in self._longer:
+            if len(self._longer) >= REMEMBERED:
+                self._longer.clear()
+            self._longer[key] = self._expanded(self._fields[attribute], word)
+        return self._longer[key]
+
+    def _expanded(self, field: str, word: Word) -> Alternatives:
+        """Rare expansions count no more than the word itself would, or the most frequent one."""
+        typed = word.prefix or word.term
+        found = self._searcher.terms_with_prefix(field, typed, limit=EXPANSIONS + 1)
+        longer = [(term, count) for term, count in found if term != word.term][:EXPANSIONS]
+        if not longer and word.stemmed:
+            longer = self._shortened(field, word, typed)
+        usual = self._frequency(field, word.term) or max((n for _, n in longer), default=1)
+        idf = self._idf(usual)
+        return tuple(((t,), PREFIX * min(1.0, idf / self._idf(n))) for t, n in longer)
+
+    def _shortened(self, field: str, word: Word, typed: str) -> list[tuple[str, int]]:
+        """The stem that the typed letters run past: "relat" for "relativi"."""
+        for end in range(len(typed) - 1, max(SHORTEST_STEM, len(typed) - 5) - 1, -1):
+            count = self._frequency(field, typed[:end])
+            if count:
+                return [(typed[:end], count)] if typed[:end] != word.term else []
+        return []
+
+    def _idf(self, frequency: int) -> float:
+        return math.log1p((max(self.count - frequency, 0) + 0.5) / (frequency + 0.5))
+
+    def _frequency(self, field: str, term: str) -> int:
+        return self._searcher.doc_freq(field, term)
+
+    # Asking tantivy
+
+    def _question(self, laid: Plan) -> tantivy.Query:
+        """The plan as a query of tantivy's."""
+        parts = [(_Must, self._clause(clause, laid.tie)) for clause in laid.must]
+        for clause in laid.should if laid.tie == 1.0 else ():
+            parts += [(_Should, self._weighted(unit, weight)) for unit, weight in clause]
+        for clause in laid.should if laid.tie != 1.0 else ():
+            parts.append((_Should, self._clause(clause, laid.tie)))
+        for clause in laid.near:
+            parts += [(_Should, self._weighted(unit, weight)) for unit, weight in clause]
+        parts += [(_Not, self._unit(unit)) for unit in laid.excluded]
+        if not laid.must and not laid.should:
+            everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
+            parts.append((_Must, everything))
+        return tantivy.Query.boolean_query(parts)
+
+    def _clause(self, clause: Clause, tie: float) -> tantivy.Query:
+        options = [self._weighted(unit, weight) for unit, weight in clause]
+        return tantivy.Query.disjunction_max_query(options, tie)
+
+    def _weighted(self, unit: Unit, weight: float) -> tantivy.Query:
+        query = self._unit(unit)
+        return query if weight == 1.0 else tantivy.Query.boost_query(query, weight)
+
+    def _unit(self, unit: Unit) -> tantivy.Query:
+        field = self._fields[unit.attribute]
+        if len(unit.alternatives) == 1:
+            return self._alternative(field, *unit.alternatives[0], unit.slop)
+        options = [self._alternative(field, *option, unit.slop) for option in unit.alternatives]
+        return tantivy.Query.disjunction_max_query(options)
+
+    def _alternative(
+        self, field: str, terms: tuple[str, ...], factor: float, slop: int
+    ) -> tantivy.Query:
+        if len(terms) == 1:
+            query = tantivy.Query.term_query(self._schema, field, terms[0])
+        else:
+            query = tantivy.Query.phrase_query(self._schema, field, list(terms), slop)
+        return query if factor == 1.0 else tantivy.Query.boost_query(query, factor)
+
+    def _among(self, laid: Plan, rows: Rows) -> tantivy.Query:
+        """The plan, restricted to a few rows."""
+        options = [
+            (_Should, tantivy.Query.term_query(self._schema, "row", row)) for row in rows.tolist()
+        ]
+        allowed = tantivy.Query.const_score_query(tantivy.Query.boolean_query(options), 0.0)
+        return tantivy.Query.boolean_query([(_Must, self._question(laid)), (_Must, allowed)])
+
+    def _search(self, question: tantivy.Query, limit: int) -> Ranking:
+        """The best rows; fetches on while a tie crosses the limit, for ties go by row."""
+        size = limit + EXTRA
+        while True:
+            found = self._searcher.search(question, limit=size)
+            hits = found.hits
+            if len(hits) < size or limit == 0 or hits[-1][0] < hits[limit - 1][0]:
+                break
+            size *= 2
+        addresses = [address for _, address in hits]
+        rows = np.array(self._searcher.fast_field_values("row", addresses), np.int64)
+        self._remember(rows[:limit].tolist(), addresses)
+        scores = np.array([score for score, _ in hits], np.float32)
+        return Ranking(*best(rows, scores, limit), total=found.count)  # type: ignore[attr-defined]  # missing in tantivy's stub
+
+    # Summing up
+
+    def _evaluate(self, laid: Plan, mask: Mask | None) -> Postings:
+        """Every row that matches, ascending, and its score."""
+        if not laid.must and not laid.should:
+            rows = np.array(self._listed(self._question(laid)), np.int64)
+            rows = (
+                rows if mask is None else in_rows((rows, np.zeros(len(rows), np.float32)), mask)[0]
+            )
+            return rows, np.zeros(len(rows), np.float32)
+        if mask is None:
+            found = evaluate(laid, size=self._size, project=self._fetch)
+        else:
+            found = evaluate(laid, size=len(mask), project=lambda u: in_rows(self._fetch(u), mask))
+        rows = np.flatnonzero(found.matched)
+        return rows, found.scores[rows].astype(np.float32)
+
+    def _cheap(self, laid: Plan, kept: int) -> bool:
+        """Whether asking tantivy about `kept` rows costs less than the postings still to fetch."""
+        units = [unit for clause in laid.scored for unit, _ in clause]
+        cost = kept * COST_OF_ROW
+        if not units or cost >= self.count * len(units):
+            return False
+        return cost < sum(self._most(unit) for unit in units if unit not in self._postings)
+
+    def _most(self, unit: Unit) -> int:
+        """At least as many as the documents that the unit matches."""
+        field = self._fields[unit.attribute]
+        return sum(
+            min(self._frequency(field, term) for term in terms) for terms, _ in unit.alternatives
+        )
+
+    def _fetch(self, unit: Unit) -> Postings:
+        """Every row that a unit matches, ascending, and its score there."""
+        postings = self._postings.get(unit)
+        if postings is None:
+            postings = self._fetched(unit)
+            self._postings.put(unit, postings)
+        return postings
+
+    def _fetched(self, unit: Unit) -> Postings:
+        most = self._most(unit)
+        if not most:
+            return no_rows()
+        hits = self._searcher.search(self._unit(unit), limit=most, count=False).hits
+        addresses = [address for _, address in hits]
+        rows = np.array(self._searcher.fast_field_values("row", addresses), np.int64)
+        scores = np.array([score for score, _ in hits], np.float32)
+        order = np.argsort(rows)
+        return rows[order], scores[order]
+
+    def _listed(self, question: tantivy.Query) -> list[int]:
+        """Every row that answers, ascending, whatever its score."""
+        limit = max(1, self.count)
+        found = self._searcher.search(
+            question, limit=limit, count=False, order_by_field="row", order=tantivy.Order.Asc
+        )
+        return [row for row, _ in found.hits]
+
+    @cached_property
+    def _size(self) -> int:
+        """One more than the highest row."""
+        last = self._searcher.search(
+            tantivy.Query.all_query(), limit=1, count=False, order_by_field="row"
+        )
+        return int(last.hits[0][0]) + 1 if last.hits else 0
+
+    # One row
+
+    def _remember(self, rows: list[int], addresses: list[tantivy.DocAddress]) -> None:
+        """Keep where rows are: those just found are those whose bodies are wanted next."""
+        if len(self._addresses) >= REMEMBERED:
+            self._addresses.clear()
+        self._addresses.update(zip(rows, addresses, strict=False))
+
+    def _address(self, row: int) -> tantivy.DocAddress:
+        address = self._addresses.get(row)
+        if address is None:
+            question = tantivy.Query.term_query(self._schema, "row", row)
+            hits = self._searcher.search(question, limit=1, count=False).hits
+            if not hits:
+                raise NotFound(f"no row {row} in the keyword index; rebuild the index", row=row)
+            address = hits[0][1]
+            self._remember([row], [address])
+        return address
+
+    def _parts(self, clause: Clause, row: int, tie: float) -> Iterator[dict[str, Any]]:
+        """What each attribute adds to the score of a row, from its best alternative."""
+        found = [self._part(unit, weight, row) for unit, weight in clause]
+        matched = [part for part in found if part["score"] > 0]
+        for place, part in enumerate(sorted(matched, key=lambda part: -part["score"])):
+            yield {**part, "score": part["score"] * (tie if place else 1.0)}
+
+    def _part(self, unit: Unit, weight: float, row: int) -> dict[str, Any]:
+        """What one attribute scores by itself, from its best alternative."""
+        options = [unit._replace(alternatives=(option,)) for option in unit.alternatives]
+        scores = [self._score(option, row) for option in options]
+        terms, factor = unit.alternatives[scores.index(max(scores))]
+        return {
+            "attribute": unit.attribute,
+            "term": " ".join(terms),
+            "kind": "near" if unit.slop else "word" if len(terms) == 1 else "phrase",
+            "weight": weight * factor,
+            "score": weight * max(scores),
+        }
+
+    def _score(self, unit: Unit, row: int) -> float:
+        wanted = tantivy.Query.const_score_query(
+            tantivy.Query.term_query(self._schema, "row", row), 0.0
+        )
+        question = tantivy.Query.boolean_query([(_Must, self._unit(unit)), (_Must, wanted)])
+        hits = self._searcher.search(question, limit=1, count=False).hits
+        return float(hits[0][0]) if hits else 0.0
+
+
+class _Cache:
+    """Postings by unit up to a number of bytes; what was not used for longest goes first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[Unit, Postings] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, unit: Unit) -> bool:
+        return unit in self._kept
+
+    def get(self, unit: Unit) -> Postings | None:
+        with self._lock:
+            postings = self._kept.get(unit)
+            if postings is not None:
+                self._kept.move_to_end(unit)
+            return postings
+
+    def put(self, unit: Unit, postings: Postings) -> None:
+        with self._lock:
+            if unit not in self._kept:
+                self._kept[unit] = postings
+                self._size += _bytes(postings)
+            while self._size > self._most and self._kept:
+                self._size -= _bytes(self._kept.popitem(last=False)[1])
+
+
+def _bytes(postings: Postings) -> int:
+    return postings[0].nbytes + postings[1].nbytes + 500
