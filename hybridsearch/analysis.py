@@ -69,9 +69,8 @@ LANGUAGES = {
     "pl": "polish",
     "pt": "portuguese",
     "ro": "romanian",
-    "ru": "и в не на что с по как это но из у к за от для он так же о все его"  # noqa: RUF001 - Russian
-    " был а то она бы только было мы вы или я при до их ее еще если когда уже"  # noqa: RUF001 - Russian
-    " был были быть этот чтобы где кто какой который под со во",  # noqa: RUF001 - Russian
+    "ru": "russian",
+    "sr": "serbian",
     "sv": "swedish",
     "ta": "tamil",
     "tr": "turkish",

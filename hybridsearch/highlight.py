@@ -5,7 +5,8 @@ accents included. A word still being typed marks only the letters typed; a phras
 one run, and only where its words stand side by side; what a query excludes is never marked.
 
 >>> analyzer = Analyzer("en")
->>> query = parse('"road race" sho', analyzer)
+>>> from hybridsearch.query import Phrase, Query, Word
+>>> query = Query(words=(Word("sho", prefix="sho"),), phrases=(Phrase(("road", "race")),))
 >>> mark("Shoes for road races, on the road", analyzer, query)
 '<em>Sho</em>es for <em>road races</em>, on the road'
 >>> crop("one two three four five shoes six seven eight", analyzer, query, words=3)
@@ -18,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from hybridsearch.analysis import Analyzer, Token, fold
+from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold
 from hybridsearch.query import Query
 
 __all__ = ["crop", "mark", "positions"]
@@ -90,7 +91,7 @@ def _typed(text: str, token: Token, typed: Sequence[str], analyzer: Analyzer) ->
     if not starts:
         return None
     start = max(starts, key=len)
-    lengths = range(1, len(word) + 1)
+    lengths = range(1, min(len(word), 4 * LONGEST_TERM) + 1)
     return next((n for n in lengths if fold(word[:n]).startswith(start)), len(word))
 
 

@@ -105,8 +105,9 @@ class VectorIndex:
         """
         if self._closed:
             raise DatabaseClosed("the vectors are closed; open the database again")
+        rows, vectors = np.asarray(rows, np.int64), np.asarray(vectors, np.float32)
         _check(rows, vectors, self._dim)
-        dying = np.unique(np.concatenate([deletes, rows]))
+        dying = np.unique(np.concatenate([np.asarray(deletes, np.int64), rows]))
         after = [self._without(one, dying) for one in self._stored]
         if not len(rows) and all(a is b for a, b in zip(after, self._stored, strict=True)):
             return

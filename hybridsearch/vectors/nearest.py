@@ -47,7 +47,7 @@ class Tiers:
     exact: int = 10_000
     gathered: int = 4_000
     fraction: float = 1 / 16
-    rescored: int = 1_500
+    rescored: int = 1_300
     each: int = 15
     together: int = 64
     multiplied: int = 80_000

@@ -1,0 +1,74 @@
+"""The package is one total order: a module imports only what stands above it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "hybridsearch"
+ORDER = """
+errors arrays jsontext assets settings request
+documents tables delimited sources
+filters.tree filters.tokens filters.grammar filters.lowering filters
+analysis query fusion highlight extraction facets
+files columns store document_table manifest intake
+keyword_plan keyword_scores keyword_snapshot keyword
+vectors.codes vectors.segments vectors.nearest vectors.index vectors
+embedders embedders.static embedders.function embedders.provided
+generation selection state planning ranking snapshot index
+writes tasks database
+evaluate stdlib_docs demo terminal cli
+""".split()
+OWNERS = {
+    "tantivy": {"keyword", "keyword_snapshot"},
+    "duckdb": {"store", "sources", "tables"},
+    "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
+    "pyarrow": {"request", "sources", "tables", "delimited", "columns", "store", "document_table"},
+    "tokenizers": {"embedders.static"},
+    "safetensors": {"embedders.static"},
+    "Stemmer": {"analysis"},
+    "click": {"cli"},
+    "rich": {"terminal", "cli"},
+    "orjson": {
+        *("jsontext", "request", "documents", "tables", "delimited", "sources"),
+        *("store", "manifest"),
+    },
+}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports in full"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in names if name.removeprefix("hybridsearch.") in ORDER}
+            found |= names if names == modules else names | {node.module or ""}
+    return found
+
+
+def path_of(module: str) -> Path:
+    path = PACKAGE / module.replace(".", "/")
+    file = path.with_suffix(".py")
+    return file if file.is_file() else path / "__init__.py"
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_module_imports_only_what_stands_above(module: str) -> None:
+    ours = {name.removeprefix("hybridsearch.") for name in imports(path_of(module))}
+    above = set(ORDER[: ORDER.index(module)])
+    assert ours & set(ORDER) <= above
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_third_party_library_is_imported_by_its_owner_only(module: str) -> None:
+    roots = {name.split(".")[0] for name in imports(path_of(module))}
+    assert {library for library, owners in OWNERS.items() if module not in owners} & roots == set()
+
+
+def test_every_module_has_a_place() -> None:
+    files = {".".join(p.relative_to(PACKAGE).with_suffix("").parts) for p in PACKAGE.rglob("*.py")}
+    names = {f.removesuffix(".__init__") for f in files if f not in ("__init__", "__main__")}
+    assert names == set(ORDER)

@@ -1,0 +1,493 @@
+"""The keyword index: ranking, filters, attributes, and what a failure leaves."""
+
+from __future__ import annotations
+
+import math
+import resource
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hybridsearch.analysis import Analyzer
+from hybridsearch.arrays import Rows
+from hybridsearch.errors import DatabaseClosed, IndexDamaged, NotFound, QueryError, StorageError
+from hybridsearch.keyword import KeywordIndex, KeywordSnapshot, SlotsFull
+from hybridsearch.keyword_snapshot import REMEMBERED
+from hybridsearch.query import Query, parse
+
+PLAIN = Analyzer()
+WEIGHTS = {"title": 2.0, "body": 1.0}
+TITLES = ["Red running shoes", "Road race", "Running road races", "Moon light", "Moonlight", ""]
+BODIES = [
+    "for the road",
+    "shoes shoes",
+    "a race in red shoes",
+    "night",
+    "moon sonata",
+    "東京都 red",
+]
+NONE: Rows = np.empty(0, np.int64)
+
+
+def rows(*numbers: int) -> Rows:
+    return np.array(numbers, np.int64)
+
+
+def put(index: KeywordIndex, texts: dict[int, str], *, deletes: Rows = NONE) -> None:
+    """Apply one document of one attribute, "body", for each row."""
+    bodies = [text.encode("utf-8", "replace") for text in texts.values()]
+    analysed = {"body": [PLAIN.text(text) for text in texts.values()]}
+    index.apply(deletes=deletes, rows=rows(*texts), texts=analysed, bodies=bodies)
+
+
+def asked(text: str, *, prefix: bool = False) -> Query:
+    return parse(text, PLAIN, prefix=prefix)
+
+
+@pytest.fixture(params=["memory", "folder"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> KeywordIndex:
+    index = KeywordIndex.open(None if request.param == "memory" else tmp_path / "text")
+    texts = {"title": list(map(PLAIN.text, TITLES)), "body": list(map(PLAIN.text, BODIES))}
+    bodies = [f"document {row}".encode() for row in range(len(TITLES))]
+    index.apply(deletes=NONE, rows=np.arange(len(TITLES)), texts=texts, bodies=bodies)
+    return index
+
+
+@pytest.fixture
+def found(index: KeywordIndex) -> KeywordSnapshot:
+    return index.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("text", "match", "expected"),
+    [
+        ("red", "any", [0, 2, 5]),
+        ("red shoes", "any", [0, 1, 2, 5]),
+        ("red shoes", "all", [0, 2]),
+        ("red shoes", "phrase", [2]),
+        ('"red shoes"', "any", [2]),
+        ('"road race" red', "any", [1]),
+        ("race -red", "any", [1]),
+        ('shoes -"red shoes"', "any", [0, 1]),
+        ("-red", "any", [1, 3, 4]),
+        ("-red", "phrase", [1, 3, 4]),
+        ("moon", "any", [3, 4]),
+        ("京都 ", "any", [5]),
+        ("東 ", "any", [5]),
+        ("zzz", "any", []),
+        ("zzz red", "all", []),
+        ("", "any", [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_what_matches(found: KeywordSnapshot, text: str, match: str, expected: list[int]) -> None:
+    query = asked(text)
+    assert found.matches(query, weights=WEIGHTS, match=match).tolist() == expected
+    top = found.top(query, weights=WEIGHTS, limit=10, match=match)
+    assert sorted(top.rows.tolist()) == expected
+    assert top.total == len(expected)
+
+
+def test_an_open_word_finds_longer_ones_behind_exact_ones(found: KeywordSnapshot) -> None:
+    top = found.top(asked("moon", prefix=True), weights={"title": 1.0}, limit=10)
+    assert top.rows.tolist() == [3, 4]
+    closed = found.top(asked("moon"), weights={"title": 1.0}, limit=10)
+    assert closed.rows.tolist() == [3]
+
+
+def test_an_open_word_ends_a_phrase(found: KeywordSnapshot) -> None:
+    query = asked("red sho", prefix=True)
+    assert found.matches(query, weights=WEIGHTS, match="phrase").tolist() == [2]
+
+
+def test_many_longer_words_do_not_outweigh_the_word_itself() -> None:
+    index = KeywordIndex.open(None)
+    put(index, {0: "cat x x x x x", 1: "catalog catapult catch cater cattle caterpillar"})
+    top = index.snapshot().top(asked("cat", prefix=True), weights={"body": 1.0}, limit=2)
+    assert top.rows.tolist() == [0, 1]
+
+
+def test_letters_that_run_past_a_stem_still_find_it() -> None:
+    english, index = Analyzer("en"), KeywordIndex.open(None)
+    texts = {"body": [english.text("general relativity")]}
+    index.apply(deletes=NONE, rows=rows(0), texts=texts, bodies=[b""])
+    for typed in ("rela", "relativ", "relativi", "relativit", "relativity"):
+        query = parse(typed, english)
+        assert index.snapshot().matches(query, weights={"body": 1.0}).tolist() == [0], typed
+    unstemmed = parse("generalx", PLAIN)
+    assert index.snapshot().matches(unstemmed, weights={"body": 1.0}).tolist() == []
+
+
+def bm25(frequency: int, length: int, matching: int, lengths: list[int]) -> float:
+    """Robertson and Zaragoza (2009), with Lucene's idf."""
+    idf = math.log(1 + (len(lengths) - matching + 0.5) / (matching + 0.5))
+    mean = sum(lengths) / len(lengths)
+    return idf * 2.2 * frequency / (frequency + 1.2 * (0.25 + 0.75 * length / mean))
+
+
+def test_the_score_is_the_weighted_sum_of_bm25_over_attributes(found: KeywordSnapshot) -> None:
+    titles = [len(PLAIN.terms(text)) for text in TITLES]
+    bodies = [len(PLAIN.terms(text)) for text in BODIES]
+    expected = 2 * bm25(1, 3, 1, titles) + bm25(2, 2, 2, bodies)
+    expected_race = 2 * bm25(1, 2, 1, titles) + bm25(2, 2, 2, bodies)
+    scores = found.scores(asked("shoes race"), rows(1, 0), weights=WEIGHTS)
+    assert scores.tolist() == pytest.approx([expected_race, 2 * bm25(1, 3, 1, titles)], abs=1e-5)
+    assert expected > expected_race - 1
+
+
+@pytest.mark.parametrize("tie", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("bonus", [0.0, 0.3])
+@pytest.mark.parametrize("match", ["any", "all"])
+@pytest.mark.parametrize("text", ["red shoes", "shoes", 'red "red shoes"', "red shoes red", "moon"])
+def test_every_way_to_a_score_gives_the_same(
+    found: KeywordSnapshot, text: str, match: str, bonus: float, tie: float
+) -> None:
+    query = asked(text, prefix=True)
+
+    def top(mask: np.ndarray[tuple[int], np.dtype[np.bool_]] | None) -> dict[int, float]:
+        ranking = found.top(
+            query, weights=WEIGHTS, limit=9, match=match, mask=mask, tie=tie, bonus=bonus
+        )
+        return dict(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True))
+
+    expected = top(None)
+    assert top(np.ones(9, bool)) == pytest.approx(expected, rel=1e-5)
+    asked_rows = rows(5, 4, 3, 2, 1, 0, 77)
+    scores = found.scores(
+        query, asked_rows, weights=WEIGHTS, match=match, tie=tie, bonus=bonus
+    ).tolist()
+    assert scores == pytest.approx([expected.get(r, 0.0) for r in asked_rows.tolist()], rel=1e-5)
+    for row in range(6):
+        why = found.explain(query, row, weights=WEIGHTS, match=match, tie=tie, bonus=bonus)
+        assert why["score"] == pytest.approx(expected.get(row, 0.0), rel=1e-5)
+        assert sum(part["score"] for part in why["parts"]) == pytest.approx(why["score"], rel=1e-4)
+
+
+def test_a_bonus_lifts_words_that_stand_together() -> None:
+    index = KeywordIndex.open(None)
+    put(index, {0: "red a b c shoes", 1: "a b c red shoes", 2: "other"})
+    plain = index.snapshot().top(asked("red shoes"), weights={"body": 1.0}, limit=3)
+    lifted = index.snapshot().top(asked("red shoes"), weights={"body": 1.0}, limit=3, bonus=0.5)
+    assert plain.rows.tolist() == [0, 1]
+    assert lifted.rows.tolist() == [1, 0]
+
+
+def test_a_tie_below_one_makes_the_second_attribute_count_less(found: KeywordSnapshot) -> None:
+    query, row = asked("race"), rows(2)
+    full = found.scores(asked("red"), rows(0), weights=WEIGHTS, tie=0.5)
+    assert full == found.scores(asked("red"), rows(0), weights=WEIGHTS)
+    assert found.scores(query, row, weights=WEIGHTS).item() > 0
+    index = KeywordIndex.open(None)
+    index.apply(deletes=NONE, rows=rows(0), texts={"title": ["red"], "body": ["red"]}, bodies=[b""])
+    both = {"title": 1.0, "body": 1.0}
+    halved = index.snapshot().scores(asked("red"), rows(0), weights=both, tie=0.5).item()
+    assert halved == pytest.approx(
+        index.snapshot().scores(asked("red"), rows(0), weights=both).item() * 0.75
+    )
+
+
+def test_explain_names_attribute_and_term(found: KeywordSnapshot) -> None:
+    parts = found.explain(asked("moon", prefix=True), 4, weights=WEIGHTS)["parts"]
+    assert {(part["attribute"], part["term"], part["kind"]) for part in parts} == {
+        ("title", "moonlight", "word"),
+        ("body", "moon", "word"),
+    }
+    assert next(p["weight"] for p in parts if p["attribute"] == "title") <= 2.0 * 0.8
+
+
+def test_explain_of_a_row_that_does_not_match_is_empty(found: KeywordSnapshot) -> None:
+    assert found.explain(asked("moon"), 0, weights=WEIGHTS) == {"score": 0.0, "parts": []}
+
+
+def test_ties_go_by_row_even_across_the_limit() -> None:
+    index = KeywordIndex.open(None)
+    for start in (40, 0, 20):
+        put(index, {row: "same words" for row in range(start, start + 20)})
+    top = index.snapshot().top(asked("same"), weights={"body": 1.0}, limit=5)
+    assert top.rows.tolist() == [0, 1, 2, 3, 4]
+    assert top.total == 60
+
+
+def test_a_mask_may_be_short_long_or_empty(found: KeywordSnapshot) -> None:
+    def top(*kept: int) -> tuple[list[int], int]:
+        ranking = found.top(asked("red"), weights=WEIGHTS, limit=9, mask=np.array(kept, bool))
+        return ranking.rows.tolist(), ranking.total
+
+    assert top(1, 1) == ([0], 1)
+    assert top(0, 0, 1, 1, 1, 1, 1, 1, 1)[1] == 2
+    assert top() == ([], 0)
+    assert top(0, 1, 0) == ([], 0)
+
+
+def test_a_mask_over_only_excluded_words(found: KeywordSnapshot) -> None:
+    ranking = found.top(asked("-red"), weights=WEIGHTS, limit=9, mask=np.arange(20) > 2)
+    assert ranking.rows.tolist() == [3, 4]
+    assert ranking.scores.tolist() == [0.0, 0.0]
+    assert ranking.total == 2
+
+
+def test_few_rows_among_many_matches_are_scored_alike() -> None:
+    index = KeywordIndex.open(None)
+    put(index, {row: f"common word{row % 7} {'x ' * (row % 5)}" for row in range(3000)})
+    kept = np.zeros(3000, bool)
+    kept[[5, 17, 2999]] = True
+    query, weights = asked("common word3"), {"body": 1.0}
+    few = index.snapshot().top(query, weights=weights, limit=2, mask=kept)
+    scores = index.snapshot().scores(query, rows(2999, 5, 17), weights=weights)
+    index.snapshot().matches(query, weights=weights)
+    many = index.snapshot().top(query, weights=weights, limit=2, mask=kept)
+    assert few.rows.tolist() == many.rows.tolist() == [17, 5]
+    assert few.total == many.total == 3
+    assert scores[1:].tolist() == pytest.approx(few.scores.tolist()[::-1], rel=1e-5)
+
+
+def test_limit_zero_counts(found: KeywordSnapshot) -> None:
+    for mask in (None, np.ones(6, bool)):
+        ranking = found.top(asked("red"), weights=WEIGHTS, limit=0, mask=mask)
+        assert (len(ranking.rows), ranking.total) == (0, 3)
+
+
+def test_unknown_and_weightless_attributes_are_not_searched(found: KeywordSnapshot) -> None:
+    for weights in ({}, {"nope": 1.0}, {"title": 0.0}):
+        assert found.matches(asked("red"), weights=weights).tolist() == []
+        assert found.top(asked("red"), weights=weights, limit=3).total == 0
+
+
+def test_another_match_is_refused(found: KeywordSnapshot) -> None:
+    with pytest.raises(QueryError, match='unknown match "al"; did you mean "all"'):
+        found.top(asked("red"), weights=WEIGHTS, limit=3, match="al")
+
+
+def test_ten_thousand_words_are_answered(found: KeywordSnapshot) -> None:
+    query = asked(" ".join(f"w{n}" for n in range(10_000)) + " red")
+    assert found.top(query, weights=WEIGHTS, limit=10).total == 3
+
+
+def test_bodies_come_in_the_order_asked(found: KeywordSnapshot) -> None:
+    assert found.bodies(rows(4, 0, 4)) == [b"document 4", b"document 0", b"document 4"]
+
+
+def test_an_absent_row_has_no_body(found: KeywordSnapshot) -> None:
+    with pytest.raises(NotFound, match="no row 99"):
+        found.bodies(rows(99))
+
+
+def test_where_rows_are_is_not_remembered_without_end() -> None:
+    index = KeywordIndex.open(None)
+    count = REMEMBERED + 50
+    put(index, {row: "a" for row in range(count)})
+    snapshot = index.snapshot()
+    for start in (0, 1000):
+        ranking = snapshot.top(
+            asked("a"), weights={"body": 1.0}, limit=count, mask=np.arange(count) >= start
+        )
+        assert len(snapshot.bodies(ranking.rows[:3])) == 3
+    snapshot.top(asked("a"), weights={"body": 1.0}, limit=count)
+    assert len(snapshot._addresses) <= count
+
+
+def test_a_row_put_in_again_is_replaced(index: KeywordIndex) -> None:
+    put(index, {0: "blue"})
+    assert index.snapshot().matches(asked("blue"), weights=WEIGHTS).tolist() == [0]
+    assert 0 not in index.snapshot().matches(asked("red"), weights=WEIGHTS)
+    assert index.snapshot().count == len(TITLES)
+
+
+def test_a_snapshot_stays_as_it_was(index: KeywordIndex, found: KeywordSnapshot) -> None:
+    put(index, {7: "red"}, deletes=rows(0, 2))
+    assert found.matches(asked("red"), weights=WEIGHTS).tolist() == [0, 2, 5]
+    assert found.bodies(rows(0)) == [b"document 0"]
+    assert index.snapshot().matches(asked("red"), weights=WEIGHTS).tolist() == [5, 7]
+
+
+def test_nothing_to_apply_changes_nothing(index: KeywordIndex) -> None:
+    before = index.snapshot()
+    index.apply(deletes=NONE, rows=NONE, texts={}, bodies=[])
+    assert index.snapshot() is before
+
+
+def test_an_index_is_found_again(tmp_path: Path) -> None:
+    index = KeywordIndex.open(tmp_path)
+    put(index, {3: "red shoes"})
+    index.close()
+    again = KeywordIndex.open(tmp_path).snapshot()
+    assert (again.count, again.attributes) == (1, ("body",))
+    assert again.matches(asked("red"), weights=WEIGHTS).tolist() == [3]
+
+
+def test_a_closed_index_says_so(index: KeywordIndex) -> None:
+    index.close()
+    for use in (index.snapshot, lambda: put(index, {1: "a"})):
+        with pytest.raises(DatabaseClosed):
+            use()
+
+
+def test_attributes_without_a_field_left_are_refused_and_nothing_applied(tmp_path: Path) -> None:
+    index = KeywordIndex.open(tmp_path, slots=2)
+    texts = {"a": ["x"], "b": ["x"], "c": [""]}
+    index.apply(deletes=NONE, rows=rows(0), texts=texts, bodies=[b""])
+    with pytest.raises(SlotsFull) as caught:
+        index.apply(deletes=NONE, rows=rows(1), texts={"c": ["x"]}, bodies=[b""])
+    assert caught.value.fields["needed"] == 3
+    assert index.snapshot().count == 1
+
+
+def test_the_files_are_those_of_the_last_commit(tmp_path: Path) -> None:
+    index = KeywordIndex.open(tmp_path)
+    put(index, {row: "a" for row in range(5)})
+    put(index, {7: "b"}, deletes=rows(1))
+    files = index.files()
+    assert {path.name for path in files} >= {"meta.json", "slots.json"}
+    assert all(path.is_file() for path in files)
+    here = {path for path in tmp_path.iterdir() if path.suffix != ".lock"}
+    assert here == set(files)
+
+
+def test_an_index_in_memory_has_no_files() -> None:
+    assert KeywordIndex.open(None).files() == []
+
+
+@pytest.mark.parametrize("name", ["meta.json", "slots.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00nonsense"])
+def test_a_damaged_file_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
+    index = KeywordIndex.open(tmp_path)
+    put(index, {0: "a"})
+    index.close()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(IndexDamaged, match="rebuild the index"):
+        KeywordIndex.open(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["idx", "term", "store", "fast"])
+def test_a_missing_or_cut_segment_is_reported(tmp_path: Path, suffix: str) -> None:
+    index = KeywordIndex.open(tmp_path)
+    put(index, {0: "a"})
+    index.close()
+    segment = next(tmp_path.glob(f"*.{suffix}"))
+    segment.write_bytes(segment.read_bytes()[:-7])
+    with pytest.raises(IndexDamaged):
+        KeywordIndex.open(tmp_path)
+    segment.unlink()
+    with pytest.raises(IndexDamaged):
+        KeywordIndex.open(tmp_path)
+
+
+def test_slots_that_are_not_those_of_the_index_are_reported(tmp_path: Path) -> None:
+    KeywordIndex.open(tmp_path, slots=2).close()
+    (tmp_path / "slots.json").write_bytes(b'{"size": 9, "attributes": []}')
+    with pytest.raises(IndexDamaged):
+        KeywordIndex.open(tmp_path)
+
+
+def test_an_index_whose_creation_was_cut_short_is_created_anew(tmp_path: Path) -> None:
+    (tmp_path / "slots.json").write_bytes(b'{"size": 3, "attributes": []}')
+    assert KeywordIndex.open(tmp_path).snapshot().count == 0
+
+
+@contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    """Writes past this many bytes of a file fail, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [0, 40, 150, 400, 1000, 3000])
+def test_a_full_disk_leaves_the_last_state_and_the_next_batch_works(
+    tmp_path: Path, size: int
+) -> None:
+    index = KeywordIndex.open(tmp_path)
+    put(index, {0: "red"})
+    many = {row: f"blue word{row}" for row in range(1, 2000)}
+    with files_no_longer_than(size), pytest.raises(StorageError, match="nothing was applied"):
+        put(index, many, deletes=rows(0))
+    assert index.snapshot().matches(asked("red blue"), weights=WEIGHTS).tolist() == [0]
+    put(index, many, deletes=rows(0))
+    assert index.snapshot().count == 1999
+    assert index.snapshot().matches(asked("red"), weights=WEIGHTS).tolist() == []
+    index.close()
+    assert KeywordIndex.open(tmp_path).snapshot().count == 1999
+
+
+def test_text_that_cannot_be_stored_is_refused_whole(index: KeywordIndex) -> None:
+    texts = {"body": ["fine", "\ud800"]}
+    with pytest.raises(StorageError, match="nothing was applied"):
+        index.apply(deletes=rows(0), rows=rows(8, 9), texts=texts, bodies=[b"", b""])
+    assert index.snapshot().count == len(TITLES)
+    put(index, {8: "after"})
+    assert index.snapshot().matches(asked("after fine"), weights=WEIGHTS).tolist() == [8]
+    assert index.snapshot().count == len(TITLES) + 1
+
+
+def test_a_second_writer_of_the_folder_is_refused(tmp_path: Path) -> None:
+    index = KeywordIndex.open(tmp_path)
+    put(index, {0: "a"})
+    writer = index._index.writer()
+    with pytest.raises(StorageError, match="lock"):
+        put(index, {1: "b"})
+    del writer
+    put(index, {1: "b"})
+    assert index.snapshot().count == 2
+
+
+KILLED = """
+    import os, sys, threading, time
+    from pathlib import Path
+    import numpy as np
+    from hybridsearch.keyword import KeywordIndex
+    index = KeywordIndex.open(Path(sys.argv[1]))
+    def die():
+        time.sleep(float(sys.argv[2]))
+        os.kill(os.getpid(), 9)
+    threading.Thread(target=die).start()
+    for batch in range(10_000):
+        rows = np.arange(batch * 10, batch * 10 + 10)
+        texts = {f"a{batch % 8}": ["w"] * 10, "all": ["w"] * 10}
+        index.apply(deletes=rows - 25, rows=rows, texts=texts, bodies=[b"x"] * 10)
+        print(batch, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [0.03, 0.08, 0.15, 0.25, 0.4])
+def test_a_kill_loses_nothing_and_the_last_batch_can_be_applied_again(
+    tmp_path: Path, after: float
+) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), str(after)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    batch = int(done[-1]) + 1 if done else 0
+    index = KeywordIndex.open(tmp_path)
+    again = np.arange(batch * 10, batch * 10 + 10)
+    index.apply(deletes=again - 25, rows=again, texts={"all": ["w"] * 10}, bodies=[b"x"] * 10)
+    expected = np.arange(max(0, batch * 10 - 15), batch * 10 + 10).tolist()
+    assert index.snapshot().matches(asked("w"), weights={"all": 1.0}).tolist() == expected
+
+
+def test_readers_are_not_disturbed_by_a_writer(index: KeywordIndex) -> None:
+    wrong: list[object] = []
+
+    def read() -> None:
+        for _ in range(30):
+            snapshot = index.snapshot()
+            total = snapshot.top(asked("counted"), weights=WEIGHTS, limit=1).total
+            matches = len(snapshot.matches(asked("counted"), weights=WEIGHTS))
+            if total % 10 or total != matches:
+                wrong.append((total, matches))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for batch in range(1, 6):
+        put(index, {row: "counted" for row in range(batch * 10, batch * 10 + 10)})
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert index.snapshot().top(asked("counted"), weights=WEIGHTS, limit=1).total == 50
