@@ -53,9 +53,11 @@ class StoredColumn:
         """The values as an Arrow array of this column's type."""
         if self.type == "JSON":
             return pa.array([None if v is None else dumps(v).decode() for v in values], pa.string())
-        if self.type.endswith("[]"):
-            return pa.array(values, pa.list_(ARROW[self.type[:-2]]))
-        return pa.array(values, ARROW[self.type])
+        kind = pa.list_(ARROW[self.type[:-2]]) if self.item else ARROW[self.type]
+        try:
+            return pa.array(values, kind)
+        except pa.ArrowInvalid:  # a whole number that no double is equal to
+            return pa.array(_floats(values), kind)
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,17 @@ def widen(old: str, new: str) -> str:
 
 
 def _scalar_type(kinds: set[type], values: Sequence[Any]) -> str:
-    if kinds == {int, float}:
-        return "DOUBLE"
-    if len(kinds) > 1:
+    if kinds - {int, float} and len(kinds) > 1:
         return "JSON"
-    kind = kinds.pop()
-    if kind is int and not all(v is None or -LARGEST <= v < LARGEST for v in values):
+    if int in kinds and not all(-LARGEST <= v < LARGEST for v in values if type(v) is int):
         return "JSON"
-    return SCALARS.get(kind, "JSON")
+    return "DOUBLE" if len(kinds) > 1 else SCALARS.get(kinds.pop(), "JSON")
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, int) else value
 
 
 def _list_type(values: Sequence[Any]) -> str:

@@ -11,9 +11,10 @@ accepted, worked off in order by one thread, awaited unless `wait=False`.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from hybridsearch.errors import (
     Conflict,
     DatabaseClosed,
     DatabaseLocked,
+    EmbedderError,
     HybridSearchError,
     IndexDamaged,
     InputError,
@@ -40,6 +42,7 @@ from hybridsearch.errors import (
     near,
 )
 from hybridsearch.files import remove_folder
+from hybridsearch.filters import parse
 from hybridsearch.generation import generations
 from hybridsearch.index import Engine
 from hybridsearch.intake import document_id
@@ -56,6 +59,8 @@ NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 CREATION, REMOVAL = "indexCreation", "indexDeletion"
 SETTINGS, REBUILD = "settingsUpdate", "indexRebuild"
 AHEAD = 2
+FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What only a mistake of ours raises; a task that meets one must not come back at every opening."""
 STATIC = "static"
 
 Progress = Callable[[int], None]
@@ -148,6 +153,7 @@ class Database:
                 " 400 at most",
                 uid=str(uid),
             )
+        _check_key(primary_key)
         checked = Settings().updated(settings or {})
         self._embedders(checked)
         arguments = {"primary_key": primary_key, "settings": checked.to_json()}
@@ -268,13 +274,21 @@ class Database:
             if first.kind in steps:
                 return steps[first.kind](first)
             return apply_tasks(self._engine(first.index_uid or ""), self._store, run)
-        except (InputError, NotFound, Conflict) as error:
+        except (InputError, NotFound, Conflict, EmbedderError) as error:
             return [ended for task in run for ended in fail(self._store, task, error)]
+        except FAULTS as error:
+            if len(run) > 1:
+                return [ended for task in run for ended in self._work([task])]
+            fault = HybridSearchError(f"{type(error).__name__}: {error}")
+            for task in self._store.tasks(uids=[first.uid], waiting=True):
+                fail(self._store, task, fault)
+            raise
 
     def _create(self, task: Task) -> Sequence[Task]:
         uid, arguments = task.index_uid or "", task.arguments
-        if any(record.uid == uid for record in self._store.indexes()):
-            raise Conflict(f'there is an index "{uid}" already', uid=uid)
+        for record in self._store.indexes():
+            if record.uid.lower() == uid.lower():  # in SQL they would be one relation
+                raise Conflict(f'there is an index "{record.uid}" already', uid=record.uid)
         with self._store.transaction() as cursor:
             check_free(cursor, uid)
             record = self._store.add_index(cursor, uid, arguments["primary_key"])
@@ -363,6 +377,7 @@ class Index:
         """
         if mode not in ("replace", "merge"):
             raise InputError(f'mode must be "replace" or "merge", not {mode!r}', field="mode")
+        _check_key(primary_key)
         queue, uids, done = self._database._queue, [], _Sum(progress)
         for batch in sources.batches(documents):
             arguments = {"mode": mode, "primary_key": primary_key, "start": batch.start}
@@ -396,6 +411,10 @@ class Index:
         """
         if (ids is not None) + (filter is not None) + all != 1:
             raise InputError("delete needs exactly one of ids=, filter= and all=True")
+        if isinstance(ids, str) or not isinstance(ids, Iterable | None):
+            raise InputError(f"ids must be a list of ids, not {ids!r:.60}", field="ids")
+        if filter is not None and parse(filter) is None:
+            raise InputError("the filter is empty; delete everything with all=True", field="filter")
         arguments: dict[str, Any] = {"all": True} if all else {"filter": filter}
         if ids is not None:
             arguments = {"ids": [_id(id_) for id_ in ids]}
@@ -412,7 +431,7 @@ class Index:
         checked = self.settings.updated(settings)
         self._database._embedders(checked)
         queue = self._database._queue
-        changes = {name: checked.to_json()[name] for name in checked.to_json()}
+        changes = json.loads(json.dumps(settings, default=_plain))
         task = queue.submit(self.uid, SETTINGS, arguments={"settings": changes})
         return queue.wait(task.uid) if wait else task
 
@@ -501,6 +520,18 @@ def _request(query: str | None, options: Mapping[str, Any]) -> SearchRequest:
     return SearchRequest(query=query, **options)
 
 
+def _plain(value: Any) -> Any:
+    """A set or a mapping that is no dict, as JSON knows it."""
+    return dict(value) if isinstance(value, Mapping) else sorted(value)
+
+
+def _check_key(name: object) -> None:
+    if name is not None and not (isinstance(name, str) and name):
+        raise InputError(
+            f"primary_key must be the name of an attribute, not {name!r:.60}", field="primary_key"
+        )
+
+
 def _id(value: str | int) -> str:
     text = document_id(value)
     if text is None:
@@ -526,6 +557,8 @@ def _problems(store: Store, record: IndexRecord, folder: Path) -> list[str]:
         return [error.message]
     if manifest.database != store.identity or manifest.index != record.number:
         return [f"{newest}: it belongs to another database"]
+    if manifest.task < DocumentTable(store, record.number).last_stamp():
+        return [f"{newest}: it lacks the last documents; the next opening puts them in"]
     return [f"{newest}: {problem}" for problem in problems(newest, manifest)]
 
 

@@ -316,7 +316,7 @@ def check_free(cursor: Connection, uid: str) -> None:
         "  WHERE database_name = current_database() AND schema_name = 'main'"
         " UNION ALL SELECT view_name FROM duckdb_views()"
         "  WHERE database_name = current_database() AND schema_name = 'main'"
-        "  AND NOT contains(sql, 'hybridsearch.documents_')"
+        "  AND lower(view_name) NOT IN (SELECT lower(uid) FROM hybridsearch.indexes)"
         ") WHERE lower(name) = lower(?)",
         [uid],
     ).fetchall()
@@ -358,9 +358,10 @@ def _view_names(columns: Columns) -> list[str]:
     names: list[str] = []
     taken: set[str] = set()
     for attribute in columns:
-        name, number = attribute.replace("\0", "") or "_", 2
+        name = plain = attribute.replace("\0", "") or "_"
+        number = 2
         while name.lower() in taken:
-            name, number = f"{attribute}_{number}", number + 1
+            name, number = f"{plain}_{number}", number + 1
         taken.add(name.lower())
         names.append(name)
     return names

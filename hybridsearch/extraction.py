@@ -10,6 +10,7 @@ ones under names joined by dots; the items of a list belong to the list's attrib
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from hybridsearch.settings import EVERYTHING
@@ -25,14 +26,15 @@ def attribute_texts(
     null never do.
     """
     found: dict[str, str] = {}
+    names = tuple(wanted)
     for name, value in document.items():
         if type(value) is str:
             found[name] = value
-        else:
+        elif _leads_to(name, names):
             _collect(name, value, found, numbers)
-    if tuple(wanted) == EVERYTHING:
+    if names == EVERYTHING:
         return found
-    return {name: text for name, text in found.items() if is_wanted(name, wanted)}
+    return {name: text for name, text in found.items() if _is_wanted(name, names)}
 
 
 def embedded_text(document: Mapping[str, Any], wanted: Sequence[str], *, without: str) -> str:
@@ -57,6 +59,17 @@ def is_wanted(name: str, wanted: Iterable[str]) -> bool:
         or (pattern.endswith("*") and name.startswith(pattern[:-1]))
         for pattern in wanted
     )
+
+
+@lru_cache(maxsize=10_000)
+def _is_wanted(name: str, wanted: tuple[str, ...]) -> bool:
+    return is_wanted(name, wanted)
+
+
+@lru_cache(maxsize=10_000)
+def _leads_to(name: str, wanted: tuple[str, ...]) -> bool:
+    """Whether the attribute, or something nested in it, may be wanted."""
+    return is_wanted(name, wanted) or any(pattern.startswith(f"{name}.") for pattern in wanted)
 
 
 def project(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:

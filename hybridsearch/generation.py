@@ -58,13 +58,16 @@ class Generation:
             raise
 
     @classmethod
-    def open(cls, folder: Path) -> Generation:
-        """The generation in the folder.
+    def open(cls, folder: Path, *, last: int) -> Generation:
+        """The generation in the folder, up to its manifest's task or, after a crash, further.
 
-        Raises IndexDamaged when it has no manifest or a file is absent or of another size.
+        last: the last task that changed a document. Only when the manifest is of that task must
+        every file be the one it names: a crash in the middle of the next batch leaves files that
+        are ahead of it, and the text and the vectors each say whether theirs are whole.
+        Raises IndexDamaged when they are not.
         """
         manifest = read_manifest(folder)
-        wrong = missing(folder, manifest)
+        wrong = missing(folder, manifest) if manifest.task >= last else []
         if wrong:
             raise IndexDamaged(f"{folder}: {wrong[0]}", problems=wrong)
         return cls(folder, manifest)

@@ -112,7 +112,8 @@ class Engine:
         if self._folder is None or not numbers:
             return None
         try:
-            found = Generation.open(self._folder / str(numbers[-1]))
+            last = self.documents.last_stamp()
+            found = Generation.open(self._folder / str(numbers[-1]), last=last)
         except IndexDamaged as error:
             log.warning('index "%s" is built anew: %s', self.record.uid, error)
             return None

@@ -9,6 +9,7 @@ of the first that is unfit, with its position, id and field; then nothing of the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ LONGEST_ID = 511
 DEEPEST = 200
 VECTORS = "_vectors"
 OPENING, CLOSING = b"[{", b"]}"
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 VectorsByEmbedder = Mapping[str, list[list[float]]]
 
@@ -81,9 +83,12 @@ def document_id(value: Any) -> str | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    text = str(value)
-    fit = text and "\0" not in text and len(text.encode("utf-8", "replace")) <= LONGEST_ID
-    return text if fit else None
+    try:
+        text = str(value)
+        size = len(text.encode())
+    except ValueError:  # half of a surrogate pair, or more digits than Python prints
+        return None
+    return text if 0 < size <= LONGEST_ID and "\0" not in text else None
 
 
 def merged(old: Incoming, new: Incoming) -> Incoming:
@@ -125,8 +130,8 @@ def _object(body: bytes, position: int) -> dict[str, Any]:
 
 
 def _depth(body: bytes) -> int:
-    """How deep the brackets of a JSON text are nested, those inside strings counted too."""
-    data = np.frombuffer(body, np.uint8)
+    """How deep the brackets of a JSON text are nested, those inside strings left out."""
+    data = np.frombuffer(STRINGS.sub(b"", body), np.uint8)
     opened = np.isin(data, np.frombuffer(OPENING, np.uint8)).astype(np.int64)
     closed = np.isin(data, np.frombuffer(CLOSING, np.uint8)).astype(np.int64)
     return int(np.cumsum(opened - closed).max(initial=0))
@@ -146,7 +151,7 @@ def _unfit_id(fields: Mapping[str, Any], primary_key: str, position: int) -> Doc
         f" number or a text of 1 to {LONGEST_ID} bytes",
         code="invalid_document_id",
         position=position,
-        id=value,
+        id=value if isinstance(value, str) else None,
         field=primary_key,
     )
 

@@ -138,6 +138,7 @@ class KeywordIndex:
         schema = self._index.schema
         writer = self._index.writer(HEAP, 1)
         try:
+            writer.garbage_collect_files()  # what a killed writer left would stand in the way
             for row in gone:
                 writer.delete_documents_by_term("row", row)
             for document in documents:

@@ -35,6 +35,9 @@ __all__ = ["KeywordSnapshot", "Ranking"]
 CACHED_BYTES = 32_000_000
 EXPANSIONS = 16
 PREFIX = 0.8
+"""What a longer word counts where no document holds the word as typed."""
+BEHIND_EXACT = 0.5
+"""What it counts where some do, so that a higher frequency or a shorter text rarely wins."""
 SHORTEST_STEM = 4
 COST_OF_ROW = 30
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
@@ -183,9 +186,10 @@ class KeywordSnapshot:
         longer = [(term, count) for term, count in found if term != word.term][:EXPANSIONS]
         if not longer and word.stemmed:
             longer = self._shortened(field, word, typed)
-        usual = self._frequency(field, word.term) or max((n for _, n in longer), default=1)
-        idf = self._idf(usual)
-        return tuple(((t,), PREFIX * min(1.0, idf / self._idf(n))) for t, n in longer)
+        exact = self._frequency(field, word.term)
+        idf = self._idf(exact or max((count for _, count in longer), default=1))
+        factor = BEHIND_EXACT if exact else PREFIX
+        return tuple(((t,), factor * min(1.0, idf / self._idf(n))) for t, n in longer)
 
     def _shortened(self, field: str, word: Word, typed: str) -> list[tuple[str, int]]:
         """The stem that the typed letters run past: "relat" for "relativi"."""

@@ -107,8 +107,8 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         fields=fields,
         weights=request.weights or (1.0 - weight, weight),
         k=request.rrf_k or (arm.embedder.rrf_k if arm else USUAL_K),
-        candidates=request.candidates or CANDIDATES,
-        needed=request.offset + request.limit,
+        candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
+        needed=min(request.offset + request.limit, len(state.living)),
     )
 
 

@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -34,6 +36,7 @@ OPTIONS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
 )
+CODEC = "lz4"
 WAITING = ("enqueued", "processing")
 
 
@@ -255,12 +258,10 @@ class Store:
         """The documents of an unfinished task, as they were sent, in order."""
         rows = (
             self.cursor()
-            .execute(
-                "SELECT body FROM hybridsearch.payloads WHERE task = ? ORDER BY position", [uid]
-            )
+            .execute("SELECT lengths, size, data FROM hybridsearch.payloads WHERE task = ?", [uid])
             .fetchall()
         )
-        return [body.encode() for (body,) in rows]
+        return _unpacked(*rows[0]) if rows else []
 
     def start(self, uids: Sequence[int]) -> None:
         """Mark tasks as being worked on."""
@@ -338,16 +339,18 @@ def _task(row: tuple[Any, ...]) -> Task:
 
 
 def _insert_payload(cursor: Connection, uid: int, bodies: Sequence[bytes]) -> None:
-    table = pa.table(
-        {
-            "position": pa.array(range(len(bodies)), pa.int64()),
-            "body": pa.array(bodies, pa.string()),
-        }
+    lengths = np.fromiter(map(len, bodies), np.int64, len(bodies))
+    data = pa.compress(b"".join(bodies), codec=CODEC, asbytes=True)
+    cursor.execute(
+        "INSERT INTO hybridsearch.payloads VALUES (?, ?, ?, ?)",
+        [uid, lengths.tobytes(), int(lengths.sum()), data],
     )
-    with registered(cursor, table) as name:
-        cursor.execute(
-            f"INSERT INTO hybridsearch.payloads SELECT ?, position, body FROM {name}", [uid]
-        )
+
+
+def _unpacked(lengths: bytes, size: int, data: bytes) -> list[bytes]:
+    joined = pa.decompress(data, decompressed_size=size, codec=CODEC, asbytes=True)
+    ends = np.cumsum(np.frombuffer(lengths, np.int64)).tolist()
+    return [joined[start:stop] for start, stop in pairwise([0, *ends])]
 
 
 @contextmanager

@@ -29,5 +29,11 @@ CREATE TABLE hybridsearch.tasks (
     finished_at TIMESTAMP
 );
 
--- The documents of tasks that are not finished yet.
-CREATE TABLE hybridsearch.payloads (task BIGINT NOT NULL, position BIGINT NOT NULL, body VARCHAR NOT NULL);
+-- The documents of tasks that are not finished yet: one lz4 block with the JSON of all of them,
+-- `size` bytes when unpacked, and the length of each as int64.
+CREATE TABLE hybridsearch.payloads (
+    task BIGINT NOT NULL,
+    lengths BLOB NOT NULL,
+    size BIGINT NOT NULL,
+    data BLOB NOT NULL
+);

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from typing import Any, TypeAlias
 
 import duckdb
@@ -18,8 +19,8 @@ from hybridsearch.filters import Column, fields, parse, text, to_sql
 Document: TypeAlias = dict[str, Any]
 Tree: TypeAlias = tuple[Any, ...]
 
-WORDS = ["", "a", "A", "ab", "5", "true", "é", "É", "a%", "it's \"\\"]
-NUMBERS = [0, 1, 5, -2.5, 5.0]
+WORDS: list[Any] = ["", "a", "A", "ab", "5", "true", "é", "É", "a%", "it's \"\\"]
+NUMBERS: list[Any] = [0, 1, 5, -2.5, 5.0]
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     ">": lambda a, b: a > b,
@@ -41,63 +42,94 @@ def _pattern(like: str) -> str:
 
 # Documents: every attribute draws its values from one style, so that all kinds of column come up.
 
-scalars = st.sampled_from([*WORDS, *NUMBERS, True, False])
-parts = st.recursive(
-    scalars | st.none(),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y", "0"]), inner)
-    ),
-    max_leaves=5,
-)
-styles = st.sampled_from(
-    [
-        st.sampled_from([0, 1, 5]),
-        st.sampled_from(NUMBERS),
-        st.sampled_from(WORDS),
-        st.booleans(),
-        st.lists(st.sampled_from(NUMBERS), max_size=3),
-        st.lists(st.sampled_from([*WORDS, None]), max_size=3),
-        st.lists(st.booleans(), max_size=3),
-        scalars,
-        parts,
-        st.lists(
-            scalars | st.lists(scalars | st.lists(scalars, max_size=2), max_size=2), max_size=3
-        ),
-        st.fixed_dictionaries({"x": scalars | parts, "0": st.lists(scalars, max_size=2)}),
-        st.lists(st.fixed_dictionaries({"x": scalars}, optional={"0": scalars}), max_size=3),
-        st.lists(st.lists(st.fixed_dictionaries({"x": st.lists(scalars)}), max_size=2), max_size=2),
+ATTRIBUTES = ("a", "b", "c", "c.x")
+Style: TypeAlias = Callable[[Random], Any]
+
+
+def scalar(random: Random) -> Any:
+    return random.choice([*WORDS, *NUMBERS, True, False])
+
+
+def part(random: Random, depth: int = 3) -> Any:
+    roll = random.random()
+    if depth and roll < 0.3:
+        return [part(random, depth - 1) for _ in range(random.randrange(3))]
+    if depth and roll < 0.5:
+        keys = random.sample(["x", "y", "0"], random.randrange(4))
+        return {key: part(random, depth - 1) for key in keys}
+    return None if roll > 0.9 else scalar(random)
+
+
+def listed(items: Sequence[Any]) -> Style:
+    return lambda random: random.choices(items, k=random.randrange(4))
+
+
+STYLES: list[Style] = [
+    lambda random: random.choice([0, 1, 5]),
+    lambda random: random.choice(NUMBERS),
+    lambda random: random.choice(WORDS),
+    lambda random: random.random() < 0.5,
+    listed(NUMBERS),
+    listed([*WORDS, None]),
+    listed([True, False]),
+    scalar,
+    part,
+    lambda random: {"x": part(random), "y": [part(random)]},
+    lambda random: [{"x": scalar(random), "0": 1} for _ in range(random.randrange(3))],
+    lambda random: [[{"x": [scalar(random)]}], {"x": [[scalar(random)]]}],
+]
+
+
+def documents_of(random: Random) -> list[Document]:
+    styles = {name: random.choice(STYLES) for name in ATTRIBUTES[: random.choice([3, 3, 4])]}
+    return [
+        {
+            name: None if random.random() < 0.1 else style(random)
+            for name, style in styles.items()
+            if random.random() < 0.85
+        }
+        for _ in range(random.randrange(3, 9))
     ]
-)
-attributes = ("a", "b", "c.x", "c")
 
 
-@st.composite
-def collections(draw: st.DrawFn) -> list[Document]:
-    by_attribute = {name: draw(styles) | st.none() for name in attributes}
-    optional: dict[str, st.SearchStrategy[Any]] = dict(by_attribute)
-    one = st.fixed_dictionaries({}, optional=optional)
-    return draw(st.lists(one, min_size=3, max_size=8))
+# Filters: as a tree of tuples, which the test writes as text and evaluates by itself. Most
+# operands are values of the documents, so that conditions part the documents.
+
+NAMES = ["a", "b", "c", "a.x", "b.x", "c.x", "a.0", "a.x.y", "b.y", "c.y.x", "nowhere"]
+NAME_WEIGHTS = [4, 4, 4, 2, 2, 2, 1, 1, 1, 1, 1]
 
 
-# Filters: as a tree of tuples, which the test writes as text and evaluates by itself.
+def leaf(random: Random, operands: Sequence[Any]) -> Tree:
+    [name] = random.choices(NAMES, NAME_WEIGHTS)
+    operator = random.choice(["=", "=", "!=", "IN", "TO", "BETWEEN", "EXISTS", "IS NULL"])
+    operator = random.choice([operator, operator, "IS EMPTY", *SIGNS, *WORDED])
+    if operator in ("EXISTS", "IS NULL", "IS EMPTY"):
+        return (operator, name)
+    if operator == "IN":
+        return (operator, name, random.choices(operands, k=random.randrange(4)))
+    return (operator, name, *random.choices(operands, k=2 if operator in ("TO", "BETWEEN") else 1))
 
-names = st.sampled_from(["a", "b", "c", "a", "b", "a.x", "b.x", "c.x", "b.0", "a.x.y", "nowhere"])
-operands = scalars
-leaves: st.SearchStrategy[Tree] = st.one_of(
-    st.tuples(st.sampled_from(["=", "!="]), names, operands),
-    st.tuples(st.sampled_from(list(SIGNS)), names, operands),
-    st.tuples(st.sampled_from(list(WORDED)), names, operands | st.sampled_from(["%b%", "_", "c"])),
-    st.tuples(st.sampled_from(["TO", "BETWEEN"]), names, operands, operands),
-    st.tuples(st.just("IN"), names, st.lists(operands, max_size=3)),
-    st.tuples(st.sampled_from(["EXISTS", "IS NULL", "IS EMPTY"]), names),
-)
-trees: st.SearchStrategy[Tree] = st.recursive(
-    leaves,
-    lambda inner: (
-        st.tuples(st.just("NOT"), inner) | st.tuples(st.sampled_from(["AND", "OR"]), inner, inner)
-    ),
-    max_leaves=3,
-)
+
+def tree_of(random: Random, operands: Sequence[Any], depth: int = 2) -> Tree:
+    roll = random.random()
+    if not depth or roll < 0.6:
+        return leaf(random, operands)
+    if roll < 0.7:
+        return ("NOT", tree_of(random, operands, depth - 1))
+    pair = [tree_of(random, operands, depth - 1) for _ in range(2)]
+    return (random.choice(["AND", "OR"]), *pair)
+
+
+def operands_in(documents: list[Document]) -> list[Any]:
+    found: list[Any] = [*WORDS, *NUMBERS, True, "%b%", "_"]
+    stack: list[Any] = list(documents)
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict | list):
+            stack += value.values() if isinstance(value, dict) else value
+        elif value is not None:
+            found += [value, value]
+    return found
 
 
 def written(tree: Tree) -> str:
@@ -257,17 +289,15 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-@given(documents=collections(), filters=st.lists(trees, min_size=6, max_size=10))
+@settings(max_examples=250, deadline=None, suppress_health_check=[*HealthCheck])
+@given(seed=st.integers(0, 2**32))
 def test_duckdb_selects_what_the_language_says(
-    connection: duckdb.DuckDBPyConnection, documents: list[Document], filters: list[Tree]
+    connection: duckdb.DuckDBPyConnection, seed: int
 ) -> None:
+    random = Random(seed)
+    documents = documents_of(random)
     columns = load(connection, documents)
-    for tree in filters:
+    for tree in [tree_of(random, operands_in(documents)) for _ in range(8)]:
         parsed = parse(written(tree))
         assert parsed is not None
         where, values = to_sql(parsed, columns, missing_ok=True)
@@ -278,9 +308,9 @@ def test_duckdb_selects_what_the_language_says(
 
 
 @settings(deadline=None)
-@given(tree=trees)
-def test_canonical_text_reads_back_as_the_same_filter(tree: Tree) -> None:
-    parsed = parse(written(tree))
+@given(seed=st.integers(0, 2**32))
+def test_canonical_text_reads_back_as_the_same_filter(seed: int) -> None:
+    parsed = parse(written(tree_of(Random(seed), WORDS + NUMBERS, 6)))
     assert parsed is not None
     again = parse(text(parsed))
     assert again == parsed

@@ -139,6 +139,7 @@ def _error(filter: Any) -> FilterError:
         ("title CONTAINS LA", [1]),
         ("title NOT CONTAINS l", [3, 4]),
         ("title STARTS WITH al", [2]),
+        ("title STARTS WITH la", []),
         ("title NOT STARTS WITH al", [1, 3, 4]),
         ("title LIKE 's%s'", [1]),
         ("title ILIKE '_LIEN'", [2]),

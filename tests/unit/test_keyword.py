@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -134,11 +135,9 @@ def bm25(frequency: int, length: int, matching: int, lengths: list[int]) -> floa
 def test_the_score_is_the_weighted_sum_of_bm25_over_attributes(found: KeywordSnapshot) -> None:
     titles = [len(PLAIN.terms(text)) for text in TITLES]
     bodies = [len(PLAIN.terms(text)) for text in BODIES]
-    expected = 2 * bm25(1, 3, 1, titles) + bm25(2, 2, 2, bodies)
     expected_race = 2 * bm25(1, 2, 1, titles) + bm25(2, 2, 2, bodies)
     scores = found.scores(asked("shoes race"), rows(1, 0), weights=WEIGHTS)
     assert scores.tolist() == pytest.approx([expected_race, 2 * bm25(1, 3, 1, titles)], abs=1e-5)
-    assert expected > expected_race - 1
 
 
 @pytest.mark.parametrize("tie", [1.0, 0.5, 0.0])
@@ -242,9 +241,9 @@ def test_few_rows_among_many_matches_are_scored_alike() -> None:
     scores = index.snapshot().scores(query, rows(2999, 5, 17), weights=weights)
     index.snapshot().matches(query, weights=weights)
     many = index.snapshot().top(query, weights=weights, limit=2, mask=kept)
-    assert few.rows.tolist() == many.rows.tolist() == [17, 5]
+    assert few.rows.tolist() == many.rows.tolist() == [17, 2999]
     assert few.total == many.total == 3
-    assert scores[1:].tolist() == pytest.approx(few.scores.tolist()[::-1], rel=1e-5)
+    assert scores[[2, 0]].tolist() == pytest.approx(few.scores.tolist(), rel=1e-5)
 
 
 def test_limit_zero_counts(found: KeywordSnapshot) -> None:
@@ -469,6 +468,21 @@ def test_a_kill_loses_nothing_and_the_last_batch_can_be_applied_again(
     index.apply(deletes=again - 25, rows=again, texts={"all": ["w"] * 10}, bodies=[b"x"] * 10)
     expected = np.arange(max(0, batch * 10 - 15), batch * 10 + 10).tolist()
     assert index.snapshot().matches(asked("w"), weights={"all": 1.0}).tolist() == expected
+
+
+def test_what_a_killed_commit_left_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    """A commit names its file of deletes after its number, and a replay has the same number."""
+    ours, twin = tmp_path / "ours", tmp_path / "twin"
+    index = KeywordIndex.open(ours)
+    put(index, {row: "red" for row in range(9)})
+    index.close()
+    shutil.copytree(ours, twin)
+    put(KeywordIndex.open(twin), {9: "red"}, deletes=rows(0))
+    for left in [*twin.glob("*.del"), twin / ".managed.json"]:
+        shutil.copy(left, ours)
+    index = KeywordIndex.open(ours)
+    put(index, {9: "red"}, deletes=rows(0))
+    assert index.snapshot().count == 9
 
 
 def test_readers_are_not_disturbed_by_a_writer(index: KeywordIndex) -> None:

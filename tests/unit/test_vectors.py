@@ -389,6 +389,7 @@ Refusal: TypeAlias = Callable[[Path], AbstractContextManager[None]]
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_batch_that_the_disk_refuses_changes_nothing(tmp_path: Path, refusal: Refusal) -> None:
     index = filled(300, path=tmp_path)
+    index.apply(deletes=NONE, rows=numbers(800), vectors=clustered(1, seed=8))
     before = answer(index.snapshot())
     with refusal(tmp_path), pytest.raises(StorageError):
         index.apply(deletes=numbers(1), rows=numbers(900), vectors=clustered(1, seed=9))

@@ -1,0 +1,575 @@
+"""What can be done from a shell, and how does it end?
+
+    hybridsearch index shop.duckdb movies movies.ndjson
+    hybridsearch search shop.duckdb movies "space opera"
+
+Results go to stdout, for a person or with --json for a program; progress and errors to stderr.
+An error is one line. Exit statuses: 0 done; 1 failed, or `check` found something; 2 what was asked
+for is wrong; 130 interrupted; 141 the reader of a pipe went away. Ctrl-C finishes the batch in
+hand and closes the database: what was acknowledged stays. A second one leaves at once, which
+costs nothing but the time to catch up at the next opening.
+
+What needs the engine is loaded when a command runs, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import hybridsearch
+from hybridsearch.errors import (
+    Conflict,
+    DocumentError,
+    HybridSearchError,
+    InputError,
+    NotFound,
+    SettingsError,
+)
+from hybridsearch.jsontext import dumps, loads
+from hybridsearch.terminal import (
+    TAGS,
+    console,
+    loading,
+    one_line,
+    show_result,
+    show_table,
+    working,
+)
+
+if TYPE_CHECKING:
+    from hybridsearch.database import Database, Index
+    from hybridsearch.demo import Answers, Demonstration
+    from hybridsearch.request import Hit, SearchResult
+    from hybridsearch.settings import Settings
+
+FAILED, WRONG, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+STDIN = "-"
+SHOWN_METRICS = ("ndcg", "recall", "mrr")
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit with its status."""
+    commands.main(prog_name="hybridsearch")
+
+
+class Commands(click.Group):
+    """The commands, with this project's errors and exit statuses in place of click's."""
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        """Run one command line and exit."""
+        options["standalone_mode"] = False
+        sys.exit(_status(lambda: click.Group.main(self, *args, **options)))
+
+
+def _status(run: Callable[[], Any]) -> int:
+    """The exit status of a run; what went wrong in it is said on stderr."""
+    with _interruptible() as interrupted:
+        try:
+            status = run()
+            sys.stdout.flush()
+            return status if isinstance(status, int) else 0
+        except Exception as error:
+            if interrupted.is_set() or isinstance(error, click.Abort):
+                click.echo("error: interrupted; what was acknowledged stays", err=True)
+                return INTERRUPTED
+            return _failure(error)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """Tells whether Ctrl-C was pressed, also where a library turns it into an error of its own."""
+    pressed = Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        if pressed.is_set():
+            os._exit(INTERRUPTED)
+        pressed.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _failure(error: Exception) -> int:
+    """Say what went wrong; gives the exit status. Raises what nobody foresaw."""
+    if isinstance(error, BrokenPipeError):
+        # What Python still holds back for stdout must have somewhere to go at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    if isinstance(error, click.ClickException):
+        click.echo(f"error: {one_line(error.format_message())}{_see_help(error)}", err=True)
+        return error.exit_code
+    if isinstance(error, HybridSearchError):
+        click.echo(f"error: {one_line(error.message)}", err=True)
+        # A faulty document is in a file, and was not typed on the command line.
+        typed = isinstance(error, InputError | NotFound | Conflict)
+        return WRONG if typed and not isinstance(error, DocumentError) else FAILED
+    raise error
+
+
+def _see_help(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f" See {context.command_path} --help" if context else ""
+
+
+def _examples(*lines: str) -> str:
+    """The end of a command's help; \\b keeps click from filling the lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _listed(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
+    """Names given with commas, or by repeating the option."""
+    return tuple(name.strip() for text in value for name in text.split(",") if name.strip())
+
+
+def _names(flag: str, text: str) -> Callable[[Any], Any]:
+    return click.option(flag, multiple=True, callback=_listed, metavar="A,B", help=text)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+database_argument = click.argument("path", metavar="DB")
+index_argument = click.argument("name", metavar="INDEX")
+
+
+@click.group(
+    cls=Commands,
+    no_args_is_help=False,
+    epilog=_examples(
+        "hybridsearch index shop.duckdb movies movies.ndjson",
+        'hybridsearch search shop.duckdb movies "space opera"',
+        "hybridsearch search --help",
+    ),
+)
+@click.version_option(hybridsearch.__version__, message="%(prog)s %(version)s")
+def commands() -> None:
+    """Find the rows of a DuckDB file by words and by meaning."""
+
+
+@commands.command(
+    "index",
+    epilog=_examples(
+        "hybridsearch index shop.duckdb movies movies.ndjson",
+        "hybridsearch index shop.duckdb movies movies.ndjson --merge --searchable title,overview",
+        "gzip -dc movies.ndjson.gz | hybridsearch index shop.duckdb movies - --primary-key id",
+    ),
+)
+@database_argument
+@index_argument
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--primary-key", metavar="FIELD", help="What identifies a document; else guessed.")
+@click.option("--merge", is_flag=True, help="Lay fields over those of a document already there.")
+@click.option("--settings", metavar="JSON|FILE", help="Settings of the index, to change first.")
+@_names("--searchable", "Where words are looked for; else everywhere.")
+@as_json
+def index_command(path: str, name: str, files: Sequence[str], **options: Any) -> None:
+    """Add documents to an index; both it and the database are made when absent.
+
+    FILE is a path or glob of .parquet .csv .tsv .ndjson .jsonl .json (also .gz), or - for JSON
+    lines on stdin. A document takes the place of one with the same id.
+    """
+    settings = _settings(options["settings"], options["searchable"])
+    with ExitStack() as stack:
+        sources = [stack.enter_context(_source(file)) for file in files]
+        total = _count(sources)
+        index = _made(stack.enter_context(hybridsearch.open(path)), name, options, settings)
+        done = stack.enter_context(loading(total, shown=not options["as_json"]))
+        started = time.perf_counter()
+        added = _add(index, sources, options, done)
+        _show_added(index, added, time.perf_counter() - started, as_json=options["as_json"])
+
+
+def _settings(text: str | None, searchable: Sequence[str]) -> dict[str, Any]:
+    """The settings that the options make up, checked."""
+    given: Any = {} if text is None else _json_settings(text)
+    Settings = hybridsearch.Settings
+    Settings().updated(given)
+    return {**given, **({"searchable_attributes": list(searchable)} if searchable else {})}
+
+
+def _json_settings(text: str) -> Any:
+    try:
+        return loads(text if text.lstrip().startswith("{") else Path(text).read_bytes())
+    except OSError as error:
+        raise InputError(f"--settings: cannot read {text}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"--settings is not JSON: {error}") from None
+
+
+@contextmanager
+def _source(file: str) -> Iterator[str]:
+    """The path to read; stdin is put in a file, so that its documents are kept as they were."""
+    if file != STDIN:
+        yield file
+        return
+    with tempfile.TemporaryDirectory(prefix="hybridsearch-") as folder:
+        spooled = Path(folder) / "stdin.ndjson"
+        with spooled.open("wb") as target:
+            shutil.copyfileobj(sys.stdin.buffer, target)
+        yield str(spooled)
+
+
+def _count(files: Sequence[str]) -> int | None:
+    """How many documents there are, if that is known. Raises InputError for a missing file."""
+    counts = [import_module("hybridsearch.sources").count(file) for file in files]
+    return None if None in counts else sum(counts)
+
+
+def _made(
+    database: Database, name: str, options: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Index:
+    """The index, made when absent, with the settings in force."""
+    if name not in [index.uid for index in database.indexes()]:
+        key = options["primary_key"]
+        return database.create_index(name, primary_key=key, settings=settings)
+    index = database.index(name)
+    if settings:
+        index.update_settings(settings)
+    return index
+
+
+def _add(
+    index: Index,
+    files: Sequence[str],
+    options: Mapping[str, Any],
+    done: Callable[[int], None],
+) -> dict[str, int]:
+    """Add the documents of the files, one after the other; gives the sums of what was done."""
+    sums = {"received": 0, "indexed": 0}
+
+    def progress(documents: int) -> None:
+        sums["received"] += documents
+        done(documents)
+
+    mode, key = "merge" if options["merge"] else "replace", options["primary_key"]
+    try:
+        for file in files:
+            task = index.add(file, mode=mode, primary_key=key, progress=progress)
+            sums["indexed"] += task.details["indexed_documents"]
+    except KeyboardInterrupt:
+        click.echo(f"stopping after {sums['received']:,} documents and the batch in hand", err=True)
+        raise
+    return sums
+
+
+def _show_added(index: Index, added: Mapping[str, int], seconds: float, *, as_json: bool) -> None:
+    rate = added["received"] / seconds
+    if as_json:
+        _print_json(
+            {
+                "index": index.uid,
+                "documents": added["received"],
+                "indexed": added["indexed"],
+                "seconds": seconds,
+                "documents_per_second": rate,
+                "total": index.count(),
+            }
+        )
+        return
+    click.echo(
+        f"{index.uid}: {_documents(added['received'])} in {seconds:.2f} s"
+        f" ({rate:,.0f} documents/s); the index holds {index.count():,}"
+    )
+
+
+@commands.command(
+    "search",
+    epilog=_examples(
+        'hybridsearch search shop.duckdb movies "space opera"',
+        'hybridsearch search shop.duckdb movies "ship" --filter "year > 1970" --sort year:desc',
+        'hybridsearch search shop.duckdb movies "robots" --mode keyword --json --fields id,title',
+    ),
+)
+@database_argument
+@index_argument
+@click.argument("query")
+@click.option("--mode", metavar="MODE", help="hybrid, keyword or semantic; hybrid if it can.")
+@click.option("--limit", type=int, default=10, show_default=True, help="Hits at most.")
+@click.option("--offset", type=int, default=0, show_default=True, help="Hits to pass over.")
+@click.option("--filter", multiple=True, metavar="EXPR", help='As "year > 1990 AND genre = Drama".')
+@_names("--sort", "As year:desc,title:asc; the first decides.")
+@_names("--facets", "Count the values of these fields; * for all.")
+@click.option("--fusion", default="rrf", show_default=True, help="rrf, score or dbsf.")
+@click.option("--explain", is_flag=True, help="Say how each score came about.")
+@_names("--fields", "Show these fields; else a title and the piece that matches.")
+@as_json
+def search_command(path: str, name: str, query: str, **options: Any) -> None:
+    """Print the documents that fit QUERY best; an empty QUERY gives every document.
+
+    A hit shows its score, its id and its rank in the arms that found it.
+    """
+    wanted = {key: options[key] for key in ("mode", "limit", "offset", "fusion", "explain")}
+    fields, in_json = options["fields"], options["as_json"]
+    highlight = () if in_json else ("*",)
+    wanted.update(filter=list(options["filter"]) or None, highlight=highlight, highlight_tags=TAGS)
+    wanted.update(sort=options["sort"], facets=options["facets"])
+    with _opened(path) as database:
+        result = database.index(name).search(query, **wanted)
+    start = options["offset"] + 1
+    if in_json:
+        _print_json(_result_json(result, start, fields))
+    else:
+        show_result(console(), result, start=start, fields=fields)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Database]:
+    """The database at a path that must be there. Raises NotFound."""
+    _must_exist(path)
+    with hybridsearch.open(path) as database:
+        yield database
+
+
+def _must_exist(path: str) -> None:
+    if not Path(path).is_file():
+        raise NotFound(
+            f"there is no database at {path}; `hybridsearch index {path} INDEX FILE` makes one",
+            path=path,
+        )
+
+
+def _result_json(result: SearchResult, start: int, fields: Sequence[str]) -> dict[str, Any]:
+    return {
+        "hits": [_hit_json(hit, rank, fields) for rank, hit in enumerate(result, start)],
+        "total": result.total,
+        "mode": result.mode,
+        "seconds": result.seconds,
+        "facets": dict(result.facets),
+        "facet_stats": dict(result.facet_stats),
+    }
+
+
+def _hit_json(hit: Hit, rank: int, fields: Sequence[str]) -> dict[str, Any]:
+    project = import_module("hybridsearch.extraction").project
+    found = {"rank": rank, "id": hit.id, "score": hit.score}
+    for name in ("keyword_rank", "semantic_rank", "keyword_score", "semantic_score"):
+        found[name] = getattr(hit, name)
+    found["document"] = project(hit.document, fields) if fields else hit.document
+    if hit.explanation is not None:
+        found["explanation"] = hit.explanation
+    return found
+
+
+@commands.command(
+    "check",
+    epilog=_examples("hybridsearch check shop.duckdb", "hybridsearch check shop.duckdb --json"),
+)
+@database_argument
+@as_json
+@click.pass_context
+def check_command(context: click.Context, path: str, *, as_json: bool) -> None:
+    """Read every file beside the database and say what is not as it was written.
+
+    Nothing is changed. Exits with 1 when there is something; `hybridsearch rebuild` repairs it.
+    """
+    _must_exist(path)
+    with working(f"reading the files of {path}", shown=not as_json):
+        problems = hybridsearch.check(path)
+    if as_json:
+        _print_json({"problems": problems})
+    else:
+        click.echo("\n".join(map(one_line, problems)) or f"{path}: no problems found")
+    if problems:
+        context.exit(FAILED)
+
+
+@commands.command(
+    "rebuild",
+    epilog=_examples(
+        "hybridsearch rebuild shop.duckdb",
+        "hybridsearch rebuild shop.duckdb movies --no-reuse-vectors",
+    ),
+)
+@database_argument
+@click.argument("name", metavar="[INDEX]", required=False)
+@click.option("--no-reuse-vectors", is_flag=True, help="Embed all documents anew.")
+@as_json
+def rebuild_command(path: str, name: str | None, **options: Any) -> None:
+    """Write the files of an index, or of every index, anew from the documents.
+
+    The database answers from the files before until the new ones are complete.
+    """
+    done = []
+    with _opened(path) as database:
+        for index in [database.index(name)] if name else database.indexes():
+            started = time.perf_counter()
+            with working(f"rebuilding {index.uid}", shown=not options["as_json"]):
+                index.rebuild(reuse_vectors=not options["no_reuse_vectors"])
+            seconds = time.perf_counter() - started
+            done.append({"index": index.uid, "documents": index.count(), "seconds": seconds})
+    if options["as_json"]:
+        _print_json({"rebuilt": done})
+        return
+    for one in done:
+        click.echo(f"{one['index']}: {_documents(one['documents'])} in {one['seconds']:.2f} s")
+
+
+@commands.command(
+    "eval",
+    epilog=_examples(
+        "hybridsearch eval shop.duckdb movies --queries queries.jsonl --qrels qrels.tsv",
+        "hybridsearch eval shop.duckdb movies --queries queries.jsonl --qrels qrels.tsv"
+        " --mode hybrid --at 5 --json",
+    ),
+)
+@database_argument
+@index_argument
+@click.option("--queries", required=True, metavar="FILE", help='JSON lines: "_id", "text".')
+@click.option("--qrels", required=True, metavar="FILE", help="Lines: query, document, grade.")
+@click.option("--mode", default="all", show_default=True, help="all, keyword, semantic, hybrid.")
+@click.option("--at", type=int, default=10, show_default=True, help="Hits that count.")
+@as_json
+def eval_command(path: str, name: str, **options: Any) -> None:
+    """Score keyword, semantic and hybrid search on queries with judged answers.
+
+    Each is compared with keyword search on the same queries: the difference of the mean nDCG, its
+    95 % interval, and p of a paired randomisation test.
+    """
+    evaluate = import_module("hybridsearch.evaluate")
+    queries = evaluate.read_queries(options["queries"])
+    qrels = evaluate.read_qrels(options["qrels"])
+    with _opened(path) as database, working("searching", shown=not options["as_json"]):
+        arm_reports = import_module("hybridsearch.arms").arm_reports
+        index = database.index(name)
+        reports = arm_reports(index, queries, qrels, k=options["at"], mode=options["mode"])
+    if not any(report.mean["recall"] for report in reports.values()):
+        click.echo(
+            f"warning: no judged document was found; are the ids in {options['qrels']} those of"
+            f" the index, and the queries those of {options['queries']}?",
+            err=True,
+        )
+    if options["as_json"]:
+        _print_json(_reports_json(reports))
+    else:
+        first = reports["keyword"]
+        click.echo(f"{len(first.queries)} queries, {len(first.skipped)} without an answer left out")
+        click.echo(evaluate.table(reports, metrics=SHOWN_METRICS))
+
+
+def _reports_json(reports: Mapping[str, Any]) -> dict[str, Any]:
+    compare = import_module("hybridsearch.evaluate").compare
+    first = reports["keyword"]
+    found = {}
+    for name, report in reports.items():
+        found[name] = dict(report.mean)
+        if report is not first and report.queries:
+            test = compare(first, report)
+            found[name]["ndcg_against_keyword"] = {
+                key: getattr(test, key) for key in ("difference", "low", "high", "p")
+            }
+    return {"at": first.k, "queries": len(first.queries), "arms": found}
+
+
+@commands.command(
+    "demo",
+    epilog=_examples(
+        "hybridsearch demo", "hybridsearch demo --path docs.duckdb", "hybridsearch demo --json"
+    ),
+)
+@click.option("--path", metavar="DB", help="Where to keep the database; else a temporary folder.")
+@click.option("--limit", type=click.IntRange(1, 50), default=5, show_default=True, help="Hits.")
+@as_json
+def demo_command(path: str | None, limit: int, *, as_json: bool) -> None:
+    """Index Python's own documentation, ask it questions, and score the answers.
+
+    Words, meaning and both together stand side by side. Takes some seconds, downloads nothing,
+    and leaves the database to try more on.
+    """
+    demo = import_module("hybridsearch.demo")
+    with _kept(path) as where, loading(None, shown=not as_json) as done:
+        found = demo.run(where, limit=limit, progress=done)
+    again = _next_commands(where, demo)
+    if as_json:
+        _print_json({"database": str(where), "index": demo.INDEX, **found.to_json(), "next": again})
+    else:
+        _show_demo(found, where, again)
+
+
+@contextmanager
+def _kept(path: str | None) -> Iterator[Path]:
+    """Where the database goes; a folder made for it is removed when it does not come about."""
+    if path is not None:
+        yield Path(path)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="hybridsearch-demo-"))
+    try:
+        yield folder / "docs.duckdb"
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _next_commands(path: Path, demo: Any) -> list[str]:
+    where = f"{shlex.quote(str(path))} {demo.INDEX}"
+    return [
+        f'hybridsearch search {where} "parse command line options" --explain --limit 3',
+        f'hybridsearch search {where} "wait" --filter "kind = class" --facets module',
+    ]
+
+
+def _show_demo(found: Demonstration, path: Path, again: Sequence[str]) -> None:
+    out = console()
+    click.echo(
+        f"{found.documents:,} documents of Python {sys.version_info.major}."
+        f"{sys.version_info.minor}'s standard library, read in {found.read_seconds:.1f} s"
+    )
+    loaded = f"indexed in {found.load_seconds:.1f} s: {found.load_rate:,.0f} documents/s"
+    click.echo(f"{loaded}, embedding included" if found.loaded else f"indexed before, in {path}")
+    for answers in found.answers:
+        _show_answers(out, answers)
+    click.echo("\nafter a hybrid hit: its rank by keyword · by meaning (- where not found)")
+    _show_ndcg(out, found)
+    click.echo("Try next:")
+    for line in again:
+        click.echo(f"  {line}")
+
+
+def _show_answers(out: Any, answers: Answers) -> None:
+    columns = [[one_line(hit.id) for hit in answers.by_mode[m]] for m in ("keyword", "semantic")]
+    columns.append([f"{one_line(hit.id)}  {_ranks(hit)}" for hit in answers.by_mode["hybrid"]])
+    longest = max(map(len, columns))
+    rows = [
+        [str(n + 1), *(column[n] if n < len(column) else "" for column in columns)]
+        for n in range(longest)
+    ]
+    title = f"\n“{answers.query}” ({answers.kind})"
+    show_table(out, ["", "keyword", "semantic", "hybrid"], rows, title=title)
+
+
+def _ranks(hit: Hit) -> str:
+    return " · ".join(str(rank or "-") for rank in (hit.keyword_rank, hit.semantic_rank))
+
+
+def _show_ndcg(out: Any, found: Demonstration) -> None:
+    arms = list(found.ndcg["all"])
+    rows = [
+        [kind, str(found.kinds[kind]), *(f"{scores[arm]:.3f}" for arm in arms)]
+        for kind, scores in found.ndcg.items()
+    ]
+    left = f", {found.missing} left out for want of their document" if found.missing else ""
+    title = f"\nnDCG@10 on {found.kinds['all']} judged queries ({found.judgments} judgments{left})"
+    show_table(out, ["kind of query", "queries", *arms], rows, title=title, numbers=True)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(dumps(value).decode("utf-8", "surrogatepass"))
+
+
+def _documents(count: Any) -> str:
+    return f"{count:,} document{'' if count == 1 else 's'}"

@@ -1,0 +1,205 @@
+"""What does hybrid search look like on ten thousand documents that everybody has?
+
+The documentation of the running Python's standard library is indexed, five questions are asked
+of each arm and of both together, and every arm is scored on the judged queries of
+datasets/python-docs, by the kind of query. Nothing is downloaded.
+
+    found = run(Path("docs.duckdb"))
+    found.load_rate, found.ndcg["paraphrase"]["semantic"]
+
+`name`, `signature` and `text` are searchable, and a word counts twice in `name`: what a thing is
+called says more about it than a sentence in which the word occurs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hybridsearch
+from hybridsearch.arms import ARMS, arm_reports
+from hybridsearch.assets import ASSETS
+from hybridsearch.database import Database, Index
+from hybridsearch.errors import Conflict
+from hybridsearch.evaluate import Report, read_qrels, read_queries
+from hybridsearch.jsontext import loads
+from hybridsearch.request import SearchResult
+from hybridsearch.stdlib_docs import documents
+
+INDEX = "python-docs"
+SETTINGS: Mapping[str, Any] = {
+    "searchable_attributes": ["name", "signature", "text"],
+    "attribute_weights": {"name": 2.0},
+    "language": "en",
+}
+QUESTIONS: Mapping[str, str] = {
+    "read a csv file into dictionaries": "a question",
+    "run a function later in another thread": "a question",
+    "shutil.copytree": "an exact name",
+    "subproces Popen": "a name misspelt",
+    "which folder am I in": "a paraphrase",
+}
+MODES = ("keyword", "semantic", "hybrid")
+ALL = "all"
+QUERIES, QRELS = f"{INDEX}/queries.jsonl", f"{INDEX}/qrels.tsv"
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What each mode answers to one question; `kind` says what sort of question it is."""
+
+    query: str
+    kind: str
+    by_mode: Mapping[str, SearchResult]
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demonstration found.
+
+    documents: how many there are; loaded: how many of them were indexed now. read_seconds,
+    load_seconds: for making them from the standard library, and until all could be searched.
+    ndcg: kind of query (or "all") -> arm -> mean nDCG@10. kinds: kind -> number of queries.
+    judgments, missing: how many were scored, and left out because their document is not there.
+    """
+
+    documents: int
+    loaded: int
+    read_seconds: float
+    load_seconds: float
+    answers: Sequence[Answers]
+    ndcg: Mapping[str, Mapping[str, float]]
+    kinds: Mapping[str, int]
+    judgments: int
+    missing: int
+
+    @property
+    def load_rate(self) -> float:
+        """Documents indexed a second, embedding included; 0 when they were there already."""
+        return self.loaded / self.load_seconds if self.loaded else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            "documents": self.documents,
+            "loaded": self.loaded,
+            "read_seconds": self.read_seconds,
+            "load_seconds": self.load_seconds,
+            "documents_per_second": self.load_rate,
+            "questions": [_answers_json(answers) for answers in self.answers],
+            "ndcg@10": self.ndcg,
+            "queries": self.kinds,
+            "judgments": self.judgments,
+            "judgments_without_document": self.missing,
+        }
+
+
+def run(
+    path: Path, *, limit: int = 5, progress: Progress = lambda documents: None
+) -> Demonstration:
+    """Index the documentation in the database at `path`, ask, and score.
+
+    limit: hits per question and mode, 1 or more. An index that already holds the documentation is
+    searched as it is. progress: called with the number of documents of each batch indexed.
+    Raises Conflict when the index of this name holds something else, and what `open` raises.
+    """
+    started = time.perf_counter()
+    corpus = list(documents())
+    read_seconds = time.perf_counter() - started
+    with hybridsearch.open(path) as database:
+        started = time.perf_counter()
+        index = _index(database)
+        loaded = _load(index, corpus, progress)
+        load_seconds = time.perf_counter() - started
+        answers = [_ask(index, query, kind, limit) for query, kind in QUESTIONS.items()]
+        ids = {str(document["id"]) for document in corpus}
+        return Demonstration(
+            documents=index.count(),
+            loaded=loaded,
+            read_seconds=read_seconds,
+            load_seconds=load_seconds,
+            answers=answers,
+            **_scores(index, ids),
+        )
+
+
+def _index(database: Database) -> Index:
+    if INDEX not in [index.uid for index in database.indexes()]:
+        return database.create_index(INDEX, primary_key="id", settings=SETTINGS)
+    index = database.index(INDEX)
+    there = index.stats()["attributes"].keys()
+    if there - {"id", "name", "module", "kind", "signature", "text", "length"}:
+        raise Conflict(
+            f'the index "{INDEX}" in {database.path} holds other documents; give another --path'
+        )
+    return index
+
+
+def _load(index: Index, corpus: Sequence[Mapping[str, Any]], progress: Progress) -> int:
+    if index.count() == len(corpus):
+        return 0
+    index.add(corpus, progress=progress)
+    return len(corpus)
+
+
+def _ask(index: Index, query: str, kind: str, limit: int) -> Answers:
+    by_mode = {mode: index.search(query, mode=mode, limit=limit) for mode in MODES}
+    return Answers(query, kind, by_mode)
+
+
+def _scores(index: Index, ids: set[str]) -> dict[str, Any]:
+    """The fields of `Demonstration` that come from the judged queries."""
+    queries_file, qrels_file = (Path(str(ASSETS)) / name for name in (QUERIES, QRELS))
+    everything = read_qrels(qrels_file)
+    qrels = {
+        query: {document: grade for document, grade in grades.items() if document in ids}
+        for query, grades in everything.items()
+    }
+    reports = arm_reports(index, read_queries(queries_file), qrels, k=10)
+    kind_of = _kinds(queries_file)
+    queries = next(iter(reports.values())).queries
+    kinds = [*dict.fromkeys(kind_of[query] for query in queries), ALL]
+    members = {kind: [q for q in queries if kind in (kind_of[q], ALL)] for kind in kinds}
+    judgments = sum(map(len, qrels.values()))
+    return {
+        "ndcg": {
+            kind: {arm: _mean(report, members[kind]) for arm, report in reports.items()}
+            for kind in kinds
+        },
+        "kinds": {kind: len(members[kind]) for kind in kinds},
+        "judgments": judgments,
+        "missing": sum(map(len, everything.values())) - judgments,
+    }
+
+
+def _kinds(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {query["_id"]: query["kind"] for query in map(loads, lines)}
+
+
+def _mean(report: Report, queries: Sequence[str]) -> float:
+    values = report.per_query("ndcg")
+    return sum(values[query] for query in queries) / len(queries)
+
+
+def _answers_json(answers: Answers) -> dict[str, Any]:
+    found: dict[str, Any] = {"query": answers.query, "kind": answers.kind}
+    for mode, result in answers.by_mode.items():
+        found[mode] = [
+            {
+                "id": hit.id,
+                "score": hit.score,
+                "keyword_rank": hit.keyword_rank,
+                "semantic_rank": hit.semantic_rank,
+            }
+            for hit in result
+        ]
+    return found
+
+
+__all__ = ["ARMS", "INDEX", "Answers", "Demonstration", "run"]
