@@ -37,7 +37,7 @@ import Stemmer
 
 from hybridsearch.errors import SettingsError, near
 
-__all__ = ["LANGUAGES", "Analyzer", "Token", "detect", "stop_words"]
+__all__ = ["LANGUAGES", "Analyzer", "Token", "detect", "fold", "is_pair_script", "stop_words"]
 
 LONGEST_TERM = 64
 CACHED_WORDS = 1 << 16

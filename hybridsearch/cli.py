@@ -4,20 +4,16 @@
     hybridsearch search shop.duckdb movies "space opera"
 
 Results go to stdout, for a person or with --json for a program; progress and errors to stderr.
-An error is one line. Exit statuses: 0 done; 1 failed, or `check` found something; 2 what was asked
-for is wrong; 130 interrupted; 141 the reader of a pipe went away. Ctrl-C finishes the batch in
-hand and closes the database: what was acknowledged stays. A second one leaves at once, which
-costs nothing but the time to catch up at the next opening.
+Ctrl-C finishes the batch in hand and closes the database: what was acknowledged stays. A second
+one leaves at once, which costs nothing but the time to catch up at the next opening. The exit
+statuses are in `exits`.
 
 What needs the engine is loaded when a command runs, so that help comes at once.
 """
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -25,20 +21,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 import hybridsearch
-from hybridsearch.errors import (
-    Conflict,
-    DocumentError,
-    HybridSearchError,
-    InputError,
-    NotFound,
-    SettingsError,
-)
+from hybridsearch.errors import InputError, NotFound, SettingsError
+from hybridsearch.exits import FAILED, Commands
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.terminal import (
     TAGS,
@@ -46,17 +35,13 @@ from hybridsearch.terminal import (
     loading,
     one_line,
     show_result,
-    show_table,
     working,
 )
 
 if TYPE_CHECKING:
     from hybridsearch.database import Database, Index
-    from hybridsearch.demo import Answers, Demonstration
     from hybridsearch.request import Hit, SearchResult
-    from hybridsearch.settings import Settings
 
-FAILED, WRONG, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 STDIN = "-"
 SHOWN_METRICS = ("ndcg", "recall", "mrr")
 
@@ -64,69 +49,6 @@ SHOWN_METRICS = ("ndcg", "recall", "mrr")
 def main() -> NoReturn:
     """Run the command line of this process and exit with its status."""
     commands.main(prog_name="hybridsearch")
-
-
-class Commands(click.Group):
-    """The commands, with this project's errors and exit statuses in place of click's."""
-
-    def main(self, *args: Any, **options: Any) -> NoReturn:
-        """Run one command line and exit."""
-        options["standalone_mode"] = False
-        sys.exit(_status(lambda: click.Group.main(self, *args, **options)))
-
-
-def _status(run: Callable[[], Any]) -> int:
-    """The exit status of a run; what went wrong in it is said on stderr."""
-    with _interruptible() as interrupted:
-        try:
-            status = run()
-            sys.stdout.flush()
-            return status if isinstance(status, int) else 0
-        except Exception as error:
-            if interrupted.is_set() or isinstance(error, click.Abort):
-                click.echo("error: interrupted; what was acknowledged stays", err=True)
-                return INTERRUPTED
-            return _failure(error)
-
-
-@contextmanager
-def _interruptible() -> Iterator[Event]:
-    """Tells whether Ctrl-C was pressed, also where a library turns it into an error of its own."""
-    pressed = Event()
-
-    def interrupt(number: int, frame: object) -> None:
-        if pressed.is_set():
-            os._exit(INTERRUPTED)
-        pressed.set()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _failure(error: Exception) -> int:
-    """Say what went wrong; gives the exit status. Raises what nobody foresaw."""
-    if isinstance(error, BrokenPipeError):
-        # What Python still holds back for stdout must have somewhere to go at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    if isinstance(error, click.ClickException):
-        click.echo(f"error: {one_line(error.format_message())}{_see_help(error)}", err=True)
-        return error.exit_code
-    if isinstance(error, HybridSearchError):
-        click.echo(f"error: {one_line(error.message)}", err=True)
-        # A faulty document is in a file, and was not typed on the command line.
-        typed = isinstance(error, InputError | NotFound | Conflict)
-        return WRONG if typed and not isinstance(error, DocumentError) else FAILED
-    raise error
-
-
-def _see_help(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    return f" See {context.command_path} --help" if context else ""
 
 
 def _examples(*lines: str) -> str:
@@ -179,10 +101,11 @@ def commands() -> None:
 @_names("--searchable", "Where words are looked for; else everywhere.")
 @as_json
 def index_command(path: str, name: str, files: Sequence[str], **options: Any) -> None:
-    """Add documents to an index; both it and the database are made when absent.
+    """Add documents to an index.
 
-    FILE is a path or glob of .parquet .csv .tsv .ndjson .jsonl .json (also .gz), or - for JSON
-    lines on stdin. A document takes the place of one with the same id.
+    Index and database are made when they are absent. FILE is a path or glob of .parquet .csv .tsv
+    .ndjson .jsonl .json (also .gz), or - for JSON lines on stdin. A document takes the place of one
+    with the same id.
     """
     settings = _settings(options["settings"], options["searchable"])
     with ExitStack() as stack:
@@ -198,8 +121,7 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
 def _settings(text: str | None, searchable: Sequence[str]) -> dict[str, Any]:
     """The settings that the options make up, checked."""
     given: Any = {} if text is None else _json_settings(text)
-    Settings = hybridsearch.Settings
-    Settings().updated(given)
+    hybridsearch.Settings().updated(given)
     return {**given, **({"searchable_attributes": list(searchable)} if searchable else {})}
 
 
@@ -310,9 +232,10 @@ def _show_added(index: Index, added: Mapping[str, int], seconds: float, *, as_js
 @_names("--fields", "Show these fields; else a title and the piece that matches.")
 @as_json
 def search_command(path: str, name: str, query: str, **options: Any) -> None:
-    """Print the documents that fit QUERY best; an empty QUERY gives every document.
+    """Print the documents that fit a query best.
 
-    A hit shows its score, its id and its rank in the arms that found it.
+    An empty QUERY gives every document. A hit shows its score, its id and its rank in the arms that
+    found it.
     """
     wanted = {key: options[key] for key in ("mode", "limit", "offset", "fusion", "explain")}
     fields, in_json = options["fields"], options["as_json"]
@@ -357,7 +280,7 @@ def _result_json(result: SearchResult, start: int, fields: Sequence[str]) -> dic
 
 def _hit_json(hit: Hit, rank: int, fields: Sequence[str]) -> dict[str, Any]:
     project = import_module("hybridsearch.extraction").project
-    found = {"rank": rank, "id": hit.id, "score": hit.score}
+    found: dict[str, Any] = {"rank": rank, "id": hit.id, "score": hit.score}
     for name in ("keyword_rank", "semantic_rank", "keyword_score", "semantic_score"):
         found[name] = getattr(hit, name)
     found["document"] = project(hit.document, fields) if fields else hit.document
@@ -374,9 +297,10 @@ def _hit_json(hit: Hit, rank: int, fields: Sequence[str]) -> dict[str, Any]:
 @as_json
 @click.pass_context
 def check_command(context: click.Context, path: str, *, as_json: bool) -> None:
-    """Read every file beside the database and say what is not as it was written.
+    """Say which files beside a database are damaged.
 
-    Nothing is changed. Exits with 1 when there is something; `hybridsearch rebuild` repairs it.
+    Every byte is read and nothing is changed. Exits with 1 when there is something; `hybridsearch
+    rebuild` repairs it.
     """
     _must_exist(path)
     with working(f"reading the files of {path}", shown=not as_json):
@@ -401,9 +325,10 @@ def check_command(context: click.Context, path: str, *, as_json: bool) -> None:
 @click.option("--no-reuse-vectors", is_flag=True, help="Embed all documents anew.")
 @as_json
 def rebuild_command(path: str, name: str | None, **options: Any) -> None:
-    """Write the files of an index, or of every index, anew from the documents.
+    """Write the files beside a database anew.
 
-    The database answers from the files before until the new ones are complete.
+    They are made from the documents of one index, or of every one. The database answers from the
+    files before until the new ones are complete.
     """
     done = []
     with _opened(path) as database:
@@ -436,10 +361,11 @@ def rebuild_command(path: str, name: str | None, **options: Any) -> None:
 @click.option("--at", type=int, default=10, show_default=True, help="Hits that count.")
 @as_json
 def eval_command(path: str, name: str, **options: Any) -> None:
-    """Score keyword, semantic and hybrid search on queries with judged answers.
+    """Score searches by queries with judged answers.
 
-    Each is compared with keyword search on the same queries: the difference of the mean nDCG, its
-    95 % interval, and p of a paired randomisation test.
+    Keyword, semantic and hybrid search answer them. Each is compared with keyword search on the
+    same queries: the difference of the mean nDCG, its 95 % interval, and p of a paired
+    randomisation test.
     """
     evaluate = import_module("hybridsearch.evaluate")
     queries = evaluate.read_queries(options["queries"])
@@ -486,7 +412,7 @@ def _reports_json(reports: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--limit", type=click.IntRange(1, 50), default=5, show_default=True, help="Hits.")
 @as_json
 def demo_command(path: str | None, limit: int, *, as_json: bool) -> None:
-    """Index Python's own documentation, ask it questions, and score the answers.
+    """Index Python's documentation and ask it questions.
 
     Words, meaning and both together stand side by side. Takes some seconds, downloads nothing,
     and leaves the database to try more on.
@@ -494,11 +420,10 @@ def demo_command(path: str | None, limit: int, *, as_json: bool) -> None:
     demo = import_module("hybridsearch.demo")
     with _kept(path) as where, loading(None, shown=not as_json) as done:
         found = demo.run(where, limit=limit, progress=done)
-    again = _next_commands(where, demo)
     if as_json:
-        _print_json({"database": str(where), "index": demo.INDEX, **found.to_json(), "next": again})
+        _print_json(found.to_json())
     else:
-        _show_demo(found, where, again)
+        demo.show(console(), found)
 
 
 @contextmanager
@@ -513,58 +438,6 @@ def _kept(path: str | None) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _next_commands(path: Path, demo: Any) -> list[str]:
-    where = f"{shlex.quote(str(path))} {demo.INDEX}"
-    return [
-        f'hybridsearch search {where} "parse command line options" --explain --limit 3',
-        f'hybridsearch search {where} "wait" --filter "kind = class" --facets module',
-    ]
-
-
-def _show_demo(found: Demonstration, path: Path, again: Sequence[str]) -> None:
-    out = console()
-    click.echo(
-        f"{found.documents:,} documents of Python {sys.version_info.major}."
-        f"{sys.version_info.minor}'s standard library, read in {found.read_seconds:.1f} s"
-    )
-    loaded = f"indexed in {found.load_seconds:.1f} s: {found.load_rate:,.0f} documents/s"
-    click.echo(f"{loaded}, embedding included" if found.loaded else f"indexed before, in {path}")
-    for answers in found.answers:
-        _show_answers(out, answers)
-    click.echo("\nafter a hybrid hit: its rank by keyword · by meaning (- where not found)")
-    _show_ndcg(out, found)
-    click.echo("Try next:")
-    for line in again:
-        click.echo(f"  {line}")
-
-
-def _show_answers(out: Any, answers: Answers) -> None:
-    columns = [[one_line(hit.id) for hit in answers.by_mode[m]] for m in ("keyword", "semantic")]
-    columns.append([f"{one_line(hit.id)}  {_ranks(hit)}" for hit in answers.by_mode["hybrid"]])
-    longest = max(map(len, columns))
-    rows = [
-        [str(n + 1), *(column[n] if n < len(column) else "" for column in columns)]
-        for n in range(longest)
-    ]
-    title = f"\n“{answers.query}” ({answers.kind})"
-    show_table(out, ["", "keyword", "semantic", "hybrid"], rows, title=title)
-
-
-def _ranks(hit: Hit) -> str:
-    return " · ".join(str(rank or "-") for rank in (hit.keyword_rank, hit.semantic_rank))
-
-
-def _show_ndcg(out: Any, found: Demonstration) -> None:
-    arms = list(found.ndcg["all"])
-    rows = [
-        [kind, str(found.kinds[kind]), *(f"{scores[arm]:.3f}" for arm in arms)]
-        for kind, scores in found.ndcg.items()
-    ]
-    left = f", {found.missing} left out for want of their document" if found.missing else ""
-    title = f"\nnDCG@10 on {found.kinds['all']} judged queries ({found.judgments} judgments{left})"
-    show_table(out, ["kind of query", "queries", *arms], rows, title=title, numbers=True)
 
 
 def _print_json(value: Any) -> None:

@@ -6,6 +6,7 @@ datasets/python-docs, by the kind of query. Nothing is downloaded.
 
     found = run(Path("docs.duckdb"))
     found.load_rate, found.ndcg["paraphrase"]["semantic"]
+    show(console(), found)
 
 `name`, `signature` and `text` are searchable, and a word counts twice in `name`: what a thing is
 called says more about it than a sentence in which the word occurs.
@@ -13,21 +14,27 @@ called says more about it than a sentence in which the word occurs.
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 import hybridsearch
-from hybridsearch.arms import ARMS, arm_reports
+from hybridsearch.arms import arm_reports
 from hybridsearch.assets import ASSETS
 from hybridsearch.database import Database, Index
 from hybridsearch.errors import Conflict
 from hybridsearch.evaluate import Report, read_qrels, read_queries
 from hybridsearch.jsontext import loads
-from hybridsearch.request import SearchResult
+from hybridsearch.request import Hit, SearchResult
 from hybridsearch.stdlib_docs import documents
+from hybridsearch.terminal import one_line, show_table
 
 INDEX = "python-docs"
 SETTINGS: Mapping[str, Any] = {
@@ -39,11 +46,15 @@ QUESTIONS: Mapping[str, str] = {
     "read a csv file into dictionaries": "a question",
     "run a function later in another thread": "a question",
     "shutil.copytree": "an exact name",
-    "subproces Popen": "a name misspelt",
-    "which folder am I in": "a paraphrase",
+    "random radint": "a name misspelt",
+    "average of some measurements": "a paraphrase",
 }
+"""Chosen to show where the arms differ; the means below them are over all judged queries."""
+LEGEND = "On the right, a hybrid hit's rank by words and its rank by meaning; - where not found."
 MODES = ("keyword", "semantic", "hybrid")
 ALL = "all"
+NAME_WIDTH, ROOM = 34, 26
+"""Characters of a name, and of a row of a table beside the names."""
 QUERIES, QRELS = f"{INDEX}/queries.jsonl", f"{INDEX}/qrels.tsv"
 
 Progress = Callable[[int], None]
@@ -62,12 +73,14 @@ class Answers:
 class Demonstration:
     """What the demonstration found.
 
-    documents: how many there are; loaded: how many of them were indexed now. read_seconds,
-    load_seconds: for making them from the standard library, and until all could be searched.
-    ndcg: kind of query (or "all") -> arm -> mean nDCG@10. kinds: kind -> number of queries.
-    judgments, missing: how many were scored, and left out because their document is not there.
+    path: the database. documents: how many there are; loaded: how many of them were indexed now.
+    read_seconds, load_seconds: for making them from the standard library, and until all could be
+    searched. ndcg: kind of query (or "all") -> arm -> mean nDCG@10. kinds: kind -> number of
+    queries. judgments, missing: how many were scored, and left out because their document is not
+    there.
     """
 
+    path: Path
     documents: int
     loaded: int
     read_seconds: float
@@ -79,6 +92,15 @@ class Demonstration:
     missing: int
 
     @property
+    def next(self) -> list[str]:
+        """Command lines to try on the database."""
+        where = f"{shlex.quote(str(self.path))} {INDEX}"
+        return [
+            f'hybridsearch search {where} "parse command line options" --explain --limit 3',
+            f'hybridsearch search {where} "wait" --filter "kind = class" --facets module',
+        ]
+
+    @property
     def load_rate(self) -> float:
         """Documents indexed a second, embedding included; 0 when they were there already."""
         return self.loaded / self.load_seconds if self.loaded else 0.0
@@ -86,6 +108,8 @@ class Demonstration:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
         return {
+            "database": str(self.path),
+            "index": INDEX,
             "documents": self.documents,
             "loaded": self.loaded,
             "read_seconds": self.read_seconds,
@@ -96,6 +120,7 @@ class Demonstration:
             "queries": self.kinds,
             "judgments": self.judgments,
             "judgments_without_document": self.missing,
+            "next": self.next,
         }
 
 
@@ -119,6 +144,7 @@ def run(
         answers = [_ask(index, query, kind, limit) for query, kind in QUESTIONS.items()]
         ids = {str(document["id"]) for document in corpus}
         return Demonstration(
+            path=path,
             documents=index.count(),
             loaded=loaded,
             read_seconds=read_seconds,
@@ -188,18 +214,70 @@ def _mean(report: Report, queries: Sequence[str]) -> float:
 
 
 def _answers_json(answers: Answers) -> dict[str, Any]:
-    found: dict[str, Any] = {"query": answers.query, "kind": answers.kind}
-    for mode, result in answers.by_mode.items():
-        found[mode] = [
-            {
-                "id": hit.id,
-                "score": hit.score,
-                "keyword_rank": hit.keyword_rank,
-                "semantic_rank": hit.semantic_rank,
-            }
-            for hit in result
-        ]
-    return found
+    hits = {mode: [_hit_json(hit) for hit in found] for mode, found in answers.by_mode.items()}
+    return {"query": answers.query, "kind": answers.kind, **hits}
 
 
-__all__ = ["ARMS", "INDEX", "Answers", "Demonstration", "run"]
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    names = ("id", "score", "keyword_rank", "semantic_rank")
+    return {name: getattr(hit, name) for name in names}
+
+
+# For people
+
+
+def show(out: Console, found: Demonstration) -> None:
+    """Print all of it as tables, and what to try next."""
+    out.print(_loading(found), soft_wrap=True)
+    out.print(LEGEND, soft_wrap=True)
+    for answers in found.answers:
+        _show_answers(out, answers)
+    _show_ndcg(out, found)
+    out.print("Try next:")
+    for line in found.next:
+        out.print(f"  {line}", soft_wrap=True)
+
+
+def _loading(found: Demonstration) -> str:
+    version = ".".join(map(str, sys.version_info[:2]))
+    read = f"{found.documents:,} documents of Python {version}'s standard library"
+    if not found.loaded:
+        return f"{read}, indexed before in {found.path}"
+    return (
+        f"{read}, read in {found.read_seconds:.1f} s and indexed in {found.load_seconds:.1f} s:"
+        f" {found.load_rate:,.0f} documents/s, embedding included"
+    )
+
+
+def _show_answers(out: Console, answers: Answers) -> None:
+    width = min(NAME_WIDTH, (out.width - ROOM) // len(MODES))
+    columns = [[_name(hit, width) for hit in answers.by_mode[mode]] for mode in MODES]
+    columns.append([_ranks(hit) for hit in answers.by_mode["hybrid"]])
+    rows = [[str(n), *row] for n, row in enumerate(zip_longest(*columns, fillvalue=""), 1)]
+    head = ["", *MODES, "words · meaning"]
+    show_table(out, head, rows, title=f"“{answers.query}” ({answers.kind})")
+
+
+def _name(hit: Hit, width: int) -> str:
+    """The id, cut on the left where it is long: its end says most."""
+    text = one_line(hit.id)
+    return text if len(text) <= width else f"…{text[1 - width :]}"
+
+
+def _ranks(hit: Hit) -> str:
+    """The ranks of a hybrid hit in the two arms."""
+    return " · ".join(str(rank or "-") for rank in (hit.keyword_rank, hit.semantic_rank))
+
+
+def _show_ndcg(out: Console, found: Demonstration) -> None:
+    arms = list(found.ndcg[ALL])
+    rows = [
+        [kind, str(found.kinds[kind]), *(f"{scores[arm]:.3f}" for arm in arms)]
+        for kind, scores in found.ndcg.items()
+    ]
+    left = f"; {found.missing} more whose document is not there" if found.missing else ""
+    title = f"nDCG@10 on {found.kinds[ALL]} judged queries ({found.judgments} judgments{left})"
+    show_table(out, ["kind of query", "queries", *arms], rows, title=title, numbers=True)
+
+
+__all__ = ["INDEX", "Answers", "Demonstration", "run", "show"]

@@ -22,7 +22,15 @@ from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.errors import IndexDamaged, StorageError
 from hybridsearch.files import make_folder, refused
 from hybridsearch.keyword import KeywordIndex
-from hybridsearch.manifest import Manifest, marks, missing, read_manifest, write_manifest
+from hybridsearch.manifest import (
+    Manifest,
+    astray,
+    marks,
+    missing,
+    problems,
+    read_manifest,
+    write_manifest,
+)
 from hybridsearch.vectors import VectorIndex
 
 
@@ -63,14 +71,21 @@ class Generation:
 
         last: the last task that changed a document. Only when the manifest is of that task must
         every file be the one it names: a crash in the middle of the next batch leaves files that
-        are ahead of it, and the text and the vectors each say whether theirs are whole.
-        Raises IndexDamaged when they are not.
+        are ahead of it. Every byte is read, for a damaged file could later end the process.
+        Raises IndexDamaged when a file is not what was written.
         """
         manifest = read_manifest(folder)
-        wrong = missing(folder, manifest) if manifest.task >= last else []
-        if wrong:
-            raise IndexDamaged(f"{folder}: {wrong[0]}", problems=wrong)
-        return cls(folder, manifest)
+        if manifest.task >= last:
+            _require(folder, problems(folder, manifest))
+            return cls(folder, manifest)
+        _require(folder, [one for one in missing(folder, manifest) if ".json: the file" in one])
+        found = cls(folder, manifest)
+        try:
+            _require(folder, astray(folder, manifest, found._files()))
+        except IndexDamaged:
+            found.close()
+            raise
+        return found
 
     def write(self, *, deletes: Rows, batch: Prepared) -> None:
         """Take the rows out and put the batch in; durable on return, not yet named.
@@ -112,6 +127,11 @@ class Generation:
         self.text.close()
         for index in self.vectors.values():
             index.close()
+
+
+def _require(folder: Path, wrong: Sequence[str]) -> None:
+    if wrong:
+        raise IndexDamaged(f"{folder}: {wrong[0]}", problems=list(wrong))
 
 
 def newest(folder: Path) -> Path | None:

@@ -42,6 +42,7 @@ from hybridsearch.settings import EmbedderSettings, Settings
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.state import Arm, State
 from hybridsearch.store import Connection, IndexRecord, Store
+from hybridsearch.vectors import VectorIndex
 
 log = logging.getLogger("hybridsearch")
 
@@ -486,13 +487,21 @@ def _analyzer(manifest: Manifest, spare: frozenset[str] = frozenset()) -> Analyz
 
 def _reusable(old: Generation | None, fresh: Generation) -> dict[str, Any]:
     """embedder -> snapshot of the vectors that the old generation has and the fresh one wants."""
-    if old is None:
+    if old is None or old.manifest.text["searchable"] != fresh.manifest.text["searchable"]:
         return {}
     return {
         name: index.snapshot()
         for name, index in old.vectors.items()
-        if old.manifest.embedders[name] == fresh.manifest.embedders.get(name)
+        if old.manifest.embedders[name] == fresh.manifest.embedders.get(name) and _is_whole(index)
     }
+
+
+def _is_whole(index: VectorIndex) -> bool:
+    try:
+        index.verify()
+    except IndexDamaged:
+        return False
+    return True
 
 
 def _values(documents: Sequence[Document]) -> dict[str, list[Any]]:

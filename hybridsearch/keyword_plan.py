@@ -89,13 +89,13 @@ def plan(
     """
     if match not in MATCHES:
         raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
-    over = _Layout({name: weight for name, weight in weights.items() if weight > 0}, expand)
+    over = _Layout([item for item in weights.items() if item[1] > 0], expand)
     excluded = tuple(unit for item in query.excluded for unit, _ in over.item(item, 1))
     if match == "phrase":
         must = over.sequence(query) if query.sequence else ()
         return Plan(must=must, excluded=excluded, tie=tie)
-    words = tuple(over.item(word, times) for word, times in _counted(query.words))
-    phrases = tuple(over.item(phrase, 1) for phrase in query.phrases)
+    words = tuple([over.item(word, times) for word, times in _counted(query.words)])
+    phrases = tuple([over.item(phrase, 1) for phrase in query.phrases])
     pairs = over.pairs(query, bonus) if bonus > 0 else ()
     if match == "all":
         return Plan(must=(*words, *phrases), excluded=excluded, near=pairs, tie=tie)
@@ -109,21 +109,23 @@ def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:
 
 
 class _Layout(NamedTuple):
-    weights: dict[str, float]
+    weights: list[tuple[str, float]]
     expand: Expand
 
     def item(self, item: Word | Phrase, times: int) -> Clause:
         """A word or phrase in every attribute."""
-        terms = item.terms if isinstance(item, Phrase) else (item.term,)
-        open_end = item if isinstance(item, Word) and item.prefix else None
-        return self.clause(terms, open_end, times)
+        if isinstance(item, Phrase):
+            return self.clause(item.terms, None, times)
+        return self.clause((item.term,), item if item.prefix else None, times)
 
-    def clause(self, terms: tuple[str, ...], last: Word | None, times: float) -> Clause:
+    def clause(self, terms: tuple[str, ...], last: Word | None, times: int) -> Clause:
         """Terms side by side, the last of which may be the start of a longer word."""
-        exact = ((terms, 1.0),)
+        exact: Alternatives = ((terms, 1.0),)
+        if last is None:
+            return tuple([(Unit(name, exact), weight * times) for name, weight in self.weights])
         return tuple(
-            (Unit(name, exact + self.others(name, terms, last) if last else exact), weight * times)
-            for name, weight in self.weights.items()
+            (Unit(name, exact + self.others(name, terms, last)), weight * times)
+            for name, weight in self.weights
         )
 
     def others(self, name: str, terms: tuple[str, ...], last: Word) -> Alternatives:
@@ -141,5 +143,5 @@ class _Layout(NamedTuple):
         return tuple(self.pair(pair, bonus) for pair in terms if pair[0] != pair[1])
 
     def pair(self, terms: tuple[str, str], bonus: float) -> Clause:
-        weighted: Iterable[tuple[str, float]] = self.weights.items()
-        return tuple((Unit(n, ((terms, 1.0),), SLOP), weight * bonus) for n, weight in weighted)
+        exact: Alternatives = ((terms, 1.0),)
+        return tuple((Unit(name, exact, SLOP), weight * bonus) for name, weight in self.weights)

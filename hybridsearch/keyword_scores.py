@@ -99,7 +99,7 @@ def at_rows(postings: Postings, wanted: Rows) -> Postings:
 
 def best(rows: Rows, scores: Scores, limit: int) -> Postings:
     """The `limit` rows of the highest scores, best first; ties by row, ascending."""
-    if limit < len(rows):
+    if limit < len(rows) // 2:
         least = np.partition(scores, len(scores) - limit)[len(scores) - limit] if limit else np.inf
         kept = scores >= least
         rows, scores = rows[kept], scores[kept]

@@ -13,10 +13,11 @@ rounding of float32, the same scores.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -78,6 +79,7 @@ class KeywordSnapshot:
         self._postings = _Cache(CACHED_BYTES)
         self._longer: dict[tuple[str, Word], Alternatives] = {}
         self._addresses: dict[int, tantivy.DocAddress] = {}
+        self._recent: deque[tuple[Rows, Sequence[tantivy.DocAddress]]] = deque(maxlen=8)
 
     def top(
         self,
@@ -167,7 +169,7 @@ class KeywordSnapshot:
     def _plan(
         self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
     ) -> Plan:
-        known = {name: weight for name, weight in weights.items() if name in self._fields}
+        known = {name: weights[name] for name in weights if name in self._fields}
         return plan(query, known, expand=self._expand, match=match, tie=tie, bonus=bonus)
 
     def _expand(self, attribute: str, word: Word) -> Alternatives:
@@ -209,13 +211,11 @@ class KeywordSnapshot:
 
     def _question(self, laid: Plan) -> tantivy.Query:
         """The plan as a query of tantivy's."""
-        parts = [(_Must, self._clause(clause, laid.tie)) for clause in laid.must]
-        for clause in laid.should if laid.tie == 1.0 else ():
-            parts += [(_Should, self._weighted(unit, weight)) for unit, weight in clause]
-        for clause in laid.should if laid.tie != 1.0 else ():
-            parts.append((_Should, self._clause(clause, laid.tie)))
-        for clause in laid.near:
-            parts += [(_Should, self._weighted(unit, weight)) for unit, weight in clause]
+        flat = [*laid.should, *laid.near] if laid.tie == 1.0 else laid.near
+        parts = [(_Should, self._weighted(*option)) for clause in flat for option in clause]
+        parts += [(_Must, self._clause(clause, laid.tie)) for clause in laid.must]
+        if laid.tie != 1.0:
+            parts += [(_Should, self._clause(clause, laid.tie)) for clause in laid.should]
         parts += [(_Not, self._unit(unit)) for unit in laid.excluded]
         if not laid.must and not laid.should:
             everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
@@ -263,11 +263,18 @@ class KeywordSnapshot:
             if len(hits) < size or limit == 0 or hits[-1][0] < hits[limit - 1][0]:
                 break
             size *= 2
-        addresses = [address for _, address in hits]
-        rows = np.array(self._searcher.fast_field_values("row", addresses), np.int64)
-        self._remember(rows[:limit].tolist(), addresses)
-        scores = np.array([score for score, _ in hits], np.float32)
-        return Ranking(*best(rows, scores, limit), total=found.count)  # type: ignore[attr-defined]  # missing in tantivy's stub
+        total: int = found.count  # type: ignore[attr-defined]  # missing in tantivy's stub
+        if not hits or not limit:
+            return Ranking(*no_rows(), total=total)
+        if len(hits) > limit and hits[limit][0] < hits[limit - 1][0]:
+            del hits[limit:]
+        found_scores, addresses = zip(*hits, strict=True)
+        scores = np.array(found_scores, np.float32)
+        rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
+        self._recent.append((rows, addresses))
+        if len(set(found_scores)) < len(scores):
+            rows, scores = best(rows, scores, limit)
+        return Ranking(rows, scores, total=total)
 
     # Summing up
 
@@ -314,9 +321,11 @@ class KeywordSnapshot:
         if not most:
             return no_rows()
         hits = self._searcher.search(self._unit(unit), limit=most, count=False).hits
-        addresses = [address for _, address in hits]
-        rows = np.array(self._searcher.fast_field_values("row", addresses), np.int64)
-        scores = np.array([score for score, _ in hits], np.float32)
+        if not hits:
+            return no_rows()
+        found, addresses = zip(*hits, strict=True)
+        rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
+        scores = np.array(found, np.float32)
         order = np.argsort(rows)
         return rows[order], scores[order]
 
@@ -338,22 +347,27 @@ class KeywordSnapshot:
 
     # One row
 
-    def _remember(self, rows: list[int], addresses: list[tantivy.DocAddress]) -> None:
-        """Keep where rows are: those just found are those whose bodies are wanted next."""
-        if len(self._addresses) >= REMEMBERED:
-            self._addresses.clear()
-        self._addresses.update(zip(rows, addresses, strict=False))
-
     def _address(self, row: int) -> tantivy.DocAddress:
+        """Where a row is: what was just found is what bodies are wanted of next."""
+        if row not in self._addresses:
+            self._recall()
         address = self._addresses.get(row)
         if address is None:
             question = tantivy.Query.term_query(self._schema, "row", row)
             hits = self._searcher.search(question, limit=1, count=False).hits
             if not hits:
                 raise NotFound(f"no row {row} in the keyword index; rebuild the index", row=row)
-            address = hits[0][1]
-            self._remember([row], [address])
+            address = self._addresses[row] = hits[0][1]
         return address
+
+    def _recall(self) -> None:
+        """Take in the addresses of the last rankings; forget the others when there are many."""
+        if len(self._addresses) >= REMEMBERED:
+            self._addresses.clear()
+        while self._recent:
+            with contextlib.suppress(IndexError):  # another thread took the last one
+                rows, addresses = self._recent.popleft()
+                self._addresses.update(zip(rows.tolist(), addresses, strict=True))
 
     def _parts(self, clause: Clause, row: int, tie: float) -> Iterator[dict[str, Any]]:
         """What each attribute adds to the score of a row, from its best alternative."""

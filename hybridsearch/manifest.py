@@ -120,6 +120,25 @@ def problems(folder: Path, manifest: Manifest) -> list[str]:
     return found
 
 
+def astray(folder: Path, manifest: Manifest, present: Iterable[Path]) -> list[str]:
+    """What is wrong with files that a crash may have left ahead of their manifest.
+
+    present: the files that the text and the vectors say they consist of. Their lists may be newer
+    than the manifest's, and files that only older lists named may be gone; whatever else the
+    manifest names must be as it was written.
+    """
+    names = {path.relative_to(folder).as_posix() for path in present}
+    stems = {name.partition(".")[0] for name in names}
+    found = []
+    for problem in problems(folder, manifest):
+        name = problem.partition(": ")[0]
+        newer = name in names and name.endswith(".json")
+        left = name.endswith(".del") or name.partition(".")[0] not in stems
+        if not newer and not (left and name not in names):
+            found.append(problem)
+    return found
+
+
 def _opened(sealed: bytes) -> tuple[bytes, str]:
     """The exact bytes of the manifest inside its envelope, and the digest that stands there."""
     head, tail = b'{"manifest":', b',"digest":"'

@@ -131,7 +131,7 @@ def _by_ranks(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Row
 
 
 def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
-    """Every candidate scored exactly in both arms; DESIGN.md section 6 has the formula."""
+    """Every candidate scored exactly in both arms; `fusion.by_score` has the formula."""
     assert plan.arm is not None  # the mode is hybrid
     assert plan.vector is not None
     rows = np.union1d(arms[0][0], arms[1][0])

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -224,17 +225,17 @@ def _check_vector(vector: object) -> None:
     if vector is None:
         return
     try:
-        numbers = [float(number) for number in vector]  # type: ignore[attr-defined]  # the try says so
-    except (TypeError, ValueError):
+        numbers = np.asarray(vector, np.float32)
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.empty((0, 0), np.float32)
+    if numbers.ndim != 1:
+        raise VectorError(f"vector must be a list of numbers, not {vector!r:.60}", field="vector")
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
         raise VectorError(
-            f"vector must be a list of numbers, not {vector!r:.60}", field="vector"
-        ) from None
-    for position, number in enumerate(numbers):
-        if not math.isfinite(number):
-            raise VectorError(
-                f"vector holds {number} at position {position}; every number must be finite",
-                field="vector",
-            )
+            f"vector holds {numbers[wrong[0]]} at position {wrong[0]}; every number must be finite",
+            field="vector",
+        )
 
 
 def _is_number(value: object) -> bool:

@@ -201,7 +201,9 @@ def show_table(
     numbers: bool = False,
 ) -> None:
     """Print a table under its title; `numbers`: all columns but the first to the right."""
-    made = Table(title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    out.print()
+    out.print(Text(title, "bold"))
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(head):
         side = "right" if numbers and place else "left"
         made.add_column(Text(name), justify=side, overflow="ellipsis", no_wrap=True)  # type: ignore[arg-type]  # a name of theirs

@@ -53,8 +53,8 @@ class StaticEmbedder:
 
     folder: Path | None = None
     dim: ClassVar[int] = DIM
-    weight: ClassVar[float] = 0.2
-    rrf_k: ClassVar[int] = 20
+    weight: ClassVar[float] = 0.15
+    rrf_k: ClassVar[int] = 5
     alpha: ClassVar[float] = 0.3
 
     @property

@@ -46,7 +46,8 @@ def columns(analyzer: Analyzer) -> dict[str, list[str]]:
 def three_words(texts: Sequence[str]) -> list[str]:
     """Three neighbouring words that are not too common, from random documents."""
     documents = Counter(term for text in texts for term in set(text.split()))
-    chosen, picked = random.Random(3), []
+    chosen = random.Random(3)
+    picked: list[str] = []
     while len(picked) < QUERIES:
         terms = chosen.choice(texts).split()
         rare = [term for term in terms if documents[term] < len(texts) / 5]
@@ -90,7 +91,8 @@ class Bare:
             for name in WEIGHTS
         ]
         hits = self.searcher.search(tantivy.Query.boolean_query(terms), limit=limit).hits
-        return self.searcher.fast_field_values("row", [address for _, address in hits])
+        rows = self.searcher.fast_field_values("row", [address for _, address in hits])
+        return [int(row) for row in rows if row is not None]
 
     def masked(self, text: str, limit: int, mask: Mask) -> tuple[list[int], int]:
         rows = np.array(self.top(text, self.searcher.num_docs), np.int64)

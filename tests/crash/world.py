@@ -251,5 +251,5 @@ def _semantic_differences(index: Index, shelf: Shelf) -> list[str]:
     return [
         f"the text of {id_} does not find it"
         for id_, result in zip(ids, found, strict=True)
-        if id_ not in [hit.id for hit in result.hits if hit.score > result.hits[0].score - TIE]
+        if id_ not in [hit.id for hit in result.hits if (hit.semantic_score or 0) > 1 - TIE]
     ]

@@ -1,0 +1,76 @@
+"""What many tests start from: databases on disk and in memory, an embedder, a few documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import hybridsearch
+from hybridsearch import Database, Index
+from hybridsearch.arrays import Vectors
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+Document: TypeAlias = dict[str, Any]
+MakeIndex: TypeAlias = Callable[..., Index]
+
+LETTERS = 8
+"""The length of the vectors that `letters` makes."""
+BY_MEANING = {"embedders": {"letters": {"source": "function"}}}
+MOVIES: tuple[Document, ...] = (
+    {"id": 1, "title": "Alien", "year": 1979, "genres": ["Horror", "Science Fiction"]},
+    {"id": 2, "title": "Up", "year": 2009, "genres": ["Adventure"], "crew": {"director": "Pete"}},
+    {"id": 3, "title": "Aliens", "year": 1986, "genres": ["Action", "Science Fiction"]},
+    {"id": 4, "title": "Paris, Texas", "year": 1984, "genres": [], "crew": {"director": "Wim"}},
+)
+
+
+def letters(texts: Sequence[str]) -> Vectors:
+    """How often each letter occurs, by its number modulo 8, and 1: float32 [n, 8], never zero."""
+    found = np.zeros((len(texts), LETTERS), np.float32)
+    for vector, text in zip(found, texts, strict=True):
+        vector += np.bincount([ord(letter) % LETTERS for letter in text.lower()], minlength=LETTERS)
+        vector[0] += 1
+    return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a database may be made."""
+    return tmp_path / "shop.duckdb"
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[Database]:
+    """An empty database in a file, without a default embedder; "letters" is a function of it."""
+    with hybridsearch.open(path, default_embedder=None, functions={"letters": letters}) as found:
+        yield found
+
+
+@pytest.fixture
+def memory() -> Iterator[Database]:
+    """The same in memory."""
+    with hybridsearch.open(default_embedder=None, functions={"letters": letters}) as found:
+        yield found
+
+
+@pytest.fixture
+def movies(memory: Database) -> Index:
+    """Four films in memory, searched by keyword."""
+    index = memory.create_index("movies", primary_key="id")
+    index.add(list(MOVIES))
+    return index
+
+
+@pytest.fixture
+def hybrid_movies(memory: Database) -> Index:
+    """The same four films with vectors of "letters"."""
+    index = memory.create_index("hybrid", primary_key="id", settings=BY_MEANING)
+    index.add(list(MOVIES))
+    return index
