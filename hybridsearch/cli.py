@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import hybridsearch
-from hybridsearch.errors import InputError, NotFound, SettingsError
+from hybridsearch.errors import DocumentError, InputError, NotFound, SettingsError
 from hybridsearch.exits import FAILED, Commands
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.terminal import (
@@ -144,7 +144,11 @@ def _source(file: str) -> Iterator[str]:
         spooled = Path(folder) / "stdin.ndjson"
         with spooled.open("wb") as target:
             shutil.copyfileobj(sys.stdin.buffer, target)
-        yield str(spooled)
+        try:
+            yield str(spooled)
+        except DocumentError as error:
+            error.message = error.message.replace(str(spooled), "stdin")
+            raise
 
 
 def _count(files: Sequence[str]) -> int | None:
@@ -240,7 +244,9 @@ def search_command(path: str, name: str, query: str, **options: Any) -> None:
     wanted = {key: options[key] for key in ("mode", "limit", "offset", "fusion", "explain")}
     fields, in_json = options["fields"], options["as_json"]
     highlight = () if in_json else ("*",)
-    wanted.update(filter=list(options["filter"]) or None, highlight=highlight, highlight_tags=TAGS)
+    filters = options["filter"]
+    wanted["filter"] = filters[0] if len(filters) == 1 else filters or None
+    wanted.update(highlight=highlight, highlight_tags=TAGS)
     wanted.update(sort=options["sort"], facets=options["facets"])
     with _opened(path) as database:
         result = database.index(name).search(query, **wanted)

@@ -24,7 +24,7 @@ from hybridsearch.state import Arm, State
 
 CANDIDATES = 200
 USUAL_K = 60
-BONUS = 0.0
+TIE = 0.5  # how much of a word counts in its second-best attributes; see ARCHITECTURE.md
 
 
 @dataclass(frozen=True)

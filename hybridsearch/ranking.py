@@ -16,7 +16,7 @@ import numpy as np
 from hybridsearch.arrays import Rows, Scores, no_rows
 from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
 from hybridsearch.keyword import Ranking
-from hybridsearch.planning import BONUS, Plan
+from hybridsearch.planning import TIE, Plan
 from hybridsearch.state import Arm, State
 
 SCALE_ROWS = 1000
@@ -89,7 +89,7 @@ def _words(state: State, plan: Plan, limit: int) -> Ranking:
         limit=limit,
         match=plan.request.match,
         mask=plan.mask,
-        bonus=BONUS,
+        tie=TIE,
     )
 
 
@@ -107,7 +107,7 @@ def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     if len(words.rows) == words.total or not len(unseen):
         return len(unseen)
     scores = state.keyword.scores(
-        plan.query, unseen, weights=plan.fields, match=plan.request.match, bonus=BONUS
+        plan.query, unseen, weights=plan.fields, match=plan.request.match, tie=TIE
     )
     return int(np.count_nonzero(scores == 0.0))
 
@@ -136,7 +136,7 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Ro
     assert plan.vector is not None
     rows = np.union1d(arms[0][0], arms[1][0])
     bm25 = state.keyword.scores(
-        plan.query, rows, weights=plan.fields, match=plan.request.match, bonus=BONUS
+        plan.query, rows, weights=plan.fields, match=plan.request.match, tie=TIE
     )
     scale = plan.arm.vectors.top(plan.vector, SCALE_ROWS, mask=plan.semantic_mask)[1]
     return by_score(

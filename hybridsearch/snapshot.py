@@ -26,7 +26,7 @@ from hybridsearch.facets import listed
 from hybridsearch.fusion import rrf_best
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import BONUS, Plan, embedded, must_embed, plan
+from hybridsearch.planning import TIE, Plan, embedded, must_embed, plan
 from hybridsearch.ranking import Ranked, rank
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.state import State
@@ -165,7 +165,7 @@ class Snapshot:
                     hit.row,
                     weights=made.fields,
                     match=made.request.match,
-                    bonus=BONUS,
+                    tie=TIE,
                 ),
             }
         if hit.semantic_rank is not None:

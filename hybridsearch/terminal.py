@@ -12,7 +12,7 @@ colours: control characters are shown as spaces.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -135,10 +135,11 @@ def _total(result: SearchResult, start: int) -> str:
 
 def _show_hit(out: Console, hit: Hit, rank: int, fields: Sequence[str]) -> None:
     title = None if fields else _title(hit)
-    head = Text(f"{rank:>3}. ", "dim") + Text(f"{hit.score:.3f}  ", "cyan")
+    arms = _arms(hit)
+    head = Text(f"{rank:>3}. ", "dim") + Text(f"{hit.score:.3f}  " if arms else "", "cyan")
     if title is not None:
         head += Text.assemble(marked(_shown(hit)[title], width=out.width // 2), "  ")
-    head.append(f"[{one_line(hit.id)}]{_arms(hit)}", "dim")
+    head.append(f"[{one_line(hit.id)}]{arms}", "dim")
     out.print(head, soft_wrap=True)
     for line in _lines(hit, title, fields, width=out.width - len(INDENT)):
         out.print(Text(INDENT) + line, soft_wrap=True)
@@ -151,8 +152,25 @@ def _lines(hit: Hit, title: str | None, fields: Sequence[str], *, width: int) ->
             yield Text(f"{name}: ") + marked(value, width=max(20, width - len(name) - 2))
     elif (body := _body(hit, title)) is not None:
         yield marked(shown[body], width=width)
-    if hit.explanation is not None:
-        yield Text(one_line(dict(hit.explanation)), "dim")
+    for line in _explained(hit.explanation or {}):
+        yield Text(line, "dim")
+
+
+def _explained(parts: Mapping[str, Any]) -> Iterator[str]:
+    """A hit's explanation in a line for each arm and one for their fusion."""
+    if "keyword" in parts:
+        found = parts["keyword"]["parts"]["parts"]
+        terms = (f"{p['attribute']}:{one_line(p['term'])} {p['score']:.3f}" for p in found)
+        yield f"keyword: BM25 {parts['keyword']['score']:.3f} = {' + '.join(terms)}"
+    if "semantic" in parts:
+        yield f"semantic: cosine {parts['semantic']['similarity']:.3f}"
+    fusion = parts.get("fusion", {})
+    if "parts" in fusion:
+        terms = (f"{arm} {score:.3f}" for arm, score in fusion["parts"].items())
+        weights = " : ".join(f"{weight:g}" for weight in fusion["weights"])
+        yield f"fusion: rrf, k {fusion['k']}, weights {weights} = {' + '.join(terms)}"
+    elif fusion:
+        yield f"fusion: {fusion['method']}"
 
 
 def _shown(hit: Hit) -> dict[str, Any]:

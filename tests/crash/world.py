@@ -74,6 +74,8 @@ class World:
     def after(self, done: Operation) -> World:
         """The world when the operation is done."""
         shelves = dict(self.shelves)
+        if done.kind != "create" and done.index not in shelves:
+            return self
         if done.kind == "drop":
             del shelves[done.index]
         elif done.kind != "rebuild":
@@ -138,6 +140,25 @@ def operation(seed: int, number: int, world: World) -> Operation:
         return Operation("below", index, below=chance.choice([20, 40, 95]))
     settings = chance.choice(SETTINGS) if kind == "settings" else {}
     return Operation(kind, index, settings=settings)
+
+
+def short_history() -> list[Operation]:
+    """One operation of each kind on one index, small enough to fail each of its writes in turn."""
+    chance, index = random.Random(7), NAMES[0]
+
+    def documents(number: int, ids: Sequence[int]) -> list[Document]:
+        return [_document(index, id_, number, chance) for id_ in ids]
+
+    return [
+        Operation("create", index, settings=FUNCTION),
+        Operation("add", index, documents=documents(1, range(12))),
+        Operation("merge", index, documents=documents(2, range(8, 14))),
+        Operation("delete", index, ids=[1, 2]),
+        Operation("settings", index, settings={"searchableAttributes": ["word", "text"]}),
+        Operation("add", index, documents=documents(5, range(3, 6))),
+        Operation("rebuild", index),
+        Operation("add", index, documents=documents(7, range(20, 22))),
+    ]
 
 
 def _document(index: str, id_: int, number: int, chance: random.Random) -> Document:

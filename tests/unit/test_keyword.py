@@ -20,7 +20,6 @@ from hybridsearch.analysis import Analyzer
 from hybridsearch.arrays import Rows
 from hybridsearch.errors import DatabaseClosed, IndexDamaged, NotFound, QueryError, StorageError
 from hybridsearch.keyword import KeywordIndex, KeywordSnapshot, SlotsFull
-from hybridsearch.keyword_snapshot import REMEMBERED
 from hybridsearch.query import Query, parse
 
 PLAIN = Analyzer()
@@ -275,20 +274,6 @@ def test_bodies_come_in_the_order_asked(found: KeywordSnapshot) -> None:
 def test_an_absent_row_has_no_body(found: KeywordSnapshot) -> None:
     with pytest.raises(NotFound, match="no row 99"):
         found.bodies(rows(99))
-
-
-def test_where_rows_are_is_not_remembered_without_end() -> None:
-    index = KeywordIndex.open(None)
-    count = REMEMBERED + 50
-    put(index, {row: "a" for row in range(count)})
-    snapshot = index.snapshot()
-    for start in (0, 1000):
-        ranking = snapshot.top(
-            asked("a"), weights={"body": 1.0}, limit=count, mask=np.arange(count) >= start
-        )
-        assert len(snapshot.bodies(ranking.rows[:3])) == 3
-    snapshot.top(asked("a"), weights={"body": 1.0}, limit=count)
-    assert len(snapshot._addresses) <= count
 
 
 def test_a_row_put_in_again_is_replaced(index: KeywordIndex) -> None:
