@@ -6,18 +6,19 @@ loads(dumps({"n": 2**80})) == {"n": 2**80}
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import orjson
 
-LONG_NUMBER = re.compile(rb"\d{19}")
+# Every digit to "0" and the rest to a space: a search for a long number that costs next to nothing.
+DIGITS = bytes(ord("0") if chr(code).isdigit() and code < 128 else ord(" ") for code in range(256))
+LONG_NUMBER = b"0" * 19
 
 
 def loads(data: bytes | str) -> Any:
     """The value of a JSON text. Raises ValueError (a JSONDecodeError with its place)."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    if LONG_NUMBER.search(raw):
+    if LONG_NUMBER in raw.translate(DIGITS):
         return json.loads(raw)
     return orjson.loads(raw)
 

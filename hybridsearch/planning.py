@@ -54,8 +54,7 @@ class Plan:
     @property
     def whole(self) -> bool:
         """Whether the whole result set has to be ranked, not only what the page reaches."""
-        request = self.request
-        return bool(request.sort or request.facets or request.distinct)
+        return bool(self.request.sort or self.request.distinct)
 
 
 def must_embed(state: State, request: SearchRequest) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybridsearch.arrays import Rows, Scores, no_rows
+from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import TIE, Plan
@@ -48,6 +48,16 @@ def rank(state: State, plan: Plan) -> Ranked:
         "hybrid": _by_both,
     }
     return _distinct(state, plan, _sorted(state, plan, stages[plan.mode](state, plan)))
+
+
+def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
+    """Which rows the result set holds, bool [size]."""
+    found = np.zeros(state.size, bool)
+    if len(ranked.rows) < ranked.total and not plan.query.empty:
+        matches = state.keyword.matches(plan.query, weights=plan.fields, match=plan.request.match)
+        found[matches if plan.mask is None else matches[plan.mask[matches]]] = True
+    found[ranked.rows] = True
+    return found
 
 
 def _everything(state: State, plan: Plan) -> Ranked:
@@ -103,7 +113,9 @@ def _nearest(plan: Plan) -> tuple[Rows, Scores]:
 
 def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     """How many of the near rows hold none of the words."""
-    unseen = near[~np.isin(near, words.rows, assume_unique=True)]
+    matched = np.zeros(state.size, bool)
+    matched[words.rows] = True
+    unseen = near[~matched[near]]
     if len(words.rows) == words.total or not len(unseen):
         return len(unseen)
     scores = state.keyword.scores(
@@ -116,10 +128,10 @@ def _with_tail(
     plan: Plan, fused: tuple[Rows, Scores], words: Ranking, depth: int
 ) -> tuple[Rows, Scores]:
     """The fused rows, then those that match by words beyond the candidates, in their order."""
+    if len(words.rows) <= depth:
+        return fused
     beyond = np.arange(depth, len(words.rows))
     beyond = beyond[~np.isin(words.rows[depth:], fused[0], assume_unique=True)]
-    if not len(beyond):
-        return fused
     last = fused[1][-1] if len(fused[1]) else np.float32(1.0)
     scores = (last * depth / (beyond + 1)).astype(np.float32)
     return np.concatenate([fused[0], words.rows[beyond]]), np.concatenate([fused[1], scores])

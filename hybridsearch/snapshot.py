@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridsearch.arrays import Mask, Rows, Vectors
+from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.errors import FilterError, near
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
@@ -27,7 +27,7 @@ from hybridsearch.fusion import rrf_best
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.planning import TIE, Plan, embedded, must_embed, plan
-from hybridsearch.ranking import Ranked, rank
+from hybridsearch.ranking import Ranked, members, rank
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.state import State
 
@@ -183,8 +183,7 @@ class Snapshot:
         if not names:
             return {}, {}
         state = self.state
-        member: Mask = np.zeros(state.size, bool)
-        member[ranked.rows] = True
+        member = members(state, made, ranked)
         columns = {
             name: state.selection.facet(name, state.columns, size=state.size) for name in names
         }
