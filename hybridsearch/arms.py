@@ -1,7 +1,7 @@
 """How good is each arm of an index on judged queries, alone and together?
 
 `arm_reports` asks every judged query in each of `ARMS` and scores the ids that come back. An
-index without vectors has only its keyword arm.
+index that cannot embed a query has only its keyword arm.
 
     reports = arm_reports(index, queries, qrels, k=10)
     print(evaluate.table(reports, metrics=("ndcg", "recall", "mrr")))
@@ -41,7 +41,7 @@ def arm_reports(
     asked = {query: text for query, text in queries.items() if query in qrels}
     return {
         name: evaluate(run_of(partial(_ids, index, k, ARMS[name]), asked), qrels, k=k)
-        for name in _wanted(mode, has_vectors=bool(index.stats()["embedders"]))
+        for name in _wanted(mode, has_vectors=_embeds(index))
     }
 
 
@@ -51,11 +51,22 @@ def _wanted(mode: str, *, has_vectors: bool) -> list[str]:
         raise QueryError(f'unknown mode "{mode}"{near(mode, modes)}', field="mode")
     if not has_vectors and mode in ("semantic", "hybrid"):
         raise QueryError(
-            f'the index has no vectors, so there is no mode "{mode}"; use keyword', field="mode"
+            f'the index cannot compare a text with vectors, so there is no mode "{mode}"; use'
+            " keyword",
+            field="mode",
         )
     if not has_vectors:
         return ["keyword"]
     return [n for n, options in ARMS.items() if mode in ("all", options["mode"]) or n == "keyword"]
+
+
+def _embeds(index: Index) -> bool:
+    """Whether there are vectors to compare with that of a query's text."""
+    settings = index.settings.embedders
+    return any(
+        found["documents"] and (name not in settings or settings[name].source != "userProvided")
+        for name, found in index.stats()["embedders"].items()
+    )
 
 
 def _ids(index: Index, k: int, options: Mapping[str, Any], texts: list[str]) -> list[list[str]]:

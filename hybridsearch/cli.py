@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,15 +29,9 @@ import click
 import hybridsearch
 from hybridsearch.errors import DocumentError, InputError, NotFound, SettingsError
 from hybridsearch.exits import FAILED, Commands
+from hybridsearch.extraction import project
 from hybridsearch.jsontext import dumps, loads
-from hybridsearch.terminal import (
-    TAGS,
-    console,
-    loading,
-    one_line,
-    show_result,
-    working,
-)
+from hybridsearch.terminal import TAGS, console, loading, one_line, show_result, working
 
 if TYPE_CHECKING:
     from hybridsearch.database import Database, Index
@@ -48,6 +43,9 @@ SHOWN_METRICS = ("ndcg", "recall", "mrr")
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     commands.main(prog_name="hybridsearch")
 
 
@@ -285,7 +283,6 @@ def _result_json(result: SearchResult, start: int, fields: Sequence[str]) -> dic
 
 
 def _hit_json(hit: Hit, rank: int, fields: Sequence[str]) -> dict[str, Any]:
-    project = import_module("hybridsearch.extraction").project
     found: dict[str, Any] = {"rank": rank, "id": hit.id, "score": hit.score}
     for name in ("keyword_rank", "semantic_rank", "keyword_score", "semantic_score"):
         found[name] = getattr(hit, name)
@@ -447,7 +444,8 @@ def _kept(path: str | None) -> Iterator[Path]:
 
 
 def _print_json(value: Any) -> None:
-    click.echo(dumps(value).decode("utf-8", "surrogatepass"))
+    # As bytes, so that it is UTF-8 whatever the terminal speaks.
+    click.echo(dumps(value))
 
 
 def _documents(count: Any) -> str:

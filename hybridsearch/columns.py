@@ -95,11 +95,17 @@ class Columns(Mapping[str, StoredColumn]):
             if wanted is None:
                 continue
             old = known.get(attribute)
-            name = old.name if old else f"c{len(known)}"
-            known[attribute] = StoredColumn(
-                attribute, name, widen(old.type, wanted) if old else wanted
-            )
+            if old is None:
+                known[attribute] = StoredColumn(attribute, f"c{len(known)}", wanted)
+            else:
+                known[attribute] = _wider(old, widen(old.type, wanted))
         return Columns(tuple(known.values()))
+
+
+def _wider(old: StoredColumn, kind: str) -> StoredColumn:
+    """JSON goes to a column of another name: held snapshots still look at the one before."""
+    name = f"{old.name}_json" if kind == "JSON" != old.type else old.name
+    return StoredColumn(old.attribute, name, kind)
 
 
 def type_of(values: Sequence[Any]) -> str | None:

@@ -128,7 +128,12 @@ class Database:
         except BaseException:
             _release(path)
             raise
-        self._queue = Queue(self._store, self._work)
+        try:
+            self._queue = Queue(self._store, self._work)
+        except BaseException:
+            self._store.close()
+            _release(path)
+            raise
 
     @property
     def path(self) -> Path | None:
@@ -197,8 +202,9 @@ class Database:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
         if self._closed:
             return
-        self._closed = True
+        # The batch in hand is refused for good if it finds the database closed already.
         self._queue.close()
+        self._closed = True
         for engine in self._engines.values():
             engine.close()
         self._store.close()
@@ -463,15 +469,17 @@ class Index:
     def get(self, id: str | int) -> dict[str, Any]:
         """The document of that id, as it was sent. Raises NotFound."""
         documents = self._database._engine(self.uid).documents
-        rows = documents.find([_id(id)])
-        if not rows:
+        with self._database._store.transaction():  # between the two the row may die and be purged
+            rows = documents.find([_id(id)])
+            found = documents.read(list(rows.values()))
+        if not found:
             raise NotFound(
                 f'there is no document "{id}" in index "{self.uid}"',
                 code="document_not_found",
                 id=str(id),
             )
-        found: dict[str, Any] = loads(documents.read(list(rows.values()))[0].body)
-        return found
+        document: dict[str, Any] = loads(found[0].body)
+        return document
 
     def count(self) -> int:
         """How many documents there are to be found."""
@@ -526,7 +534,8 @@ def _plain(value: Any) -> Any:
 
 
 def _check_key(name: object) -> None:
-    if name is not None and not (isinstance(name, str) and name):
+    fit = isinstance(name, str) and name and name.encode(errors="ignore").decode() == name
+    if name is not None and not fit:
         raise InputError(
             f"primary_key must be the name of an attribute, not {name!r:.60}", field="primary_key"
         )

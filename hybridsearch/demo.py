@@ -23,8 +23,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 import hybridsearch
 from hybridsearch.arms import arm_reports
 from hybridsearch.assets import ASSETS
@@ -34,7 +32,7 @@ from hybridsearch.evaluate import Report, read_qrels, read_queries
 from hybridsearch.jsontext import loads
 from hybridsearch.request import Hit, SearchResult
 from hybridsearch.stdlib_docs import documents
-from hybridsearch.terminal import one_line, show_table
+from hybridsearch.terminal import PlainConsole, one_line, show_table
 
 INDEX = "python-docs"
 SETTINGS: Mapping[str, Any] = {
@@ -133,12 +131,12 @@ def run(
     searched as it is. progress: called with the number of documents of each batch indexed.
     Raises Conflict when the index of this name holds something else, and what `open` raises.
     """
-    started = time.perf_counter()
-    corpus = list(documents())
-    read_seconds = time.perf_counter() - started
     with hybridsearch.open(path) as database:
-        started = time.perf_counter()
         index = _index(database)
+        started = time.perf_counter()
+        corpus = list(documents())
+        read_seconds = time.perf_counter() - started
+        started = time.perf_counter()
         loaded = _load(index, corpus, progress)
         load_seconds = time.perf_counter() - started
         answers = [_ask(index, query, kind, limit) for query, kind in QUESTIONS.items()]
@@ -226,7 +224,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
 # For people
 
 
-def show(out: Console, found: Demonstration) -> None:
+def show(out: PlainConsole, found: Demonstration) -> None:
     """Print all of it as tables, and what to try next."""
     out.print(_loading(found), soft_wrap=True)
     out.print(LEGEND, soft_wrap=True)
@@ -249,7 +247,7 @@ def _loading(found: Demonstration) -> str:
     )
 
 
-def _show_answers(out: Console, answers: Answers) -> None:
+def _show_answers(out: PlainConsole, answers: Answers) -> None:
     width = min(NAME_WIDTH, (out.width - ROOM) // len(MODES))
     columns = [[_name(hit, width) for hit in answers.by_mode[mode]] for mode in MODES]
     columns.append([_ranks(hit) for hit in answers.by_mode["hybrid"]])
@@ -269,7 +267,7 @@ def _ranks(hit: Hit) -> str:
     return " · ".join(str(rank or "-") for rank in (hit.keyword_rank, hit.semantic_rank))
 
 
-def _show_ndcg(out: Console, found: Demonstration) -> None:
+def _show_ndcg(out: PlainConsole, found: Demonstration) -> None:
     arms = list(found.ndcg[ALL])
     rows = [
         [kind, str(found.kinds[kind]), *(f"{scores[arm]:.3f}" for arm in arms)]

@@ -68,14 +68,18 @@ class DocumentTable:
         cursor.execute(f"DROP TABLE IF EXISTS {self._vectors}")
 
     def evolve(self, cursor: Connection, old: Columns, new: Columns) -> None:
-        """Make the table's columns those of `new`, which holds every column of `old`."""
-        for attribute, column in new.items():
-            name, kind, before = column.name, column.type, old.get(attribute)
-            if before is None:
+        """Make the table's columns those of `new`, which holds every attribute of `old`."""
+        changed = [(old.get(name), column) for name, column in new.items() if name not in old]
+        changed += [(old[name], new[name]) for name in old if new[name] != old[name]]
+        for before, column in changed:
+            name, kind = column.name, column.type
+            if before is None or before.name != name:
                 cursor.execute(f"ALTER TABLE {self._table} ADD COLUMN {name} {kind}")
-            elif before.type != kind:
-                value = f"to_json({name})" if kind == "JSON" else name
-                cursor.execute(f"ALTER TABLE {self._table} ALTER {name} TYPE {kind} USING {value}")
+            else:
+                cursor.execute(f"ALTER TABLE {self._table} ALTER {name} TYPE {kind}")
+        for before, column in changed:
+            if before is not None and before.name != column.name:
+                cursor.execute(f"UPDATE {self._table} SET {column.name} = to_json({before.name})")
 
     def show(self, cursor: Connection, uid: str, columns: Columns, primary_key: str | None) -> None:
         """Make the view that people see. Raises Conflict when the name is taken by a table."""

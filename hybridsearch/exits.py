@@ -26,6 +26,10 @@ from hybridsearch.terminal import one_line
 FAILED, WRONG, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
 
+class PipeClosed(Exception):
+    """The reader of stdout went away."""
+
+
 class Commands(click.Group):
     """The commands, with this project's errors and exit statuses in place of click's."""
 
@@ -34,13 +38,21 @@ class Commands(click.Group):
         options["standalone_mode"] = False
         sys.exit(_status(lambda: click.Group.main(self, *args, **options)))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises PipeClosed, since click would end a closed pipe its own way."""
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+            return found
+        except BrokenPipeError as error:
+            raise PipeClosed from error
+
 
 def _status(run: Callable[[], Any]) -> int:
     """The exit status of a run; what went wrong in it is said on stderr."""
     with _interruptible() as interrupted:
         try:
-            status = run()
-            sys.stdout.flush()
+            status = run()  # None, or what a command gave to Context.exit
             return status if isinstance(status, int) else 0
         except (Exception, KeyboardInterrupt) as error:
             if interrupted.is_set() or isinstance(error, click.Abort):
@@ -69,7 +81,7 @@ def _interruptible() -> Iterator[Event]:
 
 def _failure(error: BaseException) -> int:
     """Say what went wrong; gives the exit status. Raises what nobody foresaw."""
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, PipeClosed):
         # What Python still holds back for stdout must have somewhere to go at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED

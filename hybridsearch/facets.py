@@ -29,7 +29,7 @@ class FacetColumn:
     numbers: NDArray[np.float64]
 
     def counts(self, member: Mask) -> dict[str, int]:
-        """label -> how many of the rows that `member` keeps have it, without labels that none has."""
+        """label -> how many of the rows that `member` keeps have it, where any has."""
         found = np.bincount(self.codes[member[self.rows]], minlength=len(self.labels))
         return {self.labels[code]: int(found[code]) for code in np.flatnonzero(found)}
 

@@ -22,34 +22,39 @@ from typing import Any
 import numpy as np
 
 from hybridsearch import filters
-from hybridsearch.analysis import Analyzer, detect, stop_words
-from hybridsearch.arrays import Rows, Vectors
+from hybridsearch.analysis import stop_words
+from hybridsearch.arrays import Rows
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.embedders import Embedder
-from hybridsearch.embedders.provided import ProvidedEmbedder
-from hybridsearch.errors import IndexBehind, IndexDamaged, StorageError
-from hybridsearch.extraction import attribute_texts, embedded_text
+from hybridsearch.errors import EmbedderError, IndexBehind, IndexDamaged, StorageError
 from hybridsearch.files import remove_folder
 from hybridsearch.generation import Generation, Prepared, generations
 from hybridsearch.intake import Incoming
 from hybridsearch.jsontext import loads
 from hybridsearch.keyword import SlotsFull
 from hybridsearch.manifest import Manifest
+from hybridsearch.preparation import (
+    Known,
+    analyzer_of,
+    follows,
+    language_of,
+    prepare,
+    recipe,
+    reusable,
+)
 from hybridsearch.request import Filter
 from hybridsearch.selection import Selection, filter_columns
 from hybridsearch.settings import EmbedderSettings, Settings
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.state import Arm, State
 from hybridsearch.store import Connection, IndexRecord, Store
-from hybridsearch.vectors import VectorIndex
 
 log = logging.getLogger("hybridsearch")
 
 CHUNK = 10_000
 SURE_AFTER = 1_000
 SAMPLE = 300
-TELLING = 4  # spaces in a text from which on it tells its language; codes and names do not
 SLOTS = 16
 PURGE_AFTER = 10_000
 NOTHING_YET = -1
@@ -130,8 +135,7 @@ class Engine:
         return (
             manifest.database == self._identity
             and manifest.index == self.record.number
-            and dict(manifest.embedders) == _marks(self.embedders)
-            and _text_settings(self.record.settings).items() <= dict(manifest.text).items()
+            and follows(manifest, self.record.settings, self.embedders)
         )
 
     def _sweep(self, *, keep: int) -> None:
@@ -156,12 +160,15 @@ class Engine:
         dead = np.union1d(np.fromiter(found.values(), np.int64, len(found)), change.gone_rows)
         if not len(self._living):
             self._generation.manifest = self._spoken(documents)
-        batch = self._prepared(documents)
+        batch = self._prepared(documents, primary_key=change.primary_key)
         self._commit(change, documents, dead, stamp, finish)
         self._behind = True
         self._advance(dead, batch, stamp)
         self.snapshot = self._publish()
-        self._tidy()
+        try:
+            self._tidy()
+        except (StorageError, EmbedderError) as error:  # the change is made, and the next one tries
+            log.warning('index "%s" could not be tidied: %s', self.record.uid, error)
 
     def _numbered(self, change: Change) -> list[Document]:
         return [
@@ -205,7 +212,7 @@ class Engine:
                 self._generation.seal(task=stamp)
             except SlotsFull:
                 self._replace(self.record.settings, self.embedders)
-        except StorageError as error:
+        except (StorageError, EmbedderError) as error:
             raise IndexBehind(
                 "the documents are stored, but they cannot be found before the next write or"
                 f" opening succeeds: {error}",
@@ -244,19 +251,23 @@ class Engine:
         generation: Generation,
         *,
         since: int,
-        reuse: Mapping[str, Any] | None = None,
+        embedders: Mapping[str, Embedder] | None = None,
+        known: Known | None = None,
         progress: Progress | None = None,
     ) -> None:
+        embedders = self.embedders if embedders is None else embedders
+        key = self.record.primary_key
         dead = self.documents.died_since(since)
         for chunk in self.documents.born_since(since, size=CHUNK):
             documents = [replace(document, fields=loads(document.body)) for document in chunk]
-            batch = self._prepared(documents, generation=generation, reuse=reuse)
+            batch = prepare(documents, generation.manifest, embedders, primary_key=key, known=known)
             generation.write(deletes=dead, batch=batch)
             dead = dead[:0]
             if progress:
                 progress(len(chunk))
         if len(dead):
-            generation.write(deletes=dead, batch=self._prepared([], generation=generation))
+            nothing = prepare([], generation.manifest, embedders, primary_key=key)
+            generation.write(deletes=dead, batch=nothing)
 
     def rebuild(self, *, reuse: bool = True, progress: Progress | None = None) -> None:
         """Write every file anew from the documents, and search them.
@@ -309,102 +320,53 @@ class Engine:
     ) -> Generation:
         numbers = [0] if self._folder is None else [0, *generations(self._folder)]
         number = numbers[-1] + 1
-        text = {**_text_settings(settings), "slots": slots, "found": self._language(settings, [])}
+        wanted = recipe(settings, embedders)
+        found = language_of(settings, self._sample())
         manifest = Manifest(
-            self._identity, self.record.number, number, NOTHING_YET, text, _marks(embedders)
+            database=self._identity,
+            index=self.record.number,
+            generation=number,
+            task=NOTHING_YET,
+            text={**wanted["text"], "slots": slots, "found": found},
+            embedders=wanted["embedders"],
         )
-        folder = None if self._folder is None else self._folder / str(number)
-        fresh = Generation(folder, manifest)
-        before = self.embedders
-        self.embedders = embedders
+        fresh = Generation(None if self._folder is None else self._folder / str(number), manifest)
         try:
-            self._replay(fresh, since=NOTHING_YET, reuse=_reusable(old, fresh), progress=progress)
+            self._replay(
+                fresh,
+                since=NOTHING_YET,
+                embedders=embedders,
+                known=reusable(old, fresh),
+                progress=progress,
+            )
             fresh.seal(task=self.documents.last_stamp())
         except BaseException:
-            self.embedders = before
             self._retire(fresh)
             raise
         return fresh
 
-    # From documents to terms and vectors
-
-    def _prepared(
-        self,
-        documents: Sequence[Document],
-        *,
-        generation: Generation | None = None,
-        reuse: Mapping[str, Any] | None = None,
-    ) -> Prepared:
-        generation = generation or self._generation
-        analyzer = _analyzer(generation.manifest)
-        wanted = generation.manifest.text["searchable"]
-        texts: dict[str, list[str]] = {}
-        for place, document in enumerate(documents):
-            for name, text in attribute_texts(document.fields, wanted).items():
-                if name not in texts:
-                    texts[name] = [""] * len(documents)
-                texts[name][place] = analyzer.text(text)
-        return Prepared(
-            rows=np.array([document.row for document in documents], np.int64),
-            texts=texts,
-            bodies=[document.body for document in documents],
-            vectors={
-                name: self._embedded(name, documents, wanted, (reuse or {}).get(name))
-                for name in generation.vectors
-            },
-        )
-
-    def _embedded(
-        self, name: str, documents: Sequence[Document], wanted: Sequence[str], reuse: Any
-    ) -> tuple[Rows, Vectors]:
-        """(rows, vectors) of an embedder: those that came along, those known, those made now."""
-        embedder = self.embedders[name]
-        given = [(d.row, vector) for d in documents for vector in d.vectors.get(name, ())]
-        rows = [row for row, _ in given]
-        parts = [np.array([vector for _, vector in given], np.float32).reshape(-1, embedder.dim)]
-        rest = [document for document in documents if not document.vectors.get(name)]
-        if reuse is not None:
-            known, vectors = reuse.get(np.array([d.row for d in rest], np.int64))
-            rows.extend(known.tolist())
-            parts.append(vectors)
-            seen = set(known.tolist())
-            rest = [document for document in rest if document.row not in seen]
-        if not isinstance(embedder, ProvidedEmbedder):
-            key = self.record.primary_key or ""
-            texts = [embedded_text(d.fields, wanted, without=key) for d in rest]
-            made = [place for place, text in enumerate(texts) if text]
-            rows.extend(rest[place].row for place in made)
-            parts.append(embedder.embed([texts[place] for place in made]))
-        return np.array(rows, np.int64), np.concatenate(parts)
-
     # Language
+
+    def _prepared(self, documents: Sequence[Document], *, primary_key: str | None) -> Prepared:
+        key = self.record.primary_key or primary_key
+        return prepare(documents, self._generation.manifest, self.embedders, primary_key=key)
 
     def _spoken(self, documents: Sequence[Document]) -> Manifest:
         """The manifest of the empty generation, for the language of its first documents."""
         manifest = self._generation.manifest
-        found = self._language(self.record.settings, documents)
+        fields = [document.fields for document in documents[:SAMPLE]]
+        found = language_of(self.record.settings, fields)
         return replace(manifest, text={**manifest.text, "found": found})
 
-    def _language(self, settings: Settings, documents: Sequence[Document]) -> str | None:
-        """The language to stem by: the one set, or the one detected."""
-        if settings.language != "auto":
-            return None if settings.language == "none" else settings.language
-        fields = [document.fields for document in documents[:SAMPLE]]
-        if not documents:
-            sample = self.documents.read(self._living[:SAMPLE].tolist())
-            fields = [loads(document.body) for document in sample]
-        wanted = settings.searchable_attributes
-        return detect(
-            text
-            for document in fields
-            for text in attribute_texts(document, wanted, numbers=False).values()
-            if text.count(" ") >= TELLING
-        )
+    def _sample(self) -> list[Any]:
+        """Some of the documents, to tell their language."""
+        rows = self._living[:SAMPLE].tolist()
+        return [loads(document.body) for document in self.documents.read(rows)]
 
     def _tidy(self) -> None:
         """After a batch: stem otherwise if a young index turns out so, and drop dead rows."""
         if len(self._living) < SURE_AFTER:
-            found = self._language(self.record.settings, [])
+            found = language_of(self.record.settings, self._sample())
             if found is not None and found != self._generation.manifest.text["found"]:
                 self.rebuild()
         if self._dead > max(PURGE_AFTER, len(self._living) // 4):
@@ -427,8 +389,7 @@ class Engine:
         """
         self.catch_up()
         old, fresh = self._generation, None
-        same = settings.indexes_like(self.record.settings)
-        if not same or _marks(embedders) != _marks(self.embedders):
+        if not follows(old.manifest, settings, embedders):
             fresh = self._built(settings, embedders, old)
         with self._store.transaction() as cursor:
             record = self._store.save_index(cursor, replace(self.record, settings=settings))
@@ -450,7 +411,7 @@ class Engine:
             columns=self._columns,
             living=self._living,
             size=self.record.next_row,
-            analyzer=_analyzer(manifest, self._stop_words(manifest)),
+            analyzer=analyzer_of(manifest, self._stop_words(manifest)),
             keyword=self._generation.text.snapshot(),
             arms={
                 name: Arm(self.embedders[name], index.snapshot())
@@ -470,38 +431,6 @@ class Engine:
     def close(self) -> None:
         """Close the files."""
         self._generation.close()
-
-
-def _marks(embedders: Mapping[str, Embedder]) -> dict[str, tuple[str, int]]:
-    return {name: (item.fingerprint, item.dim) for name, item in embedders.items()}
-
-
-def _text_settings(settings: Settings) -> dict[str, Any]:
-    """What of the settings the text was made with."""
-    return {"searchable": list(settings.searchable_attributes), "language": settings.language}
-
-
-def _analyzer(manifest: Manifest, spare: frozenset[str] = frozenset()) -> Analyzer:
-    return Analyzer(language=manifest.text["found"], stop_words=spare)
-
-
-def _reusable(old: Generation | None, fresh: Generation) -> dict[str, Any]:
-    """embedder -> snapshot of the vectors that the old generation has and the fresh one wants."""
-    if old is None or old.manifest.text["searchable"] != fresh.manifest.text["searchable"]:
-        return {}
-    return {
-        name: index.snapshot()
-        for name, index in old.vectors.items()
-        if old.manifest.embedders[name] == fresh.manifest.embedders.get(name) and _is_whole(index)
-    }
-
-
-def _is_whole(index: VectorIndex) -> bool:
-    try:
-        index.verify()
-    except IndexDamaged:
-        return False
-    return True
 
 
 def _values(documents: Sequence[Document]) -> dict[str, list[Any]]:

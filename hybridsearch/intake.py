@@ -200,7 +200,9 @@ def _complaint(vectors: list[list[float]] | None, dim: int) -> str:
             return f"has {len(vector)} numbers where the embedder's vectors have {dim}"
         if not all(type(number) in (int, float) for number in vector):
             return "holds something that is not a number"
-        if not np.isfinite(np.asarray(vector, np.float32)).all():
+        with np.errstate(over="ignore"):
+            kept = np.asarray(vector, np.float32)
+        if not np.isfinite(kept).all():
             return "holds a number that float32 cannot hold"
     return ""
 

@@ -113,7 +113,7 @@ class KeywordIndex:
             documents = _documents(rows, columns, bodies)
             gone = np.concatenate([deletes, rows]).tolist()
             _guarded(lambda: self._write(gone, documents), lambda e: _refused(self._path, e))
-            self._snapshot = self._published()
+            self._snapshot = _guarded(self._published, lambda e: _refused(self._path, e))
 
     def snapshot(self) -> KeywordSnapshot:
         """The state after the last successful `apply`. Raises DatabaseClosed after `close`."""

@@ -10,6 +10,7 @@ when the function that makes it returns. Nothing here knows of text indexes or v
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 import weakref
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import numpy as np
@@ -28,6 +29,7 @@ import pyarrow as pa
 
 from hybridsearch import assets
 from hybridsearch.errors import DatabaseClosed, DatabaseLocked, FormatTooNew, StorageError
+from hybridsearch.files import refused, sync_folder
 from hybridsearch.settings import Settings
 
 Connection = duckdb.DuckDBPyConnection
@@ -36,6 +38,13 @@ OPTIONS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
 )
+REFUSALS = (
+    duckdb.IOException,
+    duckdb.FatalException,  # after some failures DuckDB refuses everything until it is reopened
+    duckdb.TransactionException,  # a COMMIT that could not be written
+    duckdb.OutOfMemoryException,
+)
+LOCKED = ("Could not set lock", "used by another process")
 CODEC = "lz4"
 WAITING = ("enqueued", "processing")
 
@@ -97,10 +106,11 @@ class Store:
         """
         store = cls(_connect(path), path)
         try:
-            for option in OPTIONS:
-                store._root.execute(option)
-            _migrate(store._root)
-            store._next_task = _next_task(store._root)
+            with _disk_errors(path):
+                for option in OPTIONS:
+                    store._root.execute(option)
+                _migrate(store._root)
+                store._next_task = _next_task(store._root)
         except BaseException:
             store.close()
             raise
@@ -127,7 +137,8 @@ class Store:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
         found: Connection | None = getattr(self._local, "cursor", None)
         if found is None:
-            found = self._local.cursor = self._root.cursor()
+            found = cast(Connection, _Cursor(self._root.cursor(), self._path))
+            self._local.cursor = found
             self._cursors.add(found)
         return found
 
@@ -367,9 +378,11 @@ def _connect(path: Path | None) -> Connection:
     if path is None:
         return duckdb.connect()
     try:
+        if not path.exists():
+            _create(path)
         return duckdb.connect(str(path))
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if any(sign in str(error) for sign in LOCKED):
             raise DatabaseLocked(
                 f"{path} is open in another process; close it there, or reach it through that"
                 " process's server",
@@ -382,6 +395,21 @@ def _connect(path: Path | None) -> Connection:
         raise StorageError(
             f"could not open {path}: {_first_line(error)}", path=str(path)
         ) from error
+
+
+def _create(path: Path) -> None:
+    """Make an empty database in one step: a crash must not leave a file that is half of one."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        duckdb.connect(str(fresh)).close()
+        os.link(fresh, path)  # which never replaces what another process put there
+        sync_folder(path.parent)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise refused(path, error) from error
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _migrate(connection: Connection) -> None:
@@ -430,17 +458,38 @@ def _format(connection: Connection) -> int:
 def _disk_errors(path: Path | None) -> Iterator[None]:
     try:
         yield
-    except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+    except REFUSALS as error:
         raise StorageError(
-            f"could not write {path or 'the database in memory'}: {_first_line(error)}",
+            f"could not read or write {path or 'the database in memory'}: {_first_line(error)};"
+            " free some space or permit writing, then open it again",
             path=str(path),
         ) from error
+
+
+class _Cursor:
+    """A cursor whose statements raise StorageError when the disk refuses, or did so before."""
+
+    def __init__(self, cursor: Connection, path: Path | None) -> None:
+        self._cursor = cursor
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def execute(self, *arguments: Any) -> _Cursor:
+        with _disk_errors(self._path):
+            self._cursor.execute(*arguments)
+        return self
+
+    def sql(self, *arguments: Any, **options: Any) -> duckdb.DuckDBPyRelation:
+        with _disk_errors(self._path):
+            return self._cursor.sql(*arguments, **options)
 
 
 def _rollback(cursor: Connection) -> None:
     try:
         cursor.execute("ROLLBACK")
-    except duckdb.Error:  # a failed COMMIT has rolled back already
+    except (duckdb.Error, StorageError):  # a failed COMMIT has rolled back already
         return
 
 

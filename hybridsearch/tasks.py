@@ -13,11 +13,18 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from hybridsearch.errors import DatabaseClosed, NotFound, revived
-from hybridsearch.store import Store, Task
-from hybridsearch.writes import ADDITION, DELETION, is_alone
+from hybridsearch.errors import (
+    DatabaseClosed,
+    HybridSearchError,
+    NotFound,
+    StorageError,
+    revived,
+)
+from hybridsearch.store import WAITING, Store, Task
+from hybridsearch.writes import ADDITION, DELETION, failed, is_alone
 
 DOCUMENTS_AT_ONCE = 20_000
 ERRORS_KEPT = 1_000
@@ -35,7 +42,8 @@ class Queue:
         self._waiting: deque[Task] = deque(store.tasks(waiting=True))
         self._unfinished = {task.uid for task in self._waiting}
         self._errors: dict[int, BaseException] = {}
-        self._closing = False
+        self._refused: dict[int, BaseException] = {}
+        self._closing = self._stopped = False
         self._thread = threading.Thread(target=self._run, name="hybridsearch", daemon=True)
         self._thread.start()
 
@@ -68,7 +76,7 @@ class Queue:
         """
         with self._changed:
             done = self._changed.wait_for(
-                lambda: uid not in self._unfinished or not self._thread.is_alive(), timeout
+                lambda: uid not in self._unfinished or self._stopped, timeout
             )
             error = self._errors.pop(uid, None)
         if not done:
@@ -106,6 +114,7 @@ class Queue:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._waiting)
                 if self._closing:
+                    self._stopped = True
                     self._changed.notify_all()
                     return
                 run = self._next_run()
@@ -125,16 +134,37 @@ class Queue:
     def _process(self, run: Sequence[Task]) -> None:
         errors: dict[int, BaseException] = {}
         try:
+            self._settle()
             self._store.start([task.uid for task in run])
             self._work(run)
         except BaseException as error:  # whoever waits for these tasks gets it
             errors = dict.fromkeys([task.uid for task in run], error)
+            self._refused.update(errors)
+            with suppress(StorageError):
+                self._settle()
         with self._changed:
             self._errors.update(errors)
             while len(self._errors) > ERRORS_KEPT:
                 del self._errors[next(iter(self._errors))]
             self._unfinished.difference_update(task.uid for task in run)
             self._changed.notify_all()
+
+    def _settle(self) -> None:
+        """Write down which tasks were refused, before any later one is done: else they would be
+        done after it, at the next opening."""
+        if not self._refused:
+            return
+        found = self._store.tasks(uids=list(self._refused))
+        open_ones = [task for task in found if task.status in WAITING]
+        with self._store.transaction() as cursor:
+            self._store.finish(cursor, [_refused(t, self._refused[t.uid]) for t in open_ones])
+        self._refused.clear()
+
+
+def _refused(task: Task, error: BaseException) -> Task:
+    if isinstance(error, HybridSearchError):
+        return failed(task, error)
+    return failed(task, HybridSearchError(f"{type(error).__name__}: {error}"))
 
 
 def _join(first: Task, second: Task) -> bool:

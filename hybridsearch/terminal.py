@@ -47,7 +47,7 @@ class PlainConsole(Console):
         raise BrokenPipeError
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> PlainConsole:
     """Where to print; text is taken as it stands, without markup or guessed colours."""
     made = PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not made.is_terminal:

@@ -13,12 +13,13 @@ from hypothesis import settings
 import hybridsearch
 from hybridsearch import Database, Index
 from hybridsearch.arrays import Vectors
+from hybridsearch.errors import HybridSearchError
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 Document: TypeAlias = dict[str, Any]
-MakeIndex: TypeAlias = Callable[..., Index]
+Kind: TypeAlias = type[HybridSearchError]
 
 LETTERS = 8
 """The length of the vectors that `letters` makes."""
@@ -38,6 +39,16 @@ def letters(texts: Sequence[str]) -> Vectors:
         vector += np.bincount([ord(letter) % LETTERS for letter in text.lower()], minlength=LETTERS)
         vector[0] += 1
     return found
+
+
+def refused(act: Callable[[], object], kind: Kind, code: str, message: str, **fields: Any) -> None:
+    """The act raises exactly this: class, code, the fields named, and a message with the text."""
+    with pytest.raises(HybridSearchError) as caught:
+        act()
+    error = caught.value
+    assert (type(error), error.code) == (kind, code)
+    assert message in error.message
+    assert {name: error.fields.get(name) for name in fields} == fields
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ files columns store document_table manifest intake
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-generation selection state planning ranking snapshot index
+generation preparation selection state planning ranking snapshot index
 writes tasks database
-evaluate stdlib_docs demo terminal cli
+evaluate stdlib_docs terminal exits arms demo cli
 """.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
@@ -27,7 +27,7 @@ OWNERS = {
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
-    "click": {"cli"},
+    "click": {"cli", "exits"},
     "rich": {"terminal", "cli"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),

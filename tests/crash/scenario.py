@@ -4,8 +4,8 @@
 
 Each line that it reads is the path of a database that is to be made. It forks a process, which
 makes the short history there and says for each operation "done N" when it was acknowledged and
-"refused N" when it raised one of our errors; any other error ends it with a traceback. Then it says "exit"
-with the process's status. Forking saves starting Python anew for each of hundreds of runs.
+"refused N" when it raised one of our errors; any other error ends it with a traceback. Then it
+says "exit" with the process's status. Forking saves starting Python anew for hundreds of runs.
 """
 
 from __future__ import annotations

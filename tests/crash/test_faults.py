@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -81,17 +82,18 @@ class FaultyDisk:
 
 
 @pytest.fixture(scope="module")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyDisk]:
+def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FaultyDisk]]:
+    """One for each of two threads that make runs side by side."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None or not sys.platform.startswith("linux"):
         pytest.skip("needs a C compiler and LD_PRELOAD, to make writes fail")
-    folder = tmp_path_factory.mktemp("faults")
-    library = folder / "fault.so"
+    library = tmp_path_factory.mktemp("library") / "fault.so"
     flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Werror"]
     subprocess.run([compiler, *flags, str(SOURCE), "-o", str(library), "-ldl"], check=True)
-    found = FaultyDisk(folder, library)
+    found = [FaultyDisk(tmp_path_factory.mktemp("faults"), library) for _ in range(2)]
     yield found
-    found.close()
+    for disk in found:
+        disk.close()
 
 
 def possible(said: list[str]) -> list[World]:
@@ -120,26 +122,37 @@ def wrong_after(disk: FaultyDisk, at: int, *, always: bool) -> list[str]:
 
 def calls(disk: FaultyDisk) -> int:
     """How many calls the history makes when none fails."""
-    path, _ = disk.run(0, always=False)
+    path, said = disk.run(0, always=False)
+    assert said == [*(f"done {number}" for number in range(len(short_history()))), "exit 0"]
     shutil.rmtree(path.parent)
     return disk.calls
 
 
-def test_nothing_fails_without_a_fault(disk: FaultyDisk) -> None:
-    path, said = disk.run(0, always=False)
-    shutil.rmtree(path.parent)
-    assert said == [*(f"done {number}" for number in range(len(short_history()))), "exit 0"]
-    assert disk.calls > 100
+def wrong_after_each(disks: list[FaultyDisk], step: int, *, always: bool) -> list[str]:
+    """What is wrong after the failure of each call, or of each `step`-th one."""
+    numbers = iter(range(1, calls(disks[0]) + 1, step))
+
+    def work(disk: FaultyDisk) -> list[str]:
+        return [line for at in numbers for line in wrong_after(disk, at, always=always)]
+
+    with ThreadPoolExecutor(len(disks)) as pool:
+        return [line for lines in pool.map(work, disks) for line in lines]
+
+
+def test_every_write_can_be_made_to_fail(disks: list[FaultyDisk]) -> None:
+    assert calls(disks[0]) > 100
 
 
 @pytest.mark.parametrize("always", [False, True])
-def test_some_failed_writes_leave_the_last_good_state(disk: FaultyDisk, always: bool) -> None:
-    steps = range(1, calls(disk), 29 + always)
-    assert [line for at in steps for line in wrong_after(disk, at, always=always)] == []
+def test_some_failed_writes_leave_the_last_good_state(
+    disks: list[FaultyDisk], always: bool
+) -> None:
+    assert wrong_after_each(disks, 97 + always, always=always) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("always", [False, True])
-def test_every_failed_write_leaves_the_last_good_state(disk: FaultyDisk, always: bool) -> None:
-    steps = range(1, calls(disk) + 1)
-    assert [line for at in steps for line in wrong_after(disk, at, always=always)] == []
+@pytest.mark.parametrize(("step", "always"), [(1, False), (6, True)])
+def test_every_failed_write_leaves_the_last_good_state(
+    disks: list[FaultyDisk], step: int, always: bool
+) -> None:
+    assert wrong_after_each(disks, step, always=always) == []

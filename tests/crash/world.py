@@ -115,8 +115,7 @@ SETTINGS: tuple[Mapping[str, Any], ...] = (
     {"language": "none"},
     {"synonyms": {"ant": ["emmet"]}},
     {"stopWords": ["the"]},
-    {"rankingRules": ["words"]},
-)[:6]
+)
 
 
 def operation(seed: int, number: int, world: World) -> Operation:
@@ -124,7 +123,7 @@ def operation(seed: int, number: int, world: World) -> Operation:
     chance = random.Random(f"{seed} {number}")
     index = chance.choice(NAMES)
     if index not in world.shelves:
-        settings = FUNCTION if index != NAMES[-1] or seed % 2 else {}
+        settings: Mapping[str, Any] = FUNCTION if index != NAMES[-1] or seed % 2 else {}
         return Operation("create", index, settings=settings)
     kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
     if kind in ("add", "merge", "large"):
@@ -138,8 +137,8 @@ def operation(seed: int, number: int, world: World) -> Operation:
         return Operation("delete", index, ids=ids)
     if kind == "below":
         return Operation("below", index, below=chance.choice([20, 40, 95]))
-    settings = chance.choice(SETTINGS) if kind == "settings" else {}
-    return Operation(kind, index, settings=settings)
+    changes: Mapping[str, Any] = chance.choice(SETTINGS) if kind == "settings" else {}
+    return Operation(kind, index, settings=changes)
 
 
 def short_history() -> list[Operation]:

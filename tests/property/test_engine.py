@@ -97,14 +97,21 @@ operations = st.one_of(
 
 @dataclass
 class Model:
-    """What the index should hold: id as text -> document, in the order of the last writing."""
+    """What the index should hold: id as text -> document.
+
+    has_numbers: a stored document had a number for "n", so that the index knows the attribute;
+    what a later document of the same batch replaced was never stored.
+    """
 
     documents: dict[str, Document] = field(default_factory=dict)
     has_numbers: bool = False
 
-    def put(self, document: Document) -> None:
-        self.documents[str(document["id"])] = document
-        self.has_numbers |= document.get("n") is not None
+    def put(self, batch: list[Document], *, merge: bool = False) -> None:
+        for document in batch:
+            old = self.documents.get(str(document["id"]), {}) if merge else {}
+            self.documents[str(document["id"])] = {**old, **document}
+        left = [self.documents[str(document["id"])] for document in batch]
+        self.has_numbers |= any(document.get("n") is not None for document in left)
 
 
 class World:
@@ -135,13 +142,11 @@ class World:
 
     def _add(self, batch: list[Document]) -> None:
         self.index.add(batch)
-        for document in batch:
-            self.model.put(document)
+        self.model.put(batch)
 
     def _merge(self, batch: list[Document]) -> None:
         self.index.add(batch, mode="merge")
-        for document in batch:
-            self.model.put({**self.model.documents.get(str(document["id"]), {}), **document})
+        self.model.put(batch, merge=True)
 
     def _delete(self, ids: list[int | str]) -> None:
         self.index.delete(ids=ids)

@@ -1,5 +1,6 @@
 import json
 import os
+import pty
 import re
 import signal
 import stat
@@ -16,7 +17,8 @@ import hybridsearch
 from hybridsearch.cli import commands
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+# Without buffers Python takes a write that a closed pipe cut short for a whole one.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
 COMMAND = [sys.executable, "-m", "hybridsearch"]
 NAMES = ("index", "search", "check", "rebuild", "eval", "demo")
 MOVIES = [
@@ -83,15 +85,8 @@ def test_index_makes_database_and_index_and_says_how_many(folder: Path) -> None:
 
 def test_index_in_json_gives_its_figures(folder: Path) -> None:
     found = in_json("index", "new.duckdb", "movies", "movies.ndjson")
-    assert found.keys() == {
-        "index",
-        "documents",
-        "indexed",
-        "seconds",
-        "documents_per_second",
-        "total",
-    }
-    assert (found["documents"], found["total"]) == (3, 3)
+    keys = ["index", "documents", "indexed", "seconds", "documents_per_second", "total"]
+    assert (list(found), found["documents"], found["total"]) == (keys, 3, 3)
 
 
 def test_index_reads_stdin_and_keeps_its_bytes(folder: Path) -> None:
@@ -180,16 +175,8 @@ def test_search_in_json_gives_hits_and_figures(shop: Path) -> None:
     found = in_json("search", "shop.duckdb", "movies", "space opera", "--limit", "1")
     assert found.keys() == {"hits", "total", "mode", "seconds", "facets", "facet_stats"}
     assert found["mode"] == "hybrid"
-    assert found["hits"][0].keys() == {
-        "rank",
-        "id",
-        "score",
-        "keyword_rank",
-        "semantic_rank",
-        "keyword_score",
-        "semantic_score",
-        "document",
-    }
+    ranks = ["keyword_rank", "semantic_rank", "keyword_score", "semantic_score"]
+    assert list(found["hits"][0]) == ["rank", "id", "score", *ranks, "document"]
     assert found["hits"][0]["document"] == MOVIES[1]
 
 
@@ -245,6 +232,55 @@ def test_search_prints_no_control_characters_of_a_document(folder: Path) -> None
     assert "red [31m text" in run("search", "new.duckdb", "x", "").stdout
 
 
+def test_search_shows_the_piece_of_a_long_text_that_matches(folder: Path) -> None:
+    text = "before " * 500 + "needle " + "after " * 500
+    with hybridsearch.open("new.duckdb") as db:
+        db.create_index("x").add([{"id": 1, "title": "T", "text": text}])
+    line = run("search", "new.duckdb", "x", "needle").stdout.splitlines()[1]
+    assert re.fullmatch(r"     …[a-z ]+ needle [a-z ]+…", line)
+    assert len(line) <= 125
+
+
+def test_search_in_json_is_utf_8_wherever_it_is_printed(shop: Path) -> None:
+    with hybridsearch.open("shop.duckdb") as db:
+        db.index("movies").add([{"id": 4, "title": "Amélie 映画"}])
+    command = [*COMMAND, "search", "shop.duckdb", "movies", "Amélie", "--limit", "1"]
+    ascii_only = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
+    plain = subprocess.run(command, env=ascii_only, capture_output=True, check=True).stdout
+    assert b"Am?lie ??" in plain
+    found = subprocess.run([*command, "--json"], env=ascii_only, capture_output=True, check=True)
+    assert json.loads(found.stdout)["hits"][0]["document"]["title"] == "Amélie 映画"
+
+
+def at_terminal(*arguments: str) -> str:
+    """What a command prints, stderr included, when it is a terminal that it prints to."""
+    reader, writer = pty.openpty()
+    environment = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "90"}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], env=environment, stdout=writer, stderr=writer
+    )
+    os.close(writer)
+    printed = b""
+    try:
+        while part := os.read(reader, 65536):
+            printed += part
+    except OSError:  # how the end of a terminal is told on Linux
+        pass
+    os.close(reader)
+    assert process.wait() == 0
+    return printed.decode()
+
+
+def test_a_terminal_shows_matches_marked(shop: Path) -> None:
+    printed = at_terminal("search", "shop.duckdb", "movies", "opera")
+    assert re.search(r"space \x1b\[[\d;]+mopera\x1b\[0m", printed)
+
+
+def test_a_terminal_shows_progress_but_not_with_json(folder: Path) -> None:
+    assert "━" in at_terminal("index", "new.duckdb", "movies", "movies.ndjson")
+    assert "━" not in at_terminal("index", "new.duckdb", "movies", "movies.ndjson", "--json")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -271,7 +307,7 @@ def test_what_is_asked_wrongly_exits_with_2(shop: Path, arguments: list[str], sa
 
 @pytest.mark.parametrize("path", ["none/x.duckdb", "."])
 def test_a_database_that_cannot_be_opened_is_a_failure(folder: Path, path: str) -> None:
-    assert path in error(1, "index", path, "movies", "movies.ndjson")
+    assert str(folder) in error(1, "index", path, "movies", "movies.ndjson")
 
 
 def test_a_database_open_elsewhere_is_a_failure(shop: Path) -> None:
@@ -320,6 +356,7 @@ def test_rebuild_says_what_it_rebuilt(shop: Path, more: list[str]) -> None:
 # eval
 
 
+PROVIDED = {"source": "userProvided", "dimensions": 2}
 JUDGED = ["eval", "shop.duckdb", "movies", "--queries", "queries.jsonl", "--qrels", "qrels.tsv"]
 
 
@@ -345,10 +382,7 @@ def test_eval_has_only_the_keyword_arm_without_vectors(shop: Path) -> None:
         db.create_index("plain", settings={"embedders": {"own": PROVIDED}}).add([{"id": 2}])
     command = [*JUDGED[:2], "plain", *JUDGED[3:]]
     assert list(in_json(*command)["arms"]) == ["keyword"]
-    assert "no vectors" in error(2, *command, "--mode", "semantic")
-
-
-PROVIDED = {"source": "userProvided", "dimensions": 2}
+    assert "use keyword" in error(2, *command, "--mode", "semantic")
 
 
 def test_eval_warns_when_no_judged_document_is_found(shop: Path) -> None:
@@ -389,22 +423,22 @@ def test_help_needs_neither_the_engine_nor_numpy() -> None:
     assert ended.stdout.splitlines()[-1] == b"[]"
 
 
-def test_a_pipe_closed_early_ends_without_a_word(folder: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_pipe_closed_early_ends_without_a_word(folder: Path, more: list[str]) -> None:
     documents = [{"id": number, "text": "words " * 200} for number in range(2_000)]
     with hybridsearch.open("new.duckdb") as db:
         db.create_index("long").add(documents)
-    command = [*COMMAND, "search", "new.duckdb", "long", "", "--limit", "2000"]
-    for more in ([], ["--json"]):
-        process = subprocess.Popen(
-            [*command, *more], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.read(10)
-        process.stdout.close()
-        said = process.stderr.read()
-        process.stderr.close()
-        assert (process.wait(), said) == (141, b"")
+    command = [*COMMAND, "search", "new.duckdb", "long", "", "--limit", "2000", *more]
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), said) == (141, b"")
 
 
 def test_ctrl_c_while_indexing_keeps_what_was_acknowledged(folder: Path) -> None:
@@ -451,14 +485,15 @@ def test_help_ends_with_two_or_three_examples(name: str) -> None:
     assert all(f"hybridsearch {name} " in f"{line} " for line in examples(name))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "demo"])
+@pytest.mark.parametrize("name", [*NAMES[:-1], pytest.param(NAMES[-1], marks=pytest.mark.slow)])
 def test_the_examples_of_help_run(shop: Path, name: str) -> None:
     subprocess.run(["gzip", "-k", "movies.ndjson"], check=True)
     script = shop / "bin" / "hybridsearch"
     script.parent.mkdir()
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m hybridsearch "$@"\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    environment = {**ENVIRONMENT, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**ENVIRONMENT, "TMPDIR": str(shop)}
+    environment["PATH"] = f"{script.parent}{os.pathsep}{os.environ['PATH']}"
     for line in examples(name):
         ended = subprocess.run(line, shell=True, env=environment, capture_output=True)
         assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,165 @@
+"""What do documents become in the index, and what does that depend on?
+
+`prepare` turns documents into analysed texts and vectors. `recipe` says what a generation is made
+with, so that files made otherwise are told apart: the searchable attributes and the language of
+the text, and for each embedder its fingerprint with the attributes that it sees.
+
+    batch = prepare(documents, manifest, embedders, primary_key="id")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hybridsearch.analysis import Analyzer, detect
+from hybridsearch.arrays import Rows, Vectors
+from hybridsearch.document_table import Document
+from hybridsearch.embedders import Embedder
+from hybridsearch.embedders.provided import ProvidedEmbedder
+from hybridsearch.errors import IndexDamaged
+from hybridsearch.extraction import attribute_texts, embedded_text
+from hybridsearch.generation import Generation, Prepared
+from hybridsearch.manifest import Manifest
+from hybridsearch.settings import Settings
+from hybridsearch.vectors import VectorIndex, VectorSnapshot
+
+TELLING = 4  # spaces in a text from which on it tells its language; codes and names do not
+
+Known = Mapping[str, VectorSnapshot]
+
+
+def prepare(
+    documents: Sequence[Document],
+    manifest: Manifest,
+    embedders: Mapping[str, Embedder],
+    *,
+    primary_key: str | None,
+    known: Known | None = None,
+) -> Prepared:
+    """The documents as the generation of the manifest takes them.
+
+    known: embedder -> vectors that need not be made again. Raises EmbedderError.
+    """
+    analyzer = analyzer_of(manifest)
+    texts: dict[str, list[str]] = {}
+    for place, document in enumerate(documents):
+        for name, text in attribute_texts(document.fields, manifest.text["searchable"]).items():
+            if name not in texts:
+                texts[name] = [""] * len(documents)
+            texts[name][place] = analyzer.text(text)
+    return Prepared(
+        rows=np.array([document.row for document in documents], np.int64),
+        texts=texts,
+        bodies=[document.body for document in documents],
+        vectors={
+            name: _vectors(
+                name,
+                embedders[name],
+                documents,
+                wanted=manifest.text["seen"][name],
+                primary_key=primary_key or "",
+                known=(known or {}).get(name),
+            )
+            for name in manifest.embedders
+        },
+    )
+
+
+def _vectors(
+    name: str,
+    embedder: Embedder,
+    documents: Sequence[Document],
+    *,
+    wanted: Sequence[str],
+    primary_key: str,
+    known: VectorSnapshot | None,
+) -> tuple[Rows, Vectors]:
+    """(rows, vectors) of an embedder: those that came along, those known, those made now."""
+    given = [(d.row, vector) for d in documents for vector in d.vectors.get(name, ())]
+    rows = [row for row, _ in given]
+    parts = [np.array([vector for _, vector in given], np.float32).reshape(-1, embedder.dim)]
+    rest = [document for document in documents if not document.vectors.get(name)]
+    if known is not None:
+        kept, vectors = known.get(np.array([document.row for document in rest], np.int64))
+        rows.extend(kept.tolist())
+        parts.append(vectors)
+        done = set(kept.tolist())
+        rest = [document for document in rest if document.row not in done]
+    if not isinstance(embedder, ProvidedEmbedder):
+        texts = [embedded_text(d.fields, wanted, without=primary_key) for d in rest]
+        made = [place for place, text in enumerate(texts) if text]
+        rows.extend(rest[place].row for place in made)
+        parts.append(embedder.embed([texts[place] for place in made]))
+    return np.array(rows, np.int64), np.concatenate(parts)
+
+
+def language_of(settings: Settings, documents: Iterable[Mapping[str, Any]]) -> str | None:
+    """The language to stem by: the one set, or the one detected in the documents; None for none."""
+    if settings.language != "auto":
+        return None if settings.language == "none" else settings.language
+    wanted = settings.searchable_attributes
+    return detect(
+        text
+        for document in documents
+        for text in attribute_texts(document, wanted, numbers=False).values()
+        if text.count(" ") >= TELLING
+    )
+
+
+def analyzer_of(manifest: Manifest, stop_words: frozenset[str] = frozenset()) -> Analyzer:
+    """The analyser that the text of the generation was made with."""
+    return Analyzer(language=manifest.text["found"], stop_words=stop_words)
+
+
+def recipe(settings: Settings, embedders: Mapping[str, Embedder]) -> dict[str, Any]:
+    """What of the settings a generation depends on: `text` and `embedders` of its manifest."""
+    seen = {name: list(_seen(settings, name)) for name in embedders}
+    return {
+        "text": {
+            "searchable": list(settings.searchable_attributes),
+            "language": settings.language,
+            "seen": seen,
+        },
+        "embedders": {
+            name: (f"{item.fingerprint} of {' '.join(seen[name])}", item.dim)
+            for name, item in embedders.items()
+        },
+    }
+
+
+def follows(manifest: Manifest, settings: Settings, embedders: Mapping[str, Embedder]) -> bool:
+    """Whether the generation was made by the recipe of these settings."""
+    wanted = recipe(settings, embedders)
+    same_text = all(manifest.text.get(name) == value for name, value in wanted["text"].items())
+    return same_text and bool(manifest.embedders == wanted["embedders"])
+
+
+def reusable(old: Generation | None, fresh: Generation) -> Known:
+    """embedder -> the vectors of the old generation, where the fresh one's would be the same."""
+    if old is None:
+        return {}
+    return {
+        name: index.snapshot()
+        for name, index in old.vectors.items()
+        if old.manifest.embedders[name] == fresh.manifest.embedders.get(name) and _is_whole(index)
+    }
+
+
+def _is_whole(index: VectorIndex) -> bool:
+    """Whether the vectors are what was written: damage must not get into the next generation."""
+    try:
+        index.verify()
+    except IndexDamaged:
+        return False
+    return True
+
+
+def _seen(settings: Settings, embedder: str) -> Sequence[str]:
+    """The attributes whose text the embedder sees."""
+    own = settings.embedders.get(embedder)
+    if own is None or own.document_attributes is None:
+        return settings.searchable_attributes
+    return own.document_attributes

@@ -1,0 +1,229 @@
+"""What does opening do with a file that is locked, foreign, newer, or left by a killed process?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import hybridsearch
+from hybridsearch.errors import (
+    DatabaseClosed,
+    DatabaseLocked,
+    FormatTooNew,
+    StorageError,
+)
+
+ROOT = Path(__file__).parents[2]
+AT_ONCE = 2.0
+OPEN_AND_SAY_SO = """
+import sys, hybridsearch
+with hybridsearch.open(sys.argv[1], default_embedder=None) as db:
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+ACCEPT_MUCH = """
+import os, signal, sys, hybridsearch
+db = hybridsearch.open(sys.argv[1], default_embedder=None)
+index = db.create_index("notes", primary_key="id")
+for version in range(40):
+    index.add([{"id": 1, "version": version}, {"id": 2 + version}], wait=False)
+    if version % 8 == 5:
+        index.delete(ids=[2], wait=False)
+        index.add([{"id": 1, f"seen{version}": True}], mode="merge", wait=False)
+print("accepted", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def started(script: str, *arguments: object) -> subprocess.Popen[str]:
+    """A Python process that runs the script."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT, text=True)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A closed database with one document."""
+    path = tmp_path / "shop.duckdb"
+    with hybridsearch.open(path, default_embedder=None) as db:
+        db.create_index("notes", primary_key="id").add([{"id": 1, "title": "first"}])
+    return path
+
+
+def test_a_second_process_is_turned_away_at_once(path: Path) -> None:
+    with started(OPEN_AND_SAY_SO, path) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        begun = time.perf_counter()
+        with pytest.raises(DatabaseLocked):
+            hybridsearch.open(path)
+        assert time.perf_counter() - begun < AT_ONCE
+        other.communicate("")
+    with hybridsearch.open(path, default_embedder=None) as db:
+        assert db.index("notes").count() == 1
+
+
+def test_a_second_opening_in_one_process_is_turned_away(path: Path) -> None:
+    with hybridsearch.open(path), pytest.raises(DatabaseLocked):
+        hybridsearch.open(path)
+
+
+def test_a_newer_format_is_refused(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE hybridsearch.meta SET value = '999' WHERE name = 'format'")
+    with pytest.raises(FormatTooNew, match="999"):
+        hybridsearch.open(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 20_000])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "clock.duckdb"  # a name with "lock" in it is no sign of another process
+    path.write_bytes(b"\x07" * size)
+    with pytest.raises(StorageError) as caught:
+        hybridsearch.open(path)
+    assert not isinstance(caught.value, DatabaseLocked)
+    assert path.read_bytes() == b"\x07" * size
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9])
+def test_a_damaged_database_file_is_refused_or_read_but_never_ends_the_process(
+    path: Path, part: float
+) -> None:
+    data = bytearray(path.read_bytes())
+    data[int(part * len(data))] ^= 0xFF
+    path.write_bytes(data)
+    with started(OPEN_AND_SAY_SO, path) as other:
+        _, errors = other.communicate("")
+    assert other.returncode in (0, 1)
+    assert other.returncode == 0 or "hybridsearch.errors." in errors.splitlines()[-1], errors
+
+
+def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        hybridsearch.open(tmp_path / "no" / "shop.duckdb")
+
+
+def test_tasks_of_a_killed_process_are_done_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "shop.duckdb"
+    with started(ACCEPT_MUCH, path) as other:
+        said, errors = other.communicate()
+    assert (said, other.returncode) == ("accepted\n", -signal.SIGKILL), errors
+    with hybridsearch.open(path, default_embedder=None) as db:
+        for task in db.tasks():
+            assert db.wait(task.uid, timeout=30).status == "succeeded"
+        index = db.index("notes")
+        assert index.get(1) == {"id": 1, "version": 39}
+        assert index.count() == 40
+        assert len(index.search("", limit=100).hits) == 40
+    assert hybridsearch.check(path) == []
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    folder.chmod(0o500)
+    try:
+        yield
+    finally:
+        folder.chmod(0o700)
+
+
+def test_a_read_only_folder_is_a_storage_error_and_harms_nothing(path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write in a read-only folder")
+    side = path.with_name(path.name + ".search")
+    with hybridsearch.open(path, default_embedder=None) as db:
+        folders = [item for item in side.rglob("*") if item.is_dir()]
+        for folder in folders:
+            folder.chmod(0o500)
+        with pytest.raises(StorageError):
+            db.index("notes").add([{"id": 2, "title": "second"}])
+        for folder in folders:
+            folder.chmod(0o700)
+    with hybridsearch.open(path, default_embedder=None) as db:
+        assert db.index("notes").get(1) == {"id": 1, "title": "first"}
+
+
+GROW_UNTIL_FULL = """
+import resource, signal, sys, hybridsearch
+from hybridsearch.errors import StorageError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limit = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+done = -1
+try:
+    with hybridsearch.open(sys.argv[1], default_embedder=None) as db:
+        index = db.index("notes")
+        for number in range(200):
+            text = " ".join(f"word{number}x{i}" for i in range(4000))
+            index.add([{"id": 10 + number, "title": text}])
+            done = number
+except StorageError as error:
+    print(done, type(error).__name__, flush=True)
+"""
+
+
+@pytest.mark.parametrize("limit", [40_000, 300_000, 1_000_000])
+def test_a_full_disk_keeps_every_acknowledged_document(path: Path, limit: int) -> None:
+    with started(GROW_UNTIL_FULL, path, limit) as other:
+        said, errors = other.communicate()
+    assert other.returncode == 0, errors
+    done = int(said.split()[0])
+    with hybridsearch.open(path, default_embedder=None) as db:
+        index = db.index("notes")
+        for task in db.tasks():
+            if task.status in ("enqueued", "processing"):
+                db.wait(task.uid, timeout=30)
+        kept = {hit.id for hit in index.search("", limit=1000).hits}
+        found = [index.search(f"word{n}x77", mode="keyword").hits[0].id for n in range(done + 1)]
+    assert {1, *range(10, 11 + done)} <= kept <= {1, *range(10, 12 + done)}
+    assert found == list(range(10, 11 + done))
+    assert hybridsearch.check(path) == []
+
+
+def test_after_closing_everything_says_that_it_is_closed(path: Path) -> None:
+    db = hybridsearch.open(path, default_embedder=None)
+    index = db.index("notes")
+    db.close()
+    for call in (
+        lambda: index.add([{"id": 5}]),
+        lambda: index.search("first"),
+        lambda: index.get(1),
+        lambda: index.count(),
+        db.indexes,
+        db.tasks,
+        db.connect,
+        lambda: db.create_index("more"),
+    ):
+        with pytest.raises(DatabaseClosed):
+            call()
+
+
+def test_the_side_folder_of_another_database_is_not_believed(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.duckdb"
+    with hybridsearch.open(other, default_embedder=None) as db:
+        db.create_index("notes", primary_key="id").add([{"id": 2, "title": "stranger"}])
+    shutil.rmtree(path.with_name(path.name + ".search"))
+    shutil.copytree(other.with_name(other.name + ".search"), f"{path}.search")
+    assert "another database" in hybridsearch.check(path)[0]
+    with hybridsearch.open(path, default_embedder=None) as db:
+        assert [hit.id for hit in db.index("notes").search("first stranger").hits] == [1]
+    assert hybridsearch.check(path) == []
+
+
+def test_a_side_folder_that_went_missing_is_built_anew(path: Path) -> None:
+    shutil.rmtree(path.with_name(path.name + ".search"))
+    assert "no files" in hybridsearch.check(path)[0]
+    with hybridsearch.open(path, default_embedder=None) as db:
+        assert [hit.id for hit in db.index("notes").search("first").hits] == [1]
+    assert hybridsearch.check(path) == []

@@ -1,0 +1,64 @@
+"""How many of these documents have which value?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hybridsearch.facets import facet_column, label, listed
+
+ROWS = np.array([1, 1, 2, 3, 3, 3], np.int64)
+GENRES = ["Drama", "Comedy", "Drama", "Drama", "Drama", "Horror"]
+COLUMN = facet_column(ROWS, GENRES)
+
+
+def member(*rows: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    found = np.zeros(5, bool)
+    found[list(rows)] = True
+    return found
+
+
+def test_a_document_counts_once_for_each_distinct_value() -> None:
+    assert COLUMN.counts(member(1, 2, 3)) == {"Drama": 3, "Comedy": 1, "Horror": 1}
+
+
+def test_values_of_documents_left_out_are_not_listed() -> None:
+    assert COLUMN.counts(member(2)) == {"Drama": 1}
+
+
+def test_no_document_has_no_values() -> None:
+    assert COLUMN.counts(member()) == {}
+
+
+def test_texts_have_no_least_and_greatest() -> None:
+    assert COLUMN.stats(member(1, 2)) is None
+
+
+def test_numbers_have_a_least_and_a_greatest_among_those_kept() -> None:
+    column = facet_column(np.array([1, 2, 3], np.int64), [5, -1.5, 9])
+    assert column.stats(member(1, 2)) == {"min": -1.5, "max": 5.0}
+
+
+def test_the_first_value_of_each_row_is_its_own() -> None:
+    assert COLUMN.first(5).tolist() == [-1, 0, 0, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(4, "4"), (4.0, "4"), (4.5, "4.5"), (-0.0, "0"), (True, "true"), (False, "false"), ("4", "4")],
+)
+def test_a_value_has_one_label(value: float | str, expected: str) -> None:
+    assert label(value) == expected
+
+
+def test_values_are_listed_by_letter_without_case() -> None:
+    assert list(listed({"b": 1, "A": 2, "a": 1, "C": 9}, order="alpha", limit=9)) == list("AabC")
+
+
+def test_values_are_listed_by_count_and_then_by_letter() -> None:
+    assert list(listed({"b": 1, "a": 1, "c": 3}, order="count", limit=9)) == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_no_more_values_are_listed_than_asked_for(limit: int) -> None:
+    assert len(listed({"a": 1, "b": 1, "c": 1}, order="alpha", limit=limit)) == limit

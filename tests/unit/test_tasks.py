@@ -1,0 +1,169 @@
+"""Are accepted writes worked off in order, and does whoever waits learn how they ended?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridsearch.errors import DatabaseClosed, DocumentError, NotFound
+from hybridsearch.store import Store, Task
+from hybridsearch.tasks import Queue
+from hybridsearch.writes import ADDITION, DELETION, fail
+
+
+class Worker:
+    """Ends every task as succeeded, and remembers which it was given together.
+
+    A task of the index "bad" is refused, one of the index "odd" meets a mistake of ours.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.runs: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self._store = store
+
+    def __call__(self, run: Sequence[Task]) -> Sequence[Task]:
+        self.gate.wait()
+        self.runs.append([task.uid for task in run])
+        if run[0].index_uid == "bad":
+            return fail(self._store, run[0], DocumentError("unfit", position=3))
+        if run[0].index_uid == "odd":
+            raise ZeroDivisionError("a mistake")
+        with self._store.transaction() as cursor:
+            return self._store.finish(cursor, [replace(task, status="succeeded") for task in run])
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    found = Store.open(None)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def worker(store: Store) -> Worker:
+    return Worker(store)
+
+
+@pytest.fixture
+def queue(store: Store, worker: Worker) -> Iterator[Queue]:
+    found = Queue(store, worker)
+    yield found
+    worker.gate.set()
+    found.close()
+
+
+def test_a_task_that_is_waited_for_comes_back_finished(queue: Queue) -> None:
+    task = queue.submit("a", ADDITION, arguments={})
+    assert queue.wait(task.uid, timeout=9).status == "succeeded"
+    assert queue.idle()
+
+
+def test_adjacent_document_tasks_of_one_index_share_a_run(queue: Queue, worker: Worker) -> None:
+    worker.gate.clear()
+    queue.submit("first", "settingsUpdate", arguments={})
+    asked: list[tuple[str, str, dict[str, Any]]] = [
+        ("a", ADDITION, {"count": 5}),
+        ("a", DELETION, {"ids": ["1"]}),
+        ("a", DELETION, {"filter": "n > 1"}),
+        ("a", ADDITION, {}),
+        ("b", ADDITION, {}),
+        ("b", "settingsUpdate", {}),
+        ("b", ADDITION, {}),
+    ]
+    for index, kind, arguments in asked:
+        last = queue.submit(index, kind, arguments=arguments)
+    worker.gate.set()
+    queue.wait(last.uid, timeout=9)
+    assert worker.runs == [[0], [1, 2], [3], [4], [5], [6], [7]]
+
+
+def test_a_run_holds_no_more_documents_than_fit(queue: Queue, worker: Worker) -> None:
+    worker.gate.clear()
+    queue.submit("first", "settingsUpdate", arguments={})
+    last = [queue.submit("a", ADDITION, arguments={"count": 9_000}) for _ in range(3)][-1]
+    worker.gate.set()
+    queue.wait(last.uid, timeout=9)
+    assert worker.runs == [[0], [1, 2], [3]]
+
+
+def test_whoever_waits_for_a_task_that_failed_gets_its_error_every_time(queue: Queue) -> None:
+    task = queue.submit("bad", ADDITION, arguments={})
+    for _ in range(2):
+        with pytest.raises(DocumentError, match="unfit") as caught:
+            queue.wait(task.uid, timeout=9)
+        assert caught.value.fields == {"position": 3}
+
+
+def test_after_a_mistake_of_ours_the_queue_goes_on_and_the_task_has_failed(
+    queue: Queue, store: Store
+) -> None:
+    odd = queue.submit("odd", ADDITION, arguments={})
+    good = queue.submit("a", ADDITION, arguments={})
+    with pytest.raises(ZeroDivisionError, match="a mistake"):
+        queue.wait(odd.uid, timeout=9)
+    assert queue.wait(good.uid, timeout=9).status == "succeeded"
+    assert store.tasks(uids=[odd.uid])[0].status == "failed"
+
+
+def test_what_takes_too_long_is_not_waited_for(queue: Queue, worker: Worker) -> None:
+    worker.gate.clear()
+    task = queue.submit("a", ADDITION, arguments={})
+    with pytest.raises(TimeoutError, match=r"task 0 is not finished after 0\.01 seconds"):
+        queue.wait(task.uid, timeout=0.01)
+    assert not queue.idle()
+
+
+def test_a_task_that_was_never_accepted_is_not_found(queue: Queue) -> None:
+    with pytest.raises(NotFound, match="no task 99") as caught:
+        queue.wait(99)
+    assert (caught.value.code, caught.value.fields) == ("task_not_found", {"uid": 99})
+
+
+def test_after_closing_nothing_is_accepted(queue: Queue) -> None:
+    queue.close()
+    with pytest.raises(DatabaseClosed):
+        queue.submit("a", ADDITION, arguments={})
+
+
+def test_what_is_left_at_closing_is_done_after_opening_again_first_of_all(path: Path) -> None:
+    store = Store.open(path)
+    for _ in range(2):
+        store.enqueue("a", ADDITION, arguments={}, bodies=[b"{}"])
+    store.start([0])
+    store.close()
+    again = Store.open(path)
+    worker = Worker(again)
+    queue = Queue(again, worker)
+    last = queue.submit("b", ADDITION, arguments={})
+    queue.wait(last.uid, timeout=9)
+    queue.close()
+    assert worker.runs == [[0, 1], [2]]
+    assert {task.status for task in again.tasks()} == {"succeeded"}
+    again.close()
+
+
+def test_whoever_waits_when_the_database_closes_is_told_that_nothing_is_lost(
+    store: Store, worker: Worker
+) -> None:
+    worker.gate.clear()
+    queue = Queue(store, worker)
+    queue.submit("a", "settingsUpdate", arguments={})
+    waiting = queue.submit("b", "settingsUpdate", arguments={})
+    closing = threading.Thread(target=queue.close)
+    closing.start()
+    while not queue._closing:
+        time.sleep(0.001)
+    worker.gate.set()
+    started = time.monotonic()
+    with pytest.raises(DatabaseClosed, match="it is not lost"):
+        queue.wait(waiting.uid, timeout=60)
+    assert time.monotonic() - started < 30
+    closing.join()
