@@ -28,7 +28,7 @@ def attribute_texts(
     found: dict[str, str] = {}
     names = tuple(wanted)
     for name, value in document.items():
-        if type(value) is str:
+        if type(value) is str and name not in found:
             found[name] = value
         elif _leads_to(name, names):
             _collect(name, value, found, numbers)

@@ -19,8 +19,12 @@ def loads(data: bytes | str) -> Any:
     """The value of a JSON text. Raises ValueError (a JSONDecodeError with its place)."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if LONG_NUMBER in raw.translate(DIGITS):
-        return json.loads(raw)
+        return json.loads(raw, parse_constant=_refused)
     return orjson.loads(raw)
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def dumps(value: Any) -> bytes:

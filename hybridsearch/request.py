@@ -8,16 +8,16 @@ checked when it is made, so that an engine never sees an unfit one.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from hybridsearch.errors import QueryError, VectorError, near
+from hybridsearch.jsontext import dumps
 
 if TYPE_CHECKING:
     import pandas
@@ -81,6 +81,9 @@ class SearchRequest:
                 _check_number(name, getattr(self, name), 1)
         for name in ("sort", "facets", "highlight", "attributes"):
             _check_names(name, getattr(self, name))
+        for name in ("distinct", "embedder"):
+            _check_name(name, getattr(self, name))
+        _check_tags(self.highlight_tags)
         _check_weights(self.weights)
         _check_vector(self.vector)
 
@@ -166,7 +169,7 @@ def _column(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        texts = [None if value is None else orjson.dumps(value).decode() for value in values]
+        texts = [None if value is None else dumps(value).decode() for value in values]
         return pa.array(texts, pa.string())
 
 
@@ -210,6 +213,24 @@ def _check_names(name: str, value: object) -> None:
             raise QueryError(f"{name} must hold texts, not {item!r:.40}", field=name)
 
 
+def _check_name(field: str, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise QueryError(
+            f"{field} must be a name, not {value!r:.40}",
+            code=f"invalid_search_{field}",
+            field=field,
+        )
+
+
+def _check_tags(tags: object) -> None:
+    fit = isinstance(tags, Sequence) and not isinstance(tags, str) and len(tags) == 2
+    if not fit or not all(isinstance(tag, str) for tag in tags):  # type: ignore[attr-defined]  # `fit` says it is a pair
+        raise QueryError(
+            f"highlight_tags must be two texts, before and after, not {tags!r:.40}",
+            field="highlight_tags",
+        )
+
+
 def _check_weights(weights: object) -> None:
     if weights is None:
         return
@@ -225,7 +246,8 @@ def _check_vector(vector: object) -> None:
     if vector is None:
         return
     try:
-        numbers = np.asarray(vector, np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused below
+            numbers = np.asarray(vector, np.float32)
     except (TypeError, ValueError, OverflowError):
         numbers = np.empty((0, 0), np.float32)
     if numbers.ndim != 1:
@@ -239,4 +261,7 @@ def _check_vector(vector: object) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number that a float can hold, and no boolean."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # false for NaN; exact for whole numbers of any size

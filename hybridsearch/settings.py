@@ -11,7 +11,6 @@ sets a name back to its default. `TABLE` is the one list of names, defaults and 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,8 @@ LANGUAGES = (
     "lt", "ne", "nl", "no", "pt", "ro", "ru", "sr", "sv", "ta", "tr", "yi",
 )
 # fmt: on
+HEAVIEST = 1_000_000
+LARGEST = 2**53 - 1
 SOURCES = ("static", "userProvided", "function")
 
 
@@ -97,6 +98,11 @@ class Settings:
         """Every setting in its JSON form, under its name in the API."""
         return {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}
 
+    def indexes_like(self, other: Settings) -> bool:
+        """Whether documents indexed under the other settings need no new text index."""
+        names = ("searchable_attributes", "stop_words", "language")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -113,8 +119,13 @@ def _wrong(name: str, wanted: str, value: Any) -> SettingsError:
     return SettingsError(f'setting "{name}" must be {wanted}, not {value!r:.80}', field=name)
 
 
+def _is_text(value: Any) -> bool:
+    """Whether it is a text without half of a surrogate pair, which nothing can store."""
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
+
+
 def _names(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(v, str) and v for v in value):
+    if not isinstance(value, list | tuple) or not all(_is_text(v) and v for v in value):
         raise _wrong(name, "a list of attribute names", value)
     return tuple(dict.fromkeys(value))
 
@@ -122,7 +133,7 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
 def _words(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple | set | frozenset):
         raise _wrong(name, "a list of words", value)
-    if not all(isinstance(v, str) for v in value):
+    if not all(_is_text(v) for v in value):
         raise _wrong(name, "a list of words", value)
     return tuple(sorted(set(value)))
 
@@ -133,8 +144,9 @@ def _weights(name: str, value: Any) -> dict[str, float]:
     for weight in value.values():
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise _wrong(name, "an object of attribute: number", value)
-        if not math.isfinite(weight) or weight < 0:
-            raise _wrong(name, "an object of attribute: number of 0 or more", value)
+        if not 0 <= weight <= HEAVIEST:
+            raise _wrong(name, "an object of attribute: number from 0 to 1,000,000", value)
+    _names(name, list(value))
     return {str(key): float(weight) for key, weight in value.items()}
 
 
@@ -146,20 +158,21 @@ def _language(name: str, value: Any) -> str:
 
 
 def _attribute(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
+    if not _is_text(value) or not value:
         raise _wrong(name, "the name of an attribute", value)
-    return value
+    return str(value)
 
 
 def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _wrong(name, "a whole number of 0 or more", value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise _wrong(name, "a whole number of 0 or more, below 2**53", value)
     return value
 
 
 def _orders(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(v in ("alpha", "count") for v in value.values()):
         raise _wrong(name, 'an object of facet: "alpha" or "count"', value)
+    _names(name, list(value))
     return {str(key): str(order) for key, order in value.items()}
 
 

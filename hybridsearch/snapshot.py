@@ -104,11 +104,16 @@ class Snapshot:
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
         start, stop = made.request.offset, made.needed
         rows, scores = ranked.rows[start:stop], ranked.scores[start:stop]
-        arms = [_places(arm, rows) for arm in (ranked.keyword, ranked.semantic)]
+        words, near = (_places(arm, rows) for arm in (ranked.keyword, ranked.semantic))
+        # Beyond the candidates a rank counts only for what words alone have found.
+        words = [
+            None if w and n and w[0] > made.candidates else w
+            for w, n in zip(words, near, strict=True)
+        ]
         return tuple(
-            self._hit(made, int(row), float(score), document, words, near)
-            for row, score, document, words, near in zip(
-                rows, scores, self.documents(rows), *arms, strict=True
+            self._hit(made, int(row), float(score), document, *ranks)
+            for row, score, document, *ranks in zip(
+                rows, scores, self.documents(rows), words, near, strict=True
             )
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
-ORDER = """
+LIST = """
 errors arrays jsontext assets settings request
 documents tables delimited sources
 filters.tree filters.tokens filters.grammar filters.lowering filters
@@ -18,7 +18,8 @@ embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot index
 writes tasks database
 evaluate stdlib_docs terminal exits arms demo cli
-""".split()
+"""
+ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
     "duckdb": {"store", "sources", "tables"},

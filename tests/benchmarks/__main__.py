@@ -142,7 +142,10 @@ def vectors(index: Index, queries: Sequence[str], table: Table) -> None:
     exact = [exact_top(matrix, rows, vector) for vector in asked]
     theirs = cpu(lambda vector: exact_top(matrix, rows, vector), list(asked))
     found = [index.search(vector=vector, limit=10) for vector in asked]
-    shared = [len({hit.row for hit in result} & set(top)) for result, top in zip(found, exact)]
+    shared = [
+        len({hit.row for hit in result} & set(top))
+        for result, top in zip(found, exact, strict=True)
+    ]
     pairs = list(zip(queries, asked, strict=True))
 
     def search(**options: Any) -> float:

@@ -256,7 +256,7 @@ def test_an_index_holds_what_a_dict_would(history: list[Operation]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(st.lists(operations, min_size=1, max_size=12))
 def test_an_index_holds_what_a_dict_would_after_many_writes(history: list[Operation]) -> None:
     agrees(history)

@@ -114,7 +114,7 @@ def wrong_after(folder: Path, victim: Path, wanted: list[Any]) -> list[str]:
         pytest.param(cut, id="cut", marks=SLOW),
         pytest.param(grow, id="grown", marks=SLOW),
         pytest.param(empty, id="emptied", marks=SLOW),
-        pytest.param(Path.unlink, id="deleted"),
+        pytest.param(Path.unlink, id="deleted", marks=SLOW),
     ],
 )
 def test_damage_of_any_file_is_named_survived_and_mended(
@@ -170,6 +170,7 @@ def test_a_change_of_the_searchable_attributes_makes_vectors_anew(tmp_path: Path
     assert hit.semantic_score == pytest.approx(1, abs=1e-4)
 
 
+@SLOW
 def test_after_a_crash_lists_that_are_gone_or_files_that_changed_are_not_believed(
     original: Path, tmp_path: Path
 ) -> None:

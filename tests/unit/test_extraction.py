@@ -32,6 +32,11 @@ def test_every_text_and_number_stands_under_its_name() -> None:
     }
 
 
+@pytest.mark.parametrize("document", [{"a": {"b": "x"}, "a.b": "y"}, {"a.b": "x", "a": {"b": "y"}}])
+def test_a_name_that_is_nested_and_written_out_has_both_texts(document: dict[str, Any]) -> None:
+    assert attribute_texts(document, ALL) == {"a.b": "x\ny"}
+
+
 def test_without_numbers_only_texts_are_left() -> None:
     assert attribute_texts(FILM, ("tags", "id"), numbers=False) == {"tags": "sky\ndeep"}
 

@@ -41,7 +41,9 @@ def test_json_is_written_without_spaces() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "{", "nul", '{"a":1}}', '{"a": NaN}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "nul", '{"a":1}}', '{"a": NaN}', f'{{"a": NaN, "b": {10**30}}}']
+)
 def test_what_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         loads(text)

@@ -50,6 +50,13 @@ def test_a_query_keeps_the_space_at_its_end_and_no_other(query: str | None, text
         ("weights", "ab"),
         ("weights", (math.inf, 1)),
         ("weights", (True, 1)),
+        ("weights", (10**400, 1)),
+        ("distinct", 5),
+        ("distinct", ["a"]),
+        ("embedder", 5),
+        ("highlight_tags", ("a",)),
+        ("highlight_tags", "ab"),
+        ("highlight_tags", (1, 2)),
     ],
 )
 def test_a_value_of_the_wrong_kind_or_range_is_refused_by_name(field: str, value: Any) -> None:
@@ -58,7 +65,9 @@ def test_a_value_of_the_wrong_kind_or_range_is_refused_by_name(field: str, value
     assert caught.value.fields == {"field": field}
 
 
-@pytest.mark.parametrize("vector", [[math.nan], [math.inf], 5, "x", [None], [[1.0]], [10**400]])
+@pytest.mark.parametrize(
+    "vector", [[math.nan], [math.inf], [1e300], 5, "x", [None], [[1.0]], [10**400]]
+)
 def test_a_vector_that_is_none_is_refused(vector: Any) -> None:
     with pytest.raises(VectorError) as caught:
         SearchRequest(vector=vector)
@@ -92,7 +101,7 @@ def test_no_hits_are_an_empty_table() -> None:
     assert SearchResult(hits=(), total=0).to_arrow().num_rows == 0
 
 
-@pytest.mark.parametrize("number", [2**63])
+@pytest.mark.parametrize("number", [2**63, 2**80])
 def test_a_number_too_large_for_a_column_comes_as_json(number: int) -> None:
     result = SearchResult(hits=(Hit("a", 1.0, {"n": number}), Hit("b", 1.0, {"n": -1})), total=2)
     assert result.to_arrow()["n"].to_pylist() == [str(number), "-1"]
