@@ -18,9 +18,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hybridsearch.database import Database, Index, check, open
+    from hybridsearch.database import Database, open
     from hybridsearch.embedders import Embedder
     from hybridsearch.errors import HybridSearchError
+    from hybridsearch.index import Index
+    from hybridsearch.inspection import check
     from hybridsearch.request import Hit, SearchRequest, SearchResult
     from hybridsearch.settings import Settings
     from hybridsearch.snapshot import Snapshot
@@ -48,13 +50,13 @@ _HOMES = {
     "Embedder": "embedders",
     "Hit": "request",
     "HybridSearchError": "errors",
-    "Index": "database",
+    "Index": "index",
     "SearchRequest": "request",
     "SearchResult": "request",
     "Settings": "settings",
     "Snapshot": "snapshot",
     "Task": "store",
-    "check": "database",
+    "check": "inspection",
     "open": "database",
 }
 

@@ -14,9 +14,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from hybridsearch.database import Index
 from hybridsearch.errors import QueryError, near
 from hybridsearch.evaluate import Qrels, Report, evaluate, run_of
+from hybridsearch.index import Index
 
 ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

@@ -34,7 +34,8 @@ from hybridsearch.jsontext import dumps, loads
 from hybridsearch.terminal import TAGS, console, loading, one_line, show_result, working
 
 if TYPE_CHECKING:
-    from hybridsearch.database import Database, Index
+    from hybridsearch.database import Database
+    from hybridsearch.index import Index
     from hybridsearch.request import Hit, SearchResult
 
 STDIN = "-"

@@ -11,59 +11,46 @@ accepted, worked off in order by one thread, awaited unless `wait=False`.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hybridsearch import sources
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction, FunctionEmbedder
 from hybridsearch.embedders.provided import ProvidedEmbedder
 from hybridsearch.embedders.static import StaticEmbedder
+from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
     DatabaseClosed,
     DatabaseLocked,
     EmbedderError,
     HybridSearchError,
-    IndexDamaged,
     InputError,
     NameRefused,
     NotFound,
-    QueryError,
     SettingsError,
     near,
 )
 from hybridsearch.files import remove_folder
-from hybridsearch.filters import parse
-from hybridsearch.generation import generations
-from hybridsearch.index import Engine
-from hybridsearch.intake import document_id
-from hybridsearch.jsontext import loads
-from hybridsearch.manifest import problems, read_manifest
-from hybridsearch.request import SearchRequest, SearchResult
+from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
+from hybridsearch.inspection import folder_of
 from hybridsearch.settings import EmbedderSettings, Settings
-from hybridsearch.snapshot import Snapshot
 from hybridsearch.store import Connection, IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
-from hybridsearch.writes import ADDITION, DELETION, apply_tasks, fail
+from hybridsearch.writes import apply_tasks, fail
 
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 CREATION, REMOVAL = "indexCreation", "indexDeletion"
-SETTINGS, REBUILD = "settingsUpdate", "indexRebuild"
-AHEAD = 2
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
 STATIC = "static"
-
-Progress = Callable[[int], None]
 
 _open_paths: set[Path] = set()
 _opening = threading.Lock()
@@ -88,26 +75,6 @@ def open(
     return Database(_claimed(where), default_embedder, functions or {})
 
 
-def check(path: str | Path) -> list[str]:
-    """What is wrong with the files beside the database: every byte is read, nothing is changed.
-
-    Each problem names its file; an empty list means that all is as it was written. Raises
-    DatabaseLocked, FormatTooNew or StorageError when the DuckDB file itself cannot be opened.
-    """
-    where = Path(path).absolute()
-    if not where.is_file():
-        raise NotFound(f"there is no database at {where}", path=str(where))
-    store = Store.open(where)
-    try:
-        return [
-            f"{record.uid}: {problem}"
-            for record in store.indexes()
-            for problem in _problems(store, record, _folder(where, record))
-        ]
-    finally:
-        store.close()
-
-
 class Database:
     """One DuckDB file with its indexes, open; a context manager that closes it."""
 
@@ -130,6 +97,7 @@ class Database:
             raise
         try:
             self._queue = Queue(self._store, self._work)
+            self._host = Host(self._queue, self._record, self._engine, self._embedders)
         except BaseException:
             self._store.close()
             _release(path)
@@ -158,7 +126,7 @@ class Database:
                 " 400 at most",
                 uid=str(uid),
             )
-        _check_key(primary_key)
+        check_key(primary_key)
         checked = Settings().updated(settings or {})
         self._embedders(checked)
         arguments = {"primary_key": primary_key, "settings": checked.to_json()}
@@ -168,11 +136,11 @@ class Database:
     def index(self, uid: str) -> Index:
         """The index of that name. Raises NotFound, with the nearest name there is."""
         self._record(uid)
-        return Index(self, uid)
+        return Index(self._host, uid)
 
     def indexes(self) -> list[Index]:
         """Every index, in the order of their names."""
-        return [Index(self, record.uid) for record in self._store.indexes()]
+        return [Index(self._host, record.uid) for record in self._store.indexes()]
 
     def drop_index(self, uid: str) -> None:
         """Remove the index with its documents. Raises NotFound."""
@@ -247,7 +215,7 @@ class Database:
         return Engine(
             self._store,
             record,
-            self._path and _folder(self._path, record),
+            self._path and folder_of(self._path, record),
             embedders=self._embedders(record.settings),
         )
 
@@ -315,7 +283,7 @@ class Database:
         if engine is not None:
             engine.close()
         if self._path is not None:
-            remove_folder(_folder(self._path, record))
+            remove_folder(folder_of(self._path, record))
         return done
 
     def _change_settings(self, task: Task) -> Sequence[Task]:
@@ -340,237 +308,6 @@ class Database:
             return self._store.finish(cursor, [replace(task, status="succeeded")])
 
 
-class Index:
-    """One index of a database, by name."""
-
-    def __init__(self, database: Database, uid: str) -> None:
-        self._database = database
-        self.uid = uid
-
-    def __repr__(self) -> str:
-        return f"<Index {self.uid!r}>"
-
-    @property
-    def primary_key(self) -> str | None:
-        """The attribute that identifies a document; None before the first document."""
-        return self._database._record(self.uid).primary_key
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self._database._record(self.uid).settings
-
-    # Writing
-
-    def add(
-        self,
-        documents: object,
-        *,
-        mode: str = "replace",
-        primary_key: str | None = None,
-        wait: bool = True,
-        progress: Progress | None = None,
-    ) -> Task:
-        """Add documents: dicts, Arrow, polars, pandas, a DuckDB relation, or a path or glob of
-        .parquet .csv .ndjson .jsonl .json files.
-
-        mode "replace" puts a document in the place of one with the same id, "merge" lays its
-        attributes over the old one's. They go in batches of 10,000, each a task of its own, in
-        bounded memory; with an id twice in a batch the last one wins, which `details` counts.
-        progress is called with the number of documents of each batch that is done.
-        Returns the last task; its details sum up all. Raises DocumentError for an unfit document,
-        of whose batch nothing is applied; batches before it stay.
-        """
-        if mode not in ("replace", "merge"):
-            raise InputError(f'mode must be "replace" or "merge", not {mode!r}', field="mode")
-        _check_key(primary_key)
-        queue, uids, done = self._database._queue, [], _Sum(progress)
-        for batch in sources.batches(documents):
-            arguments = {"mode": mode, "primary_key": primary_key, "start": batch.start}
-            arguments["count"] = len(batch.bodies)
-            task = queue.submit(self.uid, ADDITION, arguments=arguments, bodies=batch.bodies)
-            uids.append(task.uid)
-            if wait and len(uids) > AHEAD:
-                done.add(queue.wait(uids[-1 - AHEAD]))
-        if not uids:
-            arguments = {"mode": mode, "primary_key": primary_key, "start": 0, "count": 0}
-            task = queue.submit(self.uid, ADDITION, arguments=arguments)
-            uids.append(task.uid)
-        if not wait:
-            return replace(task, details={"task_uids": uids})
-        for uid in uids[-AHEAD:]:
-            done.add(queue.wait(uid))
-        return done.task(uids)
-
-    def delete(
-        self,
-        *,
-        ids: Sequence[str | int] | None = None,
-        filter: str | None = None,
-        all: bool = False,
-        wait: bool = True,
-    ) -> Task:
-        """Delete documents by id, by filter, or all of them; ids that are not there are let be.
-
-        Returns the task; its details say how many were deleted.
-        Raises InputError unless exactly one of the three is given, and FilterError.
-        """
-        if (ids is not None) + (filter is not None) + all != 1:
-            raise InputError("delete needs exactly one of ids=, filter= and all=True")
-        if isinstance(ids, str) or not isinstance(ids, Iterable | None):
-            raise InputError(f"ids must be a list of ids, not {ids!r:.60}", field="ids")
-        if filter is not None and parse(filter) is None:
-            raise InputError("the filter is empty; delete everything with all=True", field="filter")
-        arguments: dict[str, Any] = {"all": True} if all else {"filter": filter}
-        if ids is not None:
-            arguments = {"ids": [_id(id_) for id_ in ids]}
-        self._database._record(self.uid)
-        queue = self._database._queue
-        task = queue.submit(self.uid, DELETION, arguments=arguments)
-        return queue.wait(task.uid) if wait else task
-
-    def update_settings(self, settings: Mapping[str, Any], *, wait: bool = True) -> Task:
-        """Change settings, named as in the REST API or in snake_case; null resets one.
-
-        What has to be indexed anew for them is, before they are in force. Raises SettingsError.
-        """
-        checked = self.settings.updated(settings)
-        self._database._embedders(checked)
-        queue = self._database._queue
-        changes = json.loads(json.dumps(settings, default=_plain))
-        task = queue.submit(self.uid, SETTINGS, arguments={"settings": changes})
-        return queue.wait(task.uid) if wait else task
-
-    def rebuild(self, *, reuse_vectors: bool = True) -> None:
-        """Write every derived file anew from the documents.
-
-        reuse_vectors: take over the vectors that the present embedders made.
-        """
-        queue = self._database._queue
-        queue.wait(queue.submit(self.uid, REBUILD, arguments={"reuse": reuse_vectors}).uid)
-
-    # Reading
-
-    def search(self, query: str | None = None, **options: Any) -> SearchResult:
-        """The documents that fit the query best; options are the fields of `SearchRequest`.
-
-        Raises QueryError, FilterError, VectorError or EmbedderError, naming what was wrong.
-        """
-        return self.snapshot().search(_request(query, options))
-
-    def search_many(self, queries: Sequence[str | None], **options: Any) -> list[SearchResult]:
-        """The answer to each query, in order, in one batch: much cheaper than a loop."""
-        return self.snapshot().search_many([_request(query, options) for query in queries])
-
-    def snapshot(self) -> Snapshot:
-        """The present state, to hold: its answers stay the same whatever is written meanwhile."""
-        return self._database._engine(self.uid).snapshot
-
-    def get(self, id: str | int) -> dict[str, Any]:
-        """The document of that id, as it was sent. Raises NotFound."""
-        documents = self._database._engine(self.uid).documents
-        with self._database._store.transaction():  # between the two the row may die and be purged
-            rows = documents.find([_id(id)])
-            found = documents.read(list(rows.values()))
-        if not found:
-            raise NotFound(
-                f'there is no document "{id}" in index "{self.uid}"',
-                code="document_not_found",
-                id=str(id),
-            )
-        document: dict[str, Any] = loads(found[0].body)
-        return document
-
-    def count(self) -> int:
-        """How many documents there are to be found."""
-        return self.snapshot().count
-
-    def stats(self) -> dict[str, Any]:
-        """Figures of the index: documents, attributes with their types, and vectors."""
-        state = self.snapshot().state
-        return {
-            "documents": len(state.living),
-            "primary_key": state.primary_key,
-            "language": state.analyzer.language,
-            "attributes": {name: column.type for name, column in state.columns.items()},
-            "embedders": {
-                name: {"dimensions": arm.embedder.dim, "documents": arm.vectors.count}
-                for name, arm in state.arms.items()
-            },
-        }
-
-
-class _Sum:
-    """The details of several tasks added up."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self._details: dict[str, int] = {}
-        self._last: Task | None = None
-
-    def add(self, task: Task) -> None:
-        for name, value in task.details.items():
-            self._details[name] = self._details.get(name, 0) + int(value)
-        self._last = task
-        if self._progress:
-            self._progress(int(task.details.get("received_documents", 0)))
-
-    def task(self, uids: Sequence[int]) -> Task:
-        assert self._last is not None  # there is always one task
-        return replace(self._last, details={**self._details, "task_uids": list(uids)})
-
-
-def _request(query: str | None, options: Mapping[str, Any]) -> SearchRequest:
-    known = SearchRequest.__dataclass_fields__
-    for name in options:
-        if name not in known:
-            raise QueryError(f'unknown search option "{name}"{near(name, known)}', field=name)
-    return SearchRequest(query=query, **options)
-
-
-def _plain(value: Any) -> Any:
-    """A set or a mapping that is no dict, as JSON knows it."""
-    return dict(value) if isinstance(value, Mapping) else sorted(value)
-
-
-def _check_key(name: object) -> None:
-    fit = isinstance(name, str) and name and name.encode(errors="ignore").decode() == name
-    if name is not None and not fit:
-        raise InputError(
-            f"primary_key must be the name of an attribute, not {name!r:.60}", field="primary_key"
-        )
-
-
-def _id(value: str | int) -> str:
-    text = document_id(value)
-    if text is None:
-        raise InputError(
-            f"{value!r:.60} cannot be an id; an id is a whole number or a text of 1 to 511 bytes",
-            code="invalid_document_id",
-        )
-    return text
-
-
-def _folder(path: Path, record: IndexRecord) -> Path:
-    return path.with_name(path.name + ".search") / str(record.number)
-
-
-def _problems(store: Store, record: IndexRecord, folder: Path) -> list[str]:
-    numbers = generations(folder)
-    if not numbers:
-        return [f"{folder}: there are no files; the next opening builds them"]
-    newest = folder / str(numbers[-1])
-    try:
-        manifest = read_manifest(newest)
-    except IndexDamaged as error:
-        return [error.message]
-    if manifest.database != store.identity or manifest.index != record.number:
-        return [f"{newest}: it belongs to another database"]
-    if manifest.task < DocumentTable(store, record.number).last_stamp():
-        return [f"{newest}: it lacks the last documents; the next opening puts them in"]
-    return [f"{newest}: {problem}" for problem in problems(newest, manifest)]
-
-
 def _claimed(path: Path | None) -> Path | None:
     if path is None:
         return None
@@ -591,4 +328,4 @@ def _release(path: Path | None) -> None:
             _open_paths.discard(path)
 
 
-__all__ = ["Database", "Index", "check", "open"]
+__all__ = ["Database", "open"]

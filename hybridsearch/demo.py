@@ -26,9 +26,10 @@ from typing import Any
 import hybridsearch
 from hybridsearch.arms import arm_reports
 from hybridsearch.assets import ASSETS
-from hybridsearch.database import Database, Index
+from hybridsearch.database import Database
 from hybridsearch.errors import Conflict
 from hybridsearch.evaluate import Report, read_qrels, read_queries
+from hybridsearch.index import Index
 from hybridsearch.jsontext import loads
 from hybridsearch.request import Hit, SearchResult
 from hybridsearch.stdlib_docs import documents

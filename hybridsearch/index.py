@@ -1,445 +1,257 @@
-"""How do accepted writes become one searchable state of an index, and how is it found again?
+"""How does a program write and search one index?
 
-An `Engine` owns one index: its documents in DuckDB and the generation of derived files beside
-them. `apply` commits a batch to DuckDB first, then writes vectors and text, then the manifest,
-then publishes a snapshot by one assignment. The derived files always hold the documents up to the
-manifest's task: `catch_up` brings them there after a crash or a failed write, and `rebuild` does
-the same from nothing. One thread writes; any thread may search the published `snapshot`.
+    films = db.index("films")
+    films.add([{"id": 1, "title": "Alien"}])
+    films.search("space horror").hits[0].document["title"]
 
-    engine.apply(Change(puts), stamp=task.uid, finish=finish)
-    engine.snapshot.search(SearchRequest("space opera"))
+An `Index` is a name with the database behind it. Writes are tasks: durable when accepted, worked
+off in order, awaited unless `wait=False`. Searches run on the state that is published then;
+`snapshot` holds one.
 """
 
 from __future__ import annotations
 
-import logging
-import weakref
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from hybridsearch import filters
-from hybridsearch.analysis import stop_words
-from hybridsearch.arrays import Rows
-from hybridsearch.columns import Columns
-from hybridsearch.document_table import Document, DocumentTable
+from hybridsearch import sources
 from hybridsearch.embedders import Embedder
-from hybridsearch.errors import EmbedderError, IndexBehind, IndexDamaged, StorageError
-from hybridsearch.files import remove_folder
-from hybridsearch.generation import Generation, Prepared, generations
-from hybridsearch.intake import Incoming
-from hybridsearch.jsontext import loads
-from hybridsearch.keyword import SlotsFull
-from hybridsearch.manifest import Manifest
-from hybridsearch.preparation import (
-    Known,
-    analyzer_of,
-    follows,
-    language_of,
-    prepare,
-    recipe,
-    reusable,
-)
-from hybridsearch.request import Filter
-from hybridsearch.selection import Selection, filter_columns
-from hybridsearch.settings import EmbedderSettings, Settings
+from hybridsearch.engine import Engine
+from hybridsearch.errors import InputError, NotFound, QueryError, near
+from hybridsearch.filters import parse
+from hybridsearch.intake import document_id
+from hybridsearch.request import SearchRequest, SearchResult
+from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
-from hybridsearch.state import Arm, State
-from hybridsearch.store import Connection, IndexRecord, Store
+from hybridsearch.store import IndexRecord, Task
+from hybridsearch.tasks import Queue
+from hybridsearch.writes import ADDITION, DELETION
 
-log = logging.getLogger("hybridsearch")
+SETTINGS, REBUILD = "settingsUpdate", "indexRebuild"
+AHEAD = 2
 
-CHUNK = 10_000
-SURE_AFTER = 1_000
-SAMPLE = 300
-SLOTS = 16
-PURGE_AFTER = 10_000
-NOTHING_YET = -1
-
-Finish = Callable[[Connection], None]
 Progress = Callable[[int], None]
-MakeEmbedder = Callable[[str, EmbedderSettings | None], Embedder]
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a batch does: the documents to put, by id, and the ids and rows to remove."""
+class Host:
+    """What an index needs of its database.
 
-    puts: Mapping[str, Incoming] = field(default_factory=dict)
-    gone: frozenset[str] = frozenset()
-    gone_rows: Rows = field(default_factory=lambda: np.empty(0, np.int64))
-    primary_key: str | None = None
-
-
-class Engine:
-    """One index, open for writing and searching.
-
-    embedders: name -> embedder, for every embedder of the record's settings. folder: where the
-    generations are, None in memory.
+    record, engine: of the index of that name; they raise NotFound. embedders: those of the
+    settings; it raises SettingsError when one cannot be had.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        record: IndexRecord,
-        folder: Path | None,
-        *,
-        embedders: Mapping[str, Embedder],
-    ) -> None:
-        self.record = record
-        self.embedders = embedders
-        self.documents = DocumentTable(store, record.number)
-        self._store = store
-        self._folder = folder
-        self._identity = store.identity
-        self._selection = Selection(self.documents)
-        self._columns = Columns.read(record.columns)
-        self._living = self.documents.living()
-        self._dead = self.documents.dead_count()
-        self._held: weakref.WeakSet[Snapshot] = weakref.WeakSet()
-        self._behind = True
-        self._generation = self._opened() or self._built(record.settings, embedders)
-        self.catch_up()
-        self.snapshot = self._publish()
+    queue: Queue
+    record: Callable[[str], IndexRecord]
+    engine: Callable[[str], Engine]
+    embedders: Callable[[Settings], Mapping[str, Embedder]]
+
+
+class Index:
+    """One index of a database, by name."""
+
+    def __init__(self, host: Host, uid: str) -> None:
+        self._host = host
+        self.uid = uid
+
+    def __repr__(self) -> str:
+        return f"<Index {self.uid!r}>"
 
     @property
-    def task(self) -> int:
-        """The last task whose documents can be searched; -1 before the first."""
-        return self._generation.manifest.task
+    def primary_key(self) -> str | None:
+        """The attribute that identifies a document; None before the first document."""
+        return self._host.record(self.uid).primary_key
 
-    # Opening
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._host.record(self.uid).settings
 
-    def _opened(self) -> Generation | None:
-        """The generation on disk; None when there is none that is fit for use."""
-        numbers = [] if self._folder is None else generations(self._folder)
-        if self._folder is None or not numbers:
-            return None
-        try:
-            last = self.documents.last_stamp()
-            found = Generation.open(self._folder / str(numbers[-1]), last=last)
-        except IndexDamaged as error:
-            log.warning('index "%s" is built anew: %s', self.record.uid, error)
-            return None
-        if self._fits(found.manifest):
-            self._sweep(keep=numbers[-1])
-            return found
-        found.close()
-        log.warning('index "%s" is built anew: its files are of another state', self.record.uid)
-        return None
+    # Writing
 
-    def _fits(self, manifest: Manifest) -> bool:
-        """Whether the files were made from this database, under its present settings."""
-        return (
-            manifest.database == self._identity
-            and manifest.index == self.record.number
-            and follows(manifest, self.record.settings, self.embedders)
-        )
-
-    def _sweep(self, *, keep: int) -> None:
-        if self._folder is not None:
-            for number in generations(self._folder):
-                if number != keep:
-                    remove_folder(self._folder / str(number))
-
-    # Writing documents
-
-    def apply(self, change: Change, *, stamp: int, finish: Finish) -> None:
-        """Make the change: durable and searchable on return.
-
-        stamp: the task that it is part of, greater than any before. `finish` runs inside the
-        transaction, for what becomes true together with it. Raises EmbedderError before anything
-        is written; StorageError when the disk refuses and nothing was written; IndexBehind when
-        the documents are in, but not searchable before the next `apply` or `catch_up`.
-        """
-        self.catch_up()
-        documents = self._numbered(change)
-        found = self.documents.find([*change.puts, *change.gone])
-        dead = np.union1d(np.fromiter(found.values(), np.int64, len(found)), change.gone_rows)
-        if not len(self._living):
-            self._generation.manifest = self._spoken(documents)
-        batch = self._prepared(documents, primary_key=change.primary_key)
-        self._commit(change, documents, dead, stamp, finish)
-        self._behind = True
-        self._advance(dead, batch, stamp)
-        self.snapshot = self._publish()
-        try:
-            self._tidy()
-        except (StorageError, EmbedderError) as error:  # the change is made, and the next one tries
-            log.warning('index "%s" could not be tidied: %s', self.record.uid, error)
-
-    def _numbered(self, change: Change) -> list[Document]:
-        return [
-            Document(row, new.id, new.body, new.fields, new.vectors)
-            for row, new in enumerate(change.puts.values(), self.record.next_row)
-        ]
-
-    def _commit(
+    def add(
         self,
-        change: Change,
-        documents: Sequence[Document],
-        dead: Rows,
-        stamp: int,
-        finish: Finish,
-    ) -> None:
-        columns = self._columns.widened(_values(documents))
-        record = replace(
-            self.record,
-            columns=columns.record(),
-            next_row=self.record.next_row + len(documents),
-            primary_key=self.record.primary_key or change.primary_key,
-        )
-        with self._store.transaction() as cursor:
-            self.documents.evolve(cursor, self._columns, columns)
-            self.documents.add(cursor, documents, columns=columns, stamp=stamp)
-            self.documents.kill(cursor, dead, stamp=stamp)
-            if record.columns != self.record.columns:
-                self.documents.show(cursor, record.uid, columns, record.primary_key)
-            record = self._store.save_index(cursor, record)
-            finish(cursor)
-        self.record, self._columns = record, columns
-        born = np.array([document.row for document in documents], np.int64)
-        self._living = np.concatenate([np.setdiff1d(self._living, dead), born])
-        self._dead += len(dead)
-
-    def _advance(self, dead: Rows, batch: Prepared, stamp: int) -> None:
-        """Bring the files from the state before a committed batch to the one after it."""
-        try:
-            try:
-                self._generation.write(deletes=dead, batch=batch)
-                self._generation.seal(task=stamp)
-            except SlotsFull:
-                self._replace(self.record.settings, self.embedders)
-        except (StorageError, EmbedderError) as error:
-            raise IndexBehind(
-                "the documents are stored, but they cannot be found before the next write or"
-                f" opening succeeds: {error}",
-            ) from error
-        self._behind = False
-
-    def rows_where(self, filter: Filter) -> Rows:
-        """The rows of the living documents that a filter keeps, ascending. Raises FilterError."""
-        tree = filters.parse(filter)
-        if tree is None:
-            return self._living
-        where, values = filters.to_sql(tree, filter_columns(self._columns))
-        mask = self.documents.rows_where(where, values, size=self.record.next_row)
-        return self._living[mask[self._living]]
-
-    # Bringing the files up to the documents
-
-    def catch_up(self) -> None:
-        """Write what the files lack: everything that was born or died since the manifest's task.
-
-        Raises StorageError or EmbedderError; it can be called again.
-        """
-        if not self._behind:
-            return
-        since, last = self.task, self.documents.last_stamp()
-        if last > since:
-            try:
-                self._replay(self._generation, since=since)
-                self._generation.seal(task=last)
-            except SlotsFull:
-                self._replace(self.record.settings, self.embedders)
-        self._behind = False
-
-    def _replay(
-        self,
-        generation: Generation,
+        documents: object,
         *,
-        since: int,
-        embedders: Mapping[str, Embedder] | None = None,
-        known: Known | None = None,
+        mode: str = "replace",
+        primary_key: str | None = None,
+        wait: bool = True,
         progress: Progress | None = None,
-    ) -> None:
-        embedders = self.embedders if embedders is None else embedders
-        key = self.record.primary_key
-        dead = self.documents.died_since(since)
-        for chunk in self.documents.born_since(since, size=CHUNK):
-            documents = [replace(document, fields=loads(document.body)) for document in chunk]
-            batch = prepare(documents, generation.manifest, embedders, primary_key=key, known=known)
-            generation.write(deletes=dead, batch=batch)
-            dead = dead[:0]
-            if progress:
-                progress(len(chunk))
-        if len(dead):
-            nothing = prepare([], generation.manifest, embedders, primary_key=key)
-            generation.write(deletes=dead, batch=nothing)
+    ) -> Task:
+        """Add documents: dicts, Arrow, polars, pandas, a DuckDB relation, or a path or glob of
+        .parquet .csv .ndjson .jsonl .json files.
 
-    def rebuild(self, *, reuse: bool = True, progress: Progress | None = None) -> None:
-        """Write every file anew from the documents, and search them.
-
-        reuse: keep the vectors that the present embedders made, which is exact and saves the
-        embedding. Raises StorageError or EmbedderError; the files before stay in use then.
+        mode "replace" puts a document in the place of one with the same id, "merge" lays its
+        attributes over the old one's. They go in batches of 10,000, each a task of its own, in
+        bounded memory; with an id twice in a batch the last one wins, which `details` counts.
+        progress is called with the number of documents of each batch that is done.
+        Returns the last task; its details sum up all. Raises DocumentError for an unfit document,
+        of whose batch nothing is applied; batches before it stay.
         """
-        self._replace(self.record.settings, self.embedders, reuse=reuse, progress=progress)
-        self._behind = False
-        self.snapshot = self._publish()
+        if mode not in ("replace", "merge"):
+            raise InputError(f'mode must be "replace" or "merge", not {mode!r}', field="mode")
+        check_key(primary_key)
+        queue, uids, done = self._host.queue, [], _Sum(progress)
+        for batch in sources.batches(documents):
+            arguments = {"mode": mode, "primary_key": primary_key, "start": batch.start}
+            arguments["count"] = len(batch.bodies)
+            task = queue.submit(self.uid, ADDITION, arguments=arguments, bodies=batch.bodies)
+            uids.append(task.uid)
+            if wait and len(uids) > AHEAD:
+                done.add(queue.wait(uids[-1 - AHEAD]))
+        if not uids:
+            arguments = {"mode": mode, "primary_key": primary_key, "start": 0, "count": 0}
+            task = queue.submit(self.uid, ADDITION, arguments=arguments)
+            uids.append(task.uid)
+        if not wait:
+            return replace(task, details={"task_uids": uids})
+        for uid in uids[-AHEAD:]:
+            done.add(queue.wait(uid))
+        return done.task(uids)
 
-    def _replace(
+    def delete(
         self,
-        settings: Settings,
-        embedders: Mapping[str, Embedder],
         *,
-        reuse: bool = True,
-        progress: Progress | None = None,
-    ) -> None:
-        old = self._generation
-        self._generation = self._built(settings, embedders, old if reuse else None, progress)
-        self._retire(old)
+        ids: Sequence[str | int] | None = None,
+        filter: str | None = None,
+        all: bool = False,
+        wait: bool = True,
+    ) -> Task:
+        """Delete documents by id, by filter, or all of them; ids that are not there are let be.
 
-    def _retire(self, old: Generation) -> None:
-        old.close()
-        if old.folder is not None:
-            remove_folder(old.folder)
+        Returns the task; its details say how many were deleted.
+        Raises InputError unless exactly one of the three is given, and FilterError.
+        """
+        if (ids is not None) + (filter is not None) + all != 1:
+            raise InputError("delete needs exactly one of ids=, filter= and all=True")
+        if isinstance(ids, str) or not isinstance(ids, Iterable | None):
+            raise InputError(f"ids must be a list of ids, not {ids!r:.60}", field="ids")
+        if filter is not None and parse(filter) is None:
+            raise InputError("the filter is empty; delete everything with all=True", field="filter")
+        arguments: dict[str, Any] = {"all": True} if all else {"filter": filter}
+        if ids is not None:
+            arguments = {"ids": [_id(id_) for id_ in ids]}
+        self._host.record(self.uid)
+        queue = self._host.queue
+        task = queue.submit(self.uid, DELETION, arguments=arguments)
+        return queue.wait(task.uid) if wait else task
 
-    def _built(
-        self,
-        settings: Settings,
-        embedders: Mapping[str, Embedder],
-        old: Generation | None = None,
-        progress: Progress | None = None,
-    ) -> Generation:
-        slots = SLOTS
-        while True:
-            try:
-                return self._build(settings, embedders, old, progress, slots)
-            except SlotsFull as error:
-                slots = max(2 * slots, int(error.fields.get("needed", 0)))
+    def update_settings(self, settings: Mapping[str, Any], *, wait: bool = True) -> Task:
+        """Change settings, named as in the REST API or in snake_case; null resets one.
 
-    def _build(
-        self,
-        settings: Settings,
-        embedders: Mapping[str, Embedder],
-        old: Generation | None,
-        progress: Progress | None,
-        slots: int,
-    ) -> Generation:
-        numbers = [0] if self._folder is None else [0, *generations(self._folder)]
-        number = numbers[-1] + 1
-        wanted = recipe(settings, embedders)
-        found = language_of(settings, self._sample())
-        manifest = Manifest(
-            database=self._identity,
-            index=self.record.number,
-            generation=number,
-            task=NOTHING_YET,
-            text={**wanted["text"], "slots": slots, "found": found},
-            embedders=wanted["embedders"],
-        )
-        fresh = Generation(None if self._folder is None else self._folder / str(number), manifest)
-        try:
-            self._replay(
-                fresh,
-                since=NOTHING_YET,
-                embedders=embedders,
-                known=reusable(old, fresh),
-                progress=progress,
+        What has to be indexed anew for them is, before they are in force. Raises SettingsError.
+        """
+        checked = self.settings.updated(settings)
+        self._host.embedders(checked)
+        queue = self._host.queue
+        changes = json.loads(json.dumps(settings, default=_plain))
+        task = queue.submit(self.uid, SETTINGS, arguments={"settings": changes})
+        return queue.wait(task.uid) if wait else task
+
+    def rebuild(self, *, reuse_vectors: bool = True) -> None:
+        """Write every derived file anew from the documents.
+
+        reuse_vectors: take over the vectors that the present embedders made.
+        """
+        queue = self._host.queue
+        queue.wait(queue.submit(self.uid, REBUILD, arguments={"reuse": reuse_vectors}).uid)
+
+    # Reading
+
+    def search(self, query: str | None = None, **options: Any) -> SearchResult:
+        """The documents that fit the query best; options are the fields of `SearchRequest`.
+
+        Raises QueryError, FilterError, VectorError or EmbedderError, naming what was wrong.
+        """
+        return self.snapshot().search(_request(query, options))
+
+    def search_many(self, queries: Sequence[str | None], **options: Any) -> list[SearchResult]:
+        """The answer to each query, in order, in one batch: much cheaper than a loop."""
+        return self.snapshot().search_many([_request(query, options) for query in queries])
+
+    def snapshot(self) -> Snapshot:
+        """The present state, to hold: its answers stay the same whatever is written meanwhile."""
+        return self._host.engine(self.uid).snapshot
+
+    def get(self, id: str | int) -> dict[str, Any]:
+        """The document of that id, as it was sent. Raises NotFound."""
+        document = self._host.engine(self.uid).document(_id(id))
+        if document is None:
+            raise NotFound(
+                f'there is no document "{id}" in index "{self.uid}"',
+                code="document_not_found",
+                id=str(id),
             )
-            fresh.seal(task=self.documents.last_stamp())
-        except BaseException:
-            self._retire(fresh)
-            raise
-        return fresh
+        return document
 
-    # Language
+    def count(self) -> int:
+        """How many documents there are to be found."""
+        return self.snapshot().count
 
-    def _prepared(self, documents: Sequence[Document], *, primary_key: str | None) -> Prepared:
-        key = self.record.primary_key or primary_key
-        return prepare(documents, self._generation.manifest, self.embedders, primary_key=key)
-
-    def _spoken(self, documents: Sequence[Document]) -> Manifest:
-        """The manifest of the empty generation, for the language of its first documents."""
-        manifest = self._generation.manifest
-        fields = [document.fields for document in documents[:SAMPLE]]
-        found = language_of(self.record.settings, fields)
-        return replace(manifest, text={**manifest.text, "found": found})
-
-    def _sample(self) -> list[Any]:
-        """Some of the documents, to tell their language."""
-        rows = self._living[:SAMPLE].tolist()
-        return [loads(document.body) for document in self.documents.read(rows)]
-
-    def _tidy(self) -> None:
-        """After a batch: stem otherwise if a young index turns out so, and drop dead rows."""
-        if len(self._living) < SURE_AFTER:
-            found = language_of(self.record.settings, self._sample())
-            if found is not None and found != self._generation.manifest.text["found"]:
-                self.rebuild()
-        if self._dead > max(PURGE_AFTER, len(self._living) // 4):
-            oldest = min((held.state.task for held in self._held), default=self.task)
-            with self._store.transaction() as cursor:
-                self._dead -= self.documents.purge(cursor, stamp=min(oldest, self.task))
-
-    # Settings
-
-    def change_settings(
-        self,
-        settings: Settings,
-        embedders: Mapping[str, Embedder],
-        *,
-        finish: Finish,
-    ) -> None:
-        """Take other settings; what they change in the files is built first.
-
-        Raises EmbedderError or StorageError; the settings before stay in force then.
-        """
-        self.catch_up()
-        old, fresh = self._generation, None
-        if not follows(old.manifest, settings, embedders):
-            fresh = self._built(settings, embedders, old)
-        with self._store.transaction() as cursor:
-            record = self._store.save_index(cursor, replace(self.record, settings=settings))
-            finish(cursor)
-        self.record, self.embedders = record, embedders
-        if fresh is not None:
-            self._generation = fresh
-            self._retire(old)
-        self.snapshot = self._publish()
-
-    # Publishing
-
-    def _publish(self) -> Snapshot:
-        manifest = self._generation.manifest
-        state = State(
-            task=manifest.task,
-            primary_key=self.record.primary_key,
-            settings=self.record.settings,
-            columns=self._columns,
-            living=self._living,
-            size=self.record.next_row,
-            analyzer=analyzer_of(manifest, self._stop_words(manifest)),
-            keyword=self._generation.text.snapshot(),
-            arms={
-                name: Arm(self.embedders[name], index.snapshot())
-                for name, index in self._generation.vectors.items()
+    def stats(self) -> dict[str, Any]:
+        """Figures of the index: documents, attributes with their types, and vectors."""
+        state = self.snapshot().state
+        return {
+            "documents": len(state.living),
+            "primary_key": state.primary_key,
+            "language": state.analyzer.language,
+            "attributes": {name: column.type for name, column in state.columns.items()},
+            "embedders": {
+                name: {"dimensions": arm.embedder.dim, "documents": arm.vectors.count}
+                for name, arm in state.arms.items()
             },
-            selection=self._selection,
+        }
+
+
+class _Sum:
+    """The details of several tasks added up."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._details: dict[str, int] = {}
+        self._last: Task | None = None
+
+    def add(self, task: Task) -> None:
+        for name, value in task.details.items():
+            self._details[name] = self._details.get(name, 0) + int(value)
+        self._last = task
+        if self._progress:
+            self._progress(int(task.details.get("received_documents", 0)))
+
+    def task(self, uids: Sequence[int]) -> Task:
+        assert self._last is not None  # there is always one task
+        return replace(self._last, details={**self._details, "task_uids": list(uids)})
+
+
+def _request(query: str | None, options: Mapping[str, Any]) -> SearchRequest:
+    known = SearchRequest.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise QueryError(f'unknown search option "{name}"{near(name, known)}', field=name)
+    return SearchRequest(query=query, **options)
+
+
+def _plain(value: Any) -> Any:
+    """A set or a mapping that is no dict, as JSON knows it."""
+    return dict(value) if isinstance(value, Mapping) else sorted(value)
+
+
+def check_key(name: object) -> None:
+    """Raise InputError when the name cannot be that of an attribute; None is fit."""
+    fit = isinstance(name, str) and name and name.encode(errors="ignore").decode() == name
+    if name is not None and not fit:
+        raise InputError(
+            f"primary_key must be the name of an attribute, not {name!r:.60}", field="primary_key"
         )
-        snapshot = Snapshot(state)
-        self._held.add(snapshot)
-        return snapshot
-
-    def _stop_words(self, manifest: Manifest) -> frozenset[str]:
-        """The words set, or those of the language when none are."""
-        given = frozenset(self.record.settings.stop_words)
-        return given or stop_words(manifest.text["found"])
-
-    def close(self) -> None:
-        """Close the files."""
-        self._generation.close()
 
 
-def _values(documents: Sequence[Document]) -> dict[str, list[Any]]:
-    """attribute -> the values that the documents have for it."""
-    found: dict[str, list[Any]] = {}
-    for document in documents:
-        for name, value in document.fields.items():
-            if name in found:
-                found[name].append(value)
-            else:
-                found[name] = [value]
-    return found
+def _id(value: str | int) -> str:
+    text = document_id(value)
+    if text is None:
+        raise InputError(
+            f"{value!r:.60} cannot be an id; an id is a whole number or a text of 1 to 511 bytes",
+            code="invalid_document_id",
+        )
+    return text

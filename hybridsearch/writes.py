@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.arrays import Rows
+from hybridsearch.engine import Change, Engine
 from hybridsearch.errors import HybridSearchError, IndexBehind, SettingsError
-from hybridsearch.index import Change, Engine
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
 from hybridsearch.jsontext import loads
 from hybridsearch.store import Connection, Store, Task

@@ -15,8 +15,8 @@ files columns store document_table manifest intake
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-generation preparation selection state planning ranking snapshot index
-writes tasks database
+generation preparation selection state planning ranking snapshot engine
+writes tasks index inspection database
 evaluate stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()

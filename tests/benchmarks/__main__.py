@@ -29,7 +29,7 @@ from rich.table import Table
 
 import hybridsearch
 from hybridsearch.arrays import Rows, Vectors
-from hybridsearch.database import Index
+from hybridsearch.index import Index
 
 CORPUS = Path(__file__).parents[2] / "../shared/data/packages/corpus.jsonl.gz"
 QUERIES = 300

@@ -23,8 +23,9 @@ import numpy as np
 
 import hybridsearch
 from hybridsearch.arrays import Vectors
-from hybridsearch.database import Database, Index
+from hybridsearch.database import Database
 from hybridsearch.extraction import embedded_text
+from hybridsearch.index import Index
 from hybridsearch.settings import Settings
 
 Document = dict[str, Any]

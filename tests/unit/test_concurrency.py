@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import hybridsearch
-from hybridsearch import index as engine
-from hybridsearch.database import Database, Index
+from hybridsearch import engine
+from hybridsearch.database import Database
 from hybridsearch.errors import EmbedderError
+from hybridsearch.index import Index
 from hybridsearch.request import SearchRequest, SearchResult
 from tests.crash.world import FUNCTION, embed
 

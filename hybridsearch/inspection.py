@@ -1,0 +1,55 @@
+"""Are the files beside a database those that were written?
+
+check("shop.duckdb")            # [] or what is wrong, a line for each file
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hybridsearch.document_table import DocumentTable
+from hybridsearch.errors import IndexDamaged, NotFound
+from hybridsearch.generation import generations
+from hybridsearch.manifest import problems, read_manifest
+from hybridsearch.store import IndexRecord, Store
+
+
+def check(path: str | Path) -> list[str]:
+    """What is wrong with the files beside the database: every byte is read, nothing is changed.
+
+    Each problem names its file; an empty list means that all is as it was written. Raises
+    DatabaseLocked, FormatTooNew or StorageError when the DuckDB file itself cannot be opened.
+    """
+    where = Path(path).absolute()
+    if not where.is_file():
+        raise NotFound(f"there is no database at {where}", path=str(where))
+    store = Store.open(where)
+    try:
+        return [
+            f"{record.uid}: {problem}"
+            for record in store.indexes()
+            for problem in _problems(store, record, folder_of(where, record))
+        ]
+    finally:
+        store.close()
+
+
+def folder_of(path: Path, record: IndexRecord) -> Path:
+    """Where the generations of an index are, beside the database at the path."""
+    return path.with_name(path.name + ".search") / str(record.number)
+
+
+def _problems(store: Store, record: IndexRecord, folder: Path) -> list[str]:
+    numbers = generations(folder)
+    if not numbers:
+        return [f"{folder}: there are no files; the next opening builds them"]
+    newest = folder / str(numbers[-1])
+    try:
+        manifest = read_manifest(newest)
+    except IndexDamaged as error:
+        return [error.message]
+    if manifest.database != store.identity or manifest.index != record.number:
+        return [f"{newest}: it belongs to another database"]
+    if manifest.task < DocumentTable(store, record.number).last_stamp():
+        return [f"{newest}: it lacks the last documents; the next opening puts them in"]
+    return [f"{newest}: {problem}" for problem in problems(newest, manifest)]
