@@ -9,6 +9,7 @@ candidates follow in the order of their words.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,13 +29,14 @@ Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
 class Ranked:
     """Rows best first with their scores, at least as many as the page reaches down to.
 
-    total: the rows of the whole result set. whole: every row of it is in `rows`. keyword,
-    semantic: what each arm brought, best first.
+    whole: whether `rows` is all of the result set. count: how many rows that has, exactly; it
+    may have to look. keyword, semantic: what each arm brought, best first.
     """
 
     rows: Rows
     scores: Scores
-    total: int
+    whole: bool
+    count: Callable[[], int]
     keyword: tuple[Rows, Scores]
     semantic: tuple[Rows, Scores]
 
@@ -53,7 +55,7 @@ def rank(state: State, plan: Plan) -> Ranked:
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
     """Which rows the result set holds, bool [size]."""
     found = np.zeros(state.size, bool)
-    if len(ranked.rows) < ranked.total and not plan.query.empty:
+    if not ranked.whole:
         matches = state.keyword.matches(plan.query, weights=plan.fields, match=plan.request.match)
         found[matches if plan.mask is None else matches[plan.mask[matches]]] = True
     found[ranked.rows] = True
@@ -65,18 +67,24 @@ def _everything(state: State, plan: Plan) -> Ranked:
     if not plan.request.sort:
         places = state.selection.id_order(size=state.size)
         rows = rows[np.argsort(places[rows], kind="stable")]
-    return Ranked(rows, np.zeros(len(rows), np.float32), len(rows), no_rows(), no_rows())
+    return _all_of(rows, np.zeros(len(rows), np.float32))
 
 
 def _by_words(state: State, plan: Plan) -> Ranked:
     found = _words(state, plan, len(state.living) if plan.whole else plan.needed)
     arm = (found.rows, found.scores)
-    return Ranked(found.rows, found.scores, found.total, arm, no_rows())
+    whole = len(found.rows) == found.total
+    return Ranked(*arm, whole, lambda: found.total, keyword=arm, semantic=no_rows())
 
 
 def _by_meaning(state: State, plan: Plan) -> Ranked:
     rows, scores = _nearest(plan)
-    return Ranked(rows, scores, len(rows), no_rows(), (rows, scores))
+    return replace(_all_of(rows, scores), semantic=(rows, scores))
+
+
+def _all_of(rows: Rows, scores: Scores) -> Ranked:
+    """A ranking of the whole result set, by neither arm."""
+    return Ranked(rows, scores, True, lambda: len(rows), keyword=no_rows(), semantic=no_rows())
 
 
 def _by_both(state: State, plan: Plan) -> Ranked:
@@ -86,8 +94,14 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     head = (words.rows[:depth], words.scores[:depth])
     rows, scores = _FUSIONS[plan.request.fusion](state, plan, (head, near), words)
     rows, scores = _with_tail(plan, (rows, scores), words, depth)
-    total = words.total + _unmatched(state, plan, near[0], words)
-    return Ranked(rows, scores, total, (words.rows, words.scores), near)
+    return Ranked(
+        rows,
+        scores,
+        whole=len(words.rows) == words.total,
+        count=lambda: words.total + _unmatched(state, plan, near[0], words),
+        keyword=(words.rows, words.scores),
+        semantic=near,
+    )
 
 
 def _words(state: State, plan: Plan, limit: int) -> Ranking:
@@ -199,4 +213,6 @@ def _distinct(state: State, plan: Plan, ranked: Ranked) -> Ranked:
     codes = column.first(state.size)[ranked.rows]
     own = np.where(codes < 0, -1 - np.arange(len(codes)), codes)
     first = np.sort(np.unique(own, return_index=True)[1])
-    return replace(ranked, rows=ranked.rows[first], scores=ranked.scores[first], total=len(first))
+    return replace(
+        ranked, rows=ranked.rows[first], scores=ranked.scores[first], count=lambda: len(first)
+    )

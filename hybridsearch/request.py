@@ -9,8 +9,9 @@ checked when it is made, so that an engine never sees an unfit one.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,17 +120,26 @@ class Hit:
 class SearchResult:
     """One page of hits, best first, with figures of the whole result set.
 
-    total: how many documents the result set holds, exactly (ARCHITECTURE.md, "What is counted").
-    facets: attribute -> value -> how many of them have it. facet_stats: attribute -> least and
-    greatest number. seconds: the time that the search took.
+    count: counts the result set; see `total`. facets: attribute -> value -> how many documents
+    of the set have it. facet_stats: attribute -> least and greatest number. seconds: the time
+    that the search took.
     """
 
     hits: tuple[Hit, ...]
-    total: int
+    count: Callable[[], int] = field(repr=False, compare=False)
     facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     facet_stats: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mode: str = "keyword"
     seconds: float = 0.0
+
+    @cached_property
+    def total(self) -> int:
+        """How many documents the result set holds, exactly, as they were when it was searched.
+
+        It is counted when first read, which in hybrid mode takes about as long as the search.
+        ARCHITECTURE.md, "What is counted?", says what the set is.
+        """
+        return self.count()
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

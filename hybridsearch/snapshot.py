@@ -92,7 +92,7 @@ class Snapshot:
         facets, stats = self._facets(made, ranked)
         return SearchResult(
             hits=hits,
-            total=ranked.total,
+            count=ranked.count,
             facets=facets,
             facet_stats=stats,
             mode=made.mode,

@@ -48,7 +48,7 @@ class Tiers:
     gathered: int = 4_000
     fraction: float = 1 / 16
     rescored: int = 1_300
-    each: int = 6
+    each: int = 3
     together: int = 64
     multiplied: int = 80_000
 

@@ -16,7 +16,7 @@ RESULT = SearchResult(
         Hit("a", 0.9, {"id": "a", "n": 1, "mixed": 5, "tags": ["x"]}, keyword_rank=1),
         Hit("b", 0.5, {"id": "b", "mixed": "text"}, semantic_rank=2),
     ),
-    total=7,
+    count=lambda: 7,
 )
 
 
@@ -98,10 +98,12 @@ def test_polars_and_pandas_hold_the_same_table() -> None:
 
 
 def test_no_hits_are_an_empty_table() -> None:
-    assert SearchResult(hits=(), total=0).to_arrow().num_rows == 0
+    assert SearchResult(hits=(), count=lambda: 0).to_arrow().num_rows == 0
 
 
 @pytest.mark.parametrize("number", [2**63, 2**80])
 def test_a_number_too_large_for_a_column_comes_as_json(number: int) -> None:
-    result = SearchResult(hits=(Hit("a", 1.0, {"n": number}), Hit("b", 1.0, {"n": -1})), total=2)
+    result = SearchResult(
+        hits=(Hit("a", 1.0, {"n": number}), Hit("b", 1.0, {"n": -1})), count=lambda: 2
+    )
     assert result.to_arrow()["n"].to_pylist() == [str(number), "-1"]
