@@ -18,10 +18,10 @@ demo: $(READY) ## index the standard library's documentation and ask it question
 	$(BIN)/hybridsearch demo
 
 test: $(READY) ## the tests, without the long proofs
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(READY) ## the long proofs: many kills, every failing write, many random cases
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from typing import Any
 from hybridsearch.errors import (
     DatabaseClosed,
     HybridSearchError,
+    IndexBehind,
     NotFound,
     StorageError,
     revived,
@@ -162,6 +163,8 @@ class Queue:
 
 
 def _refused(task: Task, error: BaseException) -> Task:
+    if isinstance(error, IndexBehind):  # that of a write before it, which is done
+        error = StorageError(f"not done, for the write before it could not be finished: {error}")
     if isinstance(error, HybridSearchError):
         return failed(task, error)
     return failed(task, HybridSearchError(f"{type(error).__name__}: {error}"))
