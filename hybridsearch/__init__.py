@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hybridsearch.database import Database, Index, check, open
+    from hybridsearch.database import Database, Index, attach, check, open
     from hybridsearch.embedders import Embedder
     from hybridsearch.errors import HybridSearchError
     from hybridsearch.request import Hit, SearchRequest, SearchResult
@@ -39,6 +39,7 @@ __all__ = [
     "Settings",
     "Snapshot",
     "Task",
+    "attach",
     "check",
     "open",
 ]
@@ -54,6 +55,7 @@ _HOMES = {
     "Settings": "settings",
     "Snapshot": "snapshot",
     "Task": "store",
+    "attach": "database",
     "check": "database",
     "open": "database",
 }

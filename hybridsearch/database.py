@@ -51,6 +51,7 @@ from hybridsearch.manifest import problems, read_manifest
 from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.settings import EmbedderSettings, Settings
 from hybridsearch.snapshot import Snapshot
+from hybridsearch.sql.functions import Functions
 from hybridsearch.store import Connection, IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import ADDITION, DELETION, apply_tasks, fail
@@ -108,6 +109,16 @@ def check(path: str | Path) -> list[str]:
         store.close()
 
 
+def attach(connection: Connection, db: Database) -> None:
+    """Make search() and its companions known on a DuckDB connection, whatever file it is on.
+
+    They search the indexes of `db` as long as it is open. Nothing is written into the
+    connection's file: the macros are temporary and this connection's own. Attaching again does
+    no harm; another database takes the names over.
+    """
+    db._functions_in_sql.attach(connection)
+
+
 class Database:
     """One DuckDB file with its indexes, open; a context manager that closes it."""
 
@@ -129,6 +140,7 @@ class Database:
             _release(path)
             raise
         self._queue = Queue(self._store, self._work)
+        self._functions_in_sql = Functions(self._store.identity, self._engine)
 
     @property
     def path(self) -> Path | None:
@@ -190,8 +202,13 @@ class Database:
         return self._queue.wait(uid, timeout=timeout)
 
     def connect(self) -> Connection:
-        """A DuckDB connection to the file, where each index is a relation of its name."""
-        return self._store.new_cursor()
+        """A DuckDB connection to the file, where each index is a relation of its name.
+
+        search() and its companions are attached; see `attach`.
+        """
+        connection = self._store.new_cursor()
+        self._functions_in_sql.attach(connection)
+        return connection
 
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
@@ -582,4 +599,4 @@ def _release(path: Path | None) -> None:
             _open_paths.discard(path)
 
 
-__all__ = ["Database", "Index", "check", "open"]
+__all__ = ["Database", "Index", "attach", "check", "open"]

@@ -16,14 +16,18 @@ keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation selection state planning ranking snapshot index
+sql.matching sql.calls sql.relation sql.functions sql
 writes tasks database
 evaluate stdlib_docs demo terminal cli
 """.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables"},
+    "duckdb": {"store", "sources", "tables", "sql.functions"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
-    "pyarrow": {"request", "sources", "tables", "delimited", "columns", "store", "document_table"},
+    "pyarrow": {
+        *("request", "sources", "tables", "delimited"),
+        *("columns", "store", "document_table", "sql.functions"),
+    },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
