@@ -73,7 +73,7 @@ class Snapshot:
     ) -> dict[str, dict[str | None, int]]:
         """attribute -> value -> how many of the request's result set have it, most first.
 
-        None counts those without the attribute. Any attribute may be asked for, filterable or
+        Equal counts go by the value. None, the last of them, counts those without the attribute. Any attribute may be asked for, filterable or
         not. Raises QueryError for one that no document has.
         """
         request = self._with_defaults(replace(request, limit=0))
@@ -101,7 +101,8 @@ class Snapshot:
         counts: dict[str | None, int] = dict(column.counts(member).items())
         if without := int(np.count_nonzero(member & ~having)):
             counts[None] = without
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0] or "")))
+        order = sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
+        return dict(order)
 
     def documents(self, rows: Rows) -> list[dict[str, Any]]:
         """The documents of the rows, in their order. Raises NotFound for a row that is not here."""
