@@ -73,8 +73,9 @@ class Snapshot:
     ) -> dict[str, dict[str | None, int]]:
         """attribute -> value -> how many of the request's result set have it, most first.
 
-        Equal counts go by the value. None, the last of them, counts those without the attribute. Any attribute may be asked for, filterable or
-        not. Raises QueryError for one that no document has.
+        Equal counts go by the value. None, the last of them, counts those without the attribute.
+        Any attribute may be asked for, filterable or not. Raises QueryError for one that no
+        document has.
         """
         request = self._with_defaults(replace(request, limit=0))
         made = plan(self.state, request, embedded(self.state, request))

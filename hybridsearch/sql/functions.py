@@ -16,11 +16,13 @@ whole of it, and a column that nobody asks for costs nothing.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeAlias
+from weakref import WeakMethod
 
 import duckdb
 import numpy as np
@@ -30,7 +32,7 @@ from duckdb.func import SPECIAL
 
 from hybridsearch import assets
 from hybridsearch.document_table import DocumentTable
-from hybridsearch.errors import NotFound, QueryError
+from hybridsearch.errors import DatabaseClosed, NotFound, QueryError
 from hybridsearch.jsontext import dumps
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
@@ -121,18 +123,21 @@ class Functions:
     """The SQL functions over the indexes of one database.
 
     identity: the database's own, by which a connection that sees its documents is known. find:
-    the index of a name; raises NotFound.
+    a method that gives the index of a name, or raises NotFound; its object may die before the
+    connections do.
     """
 
     def __init__(self, identity: str, find: Callable[[str], Searchable]) -> None:
         self._identity = identity
-        self._find = find
+        self._find = WeakMethod(find)
+        self._attaching = threading.Lock()
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
     def attach(self, connection: Connection) -> None:
         """Make the functions known on the connection; see the module."""
-        if self._create(connection, "body", SIGNATURES["body"], self._bodies):
-            self._register(connection)
+        with self._attaching:
+            if self._create(connection, "body", SIGNATURES["body"], self._bodies):
+                self._register(connection)
         for name in assets.names(MACROS):
             text = assets.text(f"{MACROS}/{name}")
             connection.execute(text.replace(PREFIX, self._prefix))
@@ -280,7 +285,10 @@ class Functions:
     def _engine(self, uid: str | None) -> Searchable:
         if uid is None:
             raise NotFound("the name of the index is null", code="index_not_found")
-        return self._find(uid)
+        find = self._find()
+        if find is None:
+            raise DatabaseClosed("the database that was attached is gone; attach an open one")
+        return find(uid)
 
 
 def _with_parameters(function: Function, count: int) -> Function:
