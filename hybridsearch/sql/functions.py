@@ -31,6 +31,7 @@ from duckdb.func import ARROW as ARROW_FUNCTION
 from duckdb.func import SPECIAL
 
 from hybridsearch import assets
+from hybridsearch.arrays import Rows
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import DatabaseClosed, NotFound, QueryError
 from hybridsearch.jsontext import dumps
@@ -47,6 +48,8 @@ __all__ = ["Functions", "Searchable"]
 MACROS = "sql/macros"
 PREFIX = "hybridsearch_"
 SUGGESTIONS = 10
+AT_ONCE = 400
+"""From so many bodies on one look into the table of documents is cheaper than one for each."""
 FEW = 1000
 """Up to so many hits the bodies that the index keeps are cheaper than a scan of the documents."""
 HIT = {
@@ -231,13 +234,10 @@ class Functions:
         return [found.get(n, nothing) for n in range(len(calls))]
 
     def _bodies(self, uids: Column, rows: Column) -> pa.Array:
-        found: dict[tuple[str, int], str] = {}
-        pairs = list(zip(uids.to_pylist(), rows.to_pylist(), strict=True))
-        for uid in dict.fromkeys(uid for uid, _ in pairs):
-            wanted = list(dict.fromkeys(row for name, row in pairs if name == uid))
-            bodies = _read(self._engine(uid), wanted)
-            found.update({(uid, row): body for row, body in bodies.items()})
-        return pa.array([found.get(pair) for pair in pairs], pa.string())
+        """The JSON text of each row; `relation` names one index for all of them."""
+        if not len(rows):
+            return pa.array([], pa.string())
+        return _read(self._engine(uids[0].as_py()), rows.to_numpy())
 
     def _facets(self, *columns: Column) -> pa.Array:
         answers = [self._counts(*values) for values in zip(*map(_values, columns), strict=True)]
@@ -355,13 +355,14 @@ def _values(column: Column) -> list[Any]:
     return values
 
 
-def _read(engine: Searchable, rows: Sequence[int]) -> dict[int, str]:
-    """row -> body; a row that was replaced since it was found is read from the documents."""
+def _read(engine: Searchable, rows: Rows) -> pa.Array:
+    """The bodies of the rows: few from the text index, many or replaced ones from the documents."""
+    if len(rows) > AT_ONCE:
+        return engine.documents.bodies(rows)
     try:
-        bodies = engine.snapshot.bodies(np.array(rows, np.int64))
-        return {row: body.decode() for row, body in zip(rows, bodies, strict=True)}
+        return pa.array(engine.snapshot.bodies(rows), pa.binary()).cast(pa.string())
     except NotFound:
-        return {document.row: document.body.decode() for document in engine.documents.read(rows)}
+        return engine.documents.bodies(rows)
 
 
 def _escaped(text: str) -> str:

@@ -63,8 +63,8 @@ def _field(column: StoredColumn) -> str:
 
 
 def _single(column: StoredColumn) -> str:
-    path = '$."' + column.attribute.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"from_json(json_extract(body, {_literal(path)}), {_text(_structure(column.type))})"
+    pointer = "/" + column.attribute.replace("~", "~0").replace("/", "~1")
+    return f"from_json(json_extract(body, {_literal(pointer)}), {_text(_structure(column.type))})"
 
 
 def _structure(kind: str) -> object:
