@@ -45,15 +45,20 @@ class DocumentTable:
 
     def __init__(self, store: Store, number: int) -> None:
         self._store = store
-        self.table = f"hybridsearch.documents_{number}"
+        self._table = f"hybridsearch.documents_{number}"
         self._vectors = f"hybridsearch.vectors_{number}"
+
+    @property
+    def table(self) -> str:
+        """The table's name with its schema, fit for SQL."""
+        return self._table
 
     # Writing, inside the caller's transaction
 
     def create(self, cursor: Connection) -> None:
         """Make the empty tables."""
         cursor.execute(
-            f"CREATE TABLE {self.table} (row BIGINT NOT NULL, id VARCHAR NOT NULL,"
+            f"CREATE TABLE {self._table} (row BIGINT NOT NULL, id VARCHAR NOT NULL,"
             " born BIGINT NOT NULL, died BIGINT, body VARCHAR NOT NULL)"
         )
         cursor.execute(
@@ -64,7 +69,7 @@ class DocumentTable:
     def drop(self, cursor: Connection, uid: str) -> None:
         """Remove tables and view."""
         cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(uid)}")
-        cursor.execute(f"DROP TABLE IF EXISTS {self.table}")
+        cursor.execute(f"DROP TABLE IF EXISTS {self._table}")
         cursor.execute(f"DROP TABLE IF EXISTS {self._vectors}")
 
     def evolve(self, cursor: Connection, old: Columns, new: Columns) -> None:
@@ -72,10 +77,10 @@ class DocumentTable:
         for attribute, column in new.items():
             name, kind, before = column.name, column.type, old.get(attribute)
             if before is None:
-                cursor.execute(f"ALTER TABLE {self.table} ADD COLUMN {name} {kind}")
+                cursor.execute(f"ALTER TABLE {self._table} ADD COLUMN {name} {kind}")
             elif before.type != kind:
                 value = f"to_json({name})" if kind == "JSON" else name
-                cursor.execute(f"ALTER TABLE {self.table} ALTER {name} TYPE {kind} USING {value}")
+                cursor.execute(f"ALTER TABLE {self._table} ALTER {name} TYPE {kind} USING {value}")
 
     def show(self, cursor: Connection, uid: str, columns: Columns, primary_key: str | None) -> None:
         """Make the view that people see. Raises Conflict when the name is taken by a table."""
@@ -86,7 +91,7 @@ class DocumentTable:
         listed = listed or f"id AS {quoted(primary_key or 'id')}"
         cursor.execute(
             f"CREATE OR REPLACE VIEW main.{quoted(uid)} AS"
-            f" SELECT {listed} FROM {self.table} WHERE died IS NULL"
+            f" SELECT {listed} FROM {self._table} WHERE died IS NULL"
         )
 
     def add(
@@ -106,7 +111,7 @@ class DocumentTable:
             table[column.name] = column.array([d.fields.get(attribute) for d in documents])
         names = ", ".join(table)
         with registered(cursor, pa.table(table)) as batch:
-            cursor.execute(f"INSERT INTO {self.table} ({names}) SELECT {names} FROM {batch}")
+            cursor.execute(f"INSERT INTO {self._table} ({names}) SELECT {names} FROM {batch}")
         self._add_vectors(cursor, documents)
 
     def _add_vectors(self, cursor: Connection, documents: Sequence[Document]) -> None:
@@ -136,17 +141,17 @@ class DocumentTable:
             return
         with registered(cursor, pa.table({"row": rows})) as batch:
             cursor.execute(
-                f"UPDATE {self.table} SET died = ? WHERE row IN (SELECT row FROM {batch})", [stamp]
+                f"UPDATE {self._table} SET died = ? WHERE row IN (SELECT row FROM {batch})", [stamp]
             )
 
     def purge(self, cursor: Connection, *, stamp: int) -> int:
         """Remove rows that died at the stamp or before; how many there were."""
         cursor.execute(
             f"DELETE FROM {self._vectors} WHERE row IN"
-            f" (SELECT row FROM {self.table} WHERE died <= ?)",
+            f" (SELECT row FROM {self._table} WHERE died <= ?)",
             [stamp],
         )
-        gone = cursor.execute(f"DELETE FROM {self.table} WHERE died <= ?", [stamp]).fetchall()
+        gone = cursor.execute(f"DELETE FROM {self._table} WHERE died <= ?", [stamp]).fetchall()
         return int(gone[0][0]) if gone else 0
 
     # Reading
@@ -158,7 +163,7 @@ class DocumentTable:
         cursor = self._store.cursor()
         with registered(cursor, pa.table({"id": pa.array(ids, pa.string())})) as batch:
             found = cursor.execute(
-                f"SELECT d.id, d.row FROM {self.table} d SEMI JOIN {batch} b ON d.id = b.id"
+                f"SELECT d.id, d.row FROM {self._table} d SEMI JOIN {batch} b ON d.id = b.id"
                 " WHERE d.died IS NULL"
             ).fetchall()
         return {str(id_): int(row) for id_, row in found}
@@ -167,7 +172,7 @@ class DocumentTable:
         """The documents of the rows, with their vectors, in order of row, without absent rows."""
         cursor = self._store.cursor()
         cursor.execute(
-            f"SELECT row, id, body FROM {self.table}"
+            f"SELECT row, id, body FROM {self._table}"
             " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row",
             [list(rows)],
         )
@@ -182,7 +187,7 @@ class DocumentTable:
         cursor = self._store.cursor()
         with registered(cursor, pa.table({"row": np.unique(rows)})) as batch:
             relation = cursor.sql(
-                f"SELECT row, body FROM {self.table} SEMI JOIN {batch} USING (row)"
+                f"SELECT row, body FROM {self._table} SEMI JOIN {batch} USING (row)"
             )
             found: pa.Table = relation.to_arrow_table().combine_chunks()
         known = found["row"].to_numpy()
@@ -197,7 +202,7 @@ class DocumentTable:
         last = 0
         while True:
             rows = self._column(
-                f"SELECT row FROM {self.table} WHERE born > ? AND died IS NULL AND row > ?"
+                f"SELECT row FROM {self._table} WHERE born > ? AND died IS NULL AND row > ?"
                 " ORDER BY row LIMIT ?",
                 [stamp, last, size],
             )
@@ -209,25 +214,25 @@ class DocumentTable:
     def died_since(self, stamp: int) -> Rows:
         """Rows that died after the stamp and were born at it or before, ascending."""
         return self._column(
-            f"SELECT row FROM {self.table} WHERE died > ? AND born <= ? ORDER BY row",
+            f"SELECT row FROM {self._table} WHERE died > ? AND born <= ? ORDER BY row",
             [stamp, stamp],
         )
 
     def living(self) -> Rows:
         """The rows of every living document, ascending."""
-        return self._column(f"SELECT row FROM {self.table} WHERE died IS NULL ORDER BY row", [])
+        return self._column(f"SELECT row FROM {self._table} WHERE died IS NULL ORDER BY row", [])
 
     def last_stamp(self) -> int:
         """The last stamp at which a document was born or died; -1 when there was none."""
         cursor = self._store.cursor()
         [(stamp,)] = cursor.execute(
-            f"SELECT greatest(max(born), max(died)) FROM {self.table}"
+            f"SELECT greatest(max(born), max(died)) FROM {self._table}"
         ).fetchall()
         return -1 if stamp is None else int(stamp)
 
     def dead_count(self) -> int:
         """How many dead rows wait for `purge`."""
-        return len(self._column(f"SELECT row FROM {self.table} WHERE died IS NOT NULL", []))
+        return len(self._column(f"SELECT row FROM {self._table} WHERE died IS NOT NULL", []))
 
     def rows_where(
         self, where: str, values: Sequence[object], *, size: int, start: int = 0
@@ -237,7 +242,7 @@ class DocumentTable:
         `where` must come from `filters.to_sql`; dead rows are among them.
         """
         rows = self._column(
-            f"SELECT row FROM {self.table} WHERE row >= ? AND row < ? AND ({where})",
+            f"SELECT row FROM {self._table} WHERE row >= ? AND row < ? AND ({where})",
             [start, size, *values],
         )
         mask = np.zeros(size - start, bool)
@@ -251,7 +256,7 @@ class DocumentTable:
             cursor = self._store.cursor()
             with registered(cursor, pa.table({"id": pa.array(ids, pa.string())})) as batch:
                 found = cursor.execute(
-                    f"SELECT row FROM {self.table} d SEMI JOIN {batch} b ON d.id = b.id"
+                    f"SELECT row FROM {self._table} d SEMI JOIN {batch} b ON d.id = b.id"
                     " WHERE row < ?",
                     [size],
                 ).fetchnumpy()
@@ -281,7 +286,7 @@ class DocumentTable:
         cursor = self._store.cursor()
         found = cursor.execute(
             f"SELECT row, dense_rank() OVER (ORDER BY {terms}) - 1 AS place"
-            f" FROM {self.table} WHERE row < ?",
+            f" FROM {self._table} WHERE row < ?",
             [*values, size],
         ).fetchnumpy()
         rows = np.asarray(found["row"], np.int64)
@@ -299,7 +304,7 @@ class DocumentTable:
             return self._json_values(attribute, columns, size)
         value = f"unnest({column.name})" if column.kind == "list" else column.name
         relation = self._store.cursor().sql(
-            f"SELECT row, value FROM (SELECT row, {value} AS value FROM {self.table}"
+            f"SELECT row, value FROM (SELECT row, {value} AS value FROM {self._table}"
             " WHERE row < ?) WHERE value IS NOT NULL",
             params=[size],
         )
@@ -311,7 +316,7 @@ class DocumentTable:
         if column is None or column.kind != "json":
             return np.empty(0, np.int64), []
         cursor = self._store.cursor().execute(
-            f"SELECT row, CAST({column.name} AS VARCHAR) FROM {self.table}"
+            f"SELECT row, CAST({column.name} AS VARCHAR) FROM {self._table}"
             f" WHERE row < ? AND {column.name} IS NOT NULL",
             [size],
         )
