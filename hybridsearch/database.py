@@ -114,7 +114,8 @@ def attach(connection: Connection, db: Database) -> None:
 
     They search the indexes of `db` as long as it is open. Nothing is written into the
     connection's file: the macros are temporary and this connection's own. Attaching again does
-    no harm; another database takes the names over.
+    no harm; another database takes the names over. Raises Conflict in a transaction that began
+    before the functions were there.
     """
     db._functions_in_sql.attach(connection)
 

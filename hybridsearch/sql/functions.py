@@ -33,7 +33,7 @@ from duckdb.func import SPECIAL
 from hybridsearch import assets
 from hybridsearch.arrays import Rows
 from hybridsearch.document_table import DocumentTable
-from hybridsearch.errors import DatabaseClosed, NotFound, QueryError
+from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
 from hybridsearch.jsontext import dumps
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
@@ -137,13 +137,21 @@ class Functions:
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
     def attach(self, connection: Connection) -> None:
-        """Make the functions known on the connection; see the module."""
-        with self._attaching:
-            if self._create(connection, "body", SIGNATURES["body"], self._bodies):
-                self._register(connection)
-        for name in assets.names(MACROS):
-            text = assets.text(f"{MACROS}/{name}")
-            connection.execute(text.replace(PREFIX, self._prefix))
+        """Make the functions known on the connection; see the module.
+
+        Raises Conflict in a transaction that began before they were there.
+        """
+        with self._attaching, connection.cursor() as apart:  # from a transaction of the user's
+            if self._create(apart, "body", SIGNATURES["body"], self._bodies):
+                self._register(apart)
+        texts = [assets.text(f"{MACROS}/{name}") for name in assets.names(MACROS)]
+        try:
+            connection.execute("".join(texts).replace(PREFIX, self._prefix))
+        except duckdb.CatalogException as error:
+            raise Conflict(
+                "the transaction under way on this connection began before search() was there;"
+                " commit it or roll it back, then attach"
+            ) from error
 
     def _register(self, connection: Connection) -> None:
         catalog = self._catalog(connection)
@@ -178,9 +186,7 @@ class Functions:
                 null_handling=SPECIAL,
                 side_effects=signature.fresh,
             )
-        except (duckdb.CatalogException, duckdb.NotImplementedException) as error:
-            if "already" not in str(error):
-                raise
+        except duckdb.CatalogException:
             return False
         _called_by_duckdb.append(call)
         return True

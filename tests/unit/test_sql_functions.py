@@ -252,3 +252,30 @@ def test_the_last_word_can_be_complete(movies: Index) -> None:
 def test_unfit_options_are_refused(movies: Index, options: dict[str, Any]) -> None:
     with pytest.raises(hybridsearch.HybridSearchError, match=next(iter(options))):
         movies.search("a", **options)
+
+
+def test_attaching_can_be_rolled_back_and_done_again(memory: Database, movies: Index) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("BEGIN")
+        hybridsearch.attach(connection, memory)
+        connection.execute("ROLLBACK")
+        hybridsearch.attach(connection, memory)
+        assert ids(connection, "SELECT id FROM search('movies', 'up')") == [2]
+
+
+def test_a_transaction_under_way_has_to_end_first(memory: Database, movies: Index) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE mine AS SELECT count(*) FROM duckdb_functions()")
+        with pytest.raises(hybridsearch.HybridSearchError, match="commit it or roll it back"):
+            hybridsearch.attach(connection, memory)
+        connection.execute("COMMIT")
+        hybridsearch.attach(connection, memory)
+        assert ids(connection, "SELECT id FROM search('movies', 'up')") == [2]
+
+
+@pytest.mark.parametrize("call", ["search(name, 'up')", "search('movies', 'up', k := number)"])
+def test_index_and_k_are_constants(connection: Connection, movies: Index, call: str) -> None:
+    connection.execute("CREATE TABLE asked AS SELECT 'movies' AS name, 1 AS number")
+    with pytest.raises(duckdb.BinderException, match="only supports literals"):
+        connection.execute(f"FROM asked, LATERAL (FROM {call}) h")
