@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hybridsearch.database import Database, open
+    from hybridsearch.database import Database, attach, open
     from hybridsearch.embedders import Embedder
     from hybridsearch.errors import HybridSearchError
     from hybridsearch.index import Index
@@ -41,6 +41,7 @@ __all__ = [
     "Settings",
     "Snapshot",
     "Task",
+    "attach",
     "check",
     "open",
 ]
@@ -56,6 +57,7 @@ _HOMES = {
     "Settings": "settings",
     "Snapshot": "snapshot",
     "Task": "store",
+    "attach": "database",
     "check": "inspection",
     "open": "database",
 }

@@ -42,6 +42,7 @@ from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.settings import EmbedderSettings, Settings
+from hybridsearch.sql.functions import Functions
 from hybridsearch.store import Connection, IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
@@ -75,6 +76,17 @@ def open(
     return Database(_claimed(where), default_embedder, functions or {})
 
 
+def attach(connection: Connection, db: Database) -> None:
+    """Make search() and its companions known on a DuckDB connection, whatever file it is on.
+
+    They search the indexes of `db` as long as it is open. Nothing is written into the
+    connection's file: the macros are temporary and this connection's own. Attaching again does
+    no harm; another database takes the names over. Raises Conflict in a transaction that began
+    before the functions were there.
+    """
+    db._functions_in_sql.attach(connection)
+
+
 class Database:
     """One DuckDB file with its indexes, open; a context manager that closes it."""
 
@@ -102,6 +114,7 @@ class Database:
             self._store.close()
             _release(path)
             raise
+        self._functions_in_sql = Functions(self._store.identity, self._engine)
 
     @property
     def path(self) -> Path | None:
@@ -163,8 +176,13 @@ class Database:
         return self._queue.wait(uid, timeout=timeout)
 
     def connect(self) -> Connection:
-        """A DuckDB connection to the file, where each index is a relation of its name."""
-        return self._store.new_cursor()
+        """A DuckDB connection to the file, where each index is a relation of its name.
+
+        search() and its companions are attached; see `attach`.
+        """
+        connection = self._store.new_cursor()
+        self._functions_in_sql.attach(connection)
+        return connection
 
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
@@ -328,4 +346,4 @@ def _release(path: Path | None) -> None:
             _open_paths.discard(path)
 
 
-__all__ = ["Database", "open"]
+__all__ = ["Database", "attach", "open"]

@@ -48,6 +48,11 @@ class DocumentTable:
         self._table = f"hybridsearch.documents_{number}"
         self._vectors = f"hybridsearch.vectors_{number}"
 
+    @property
+    def table(self) -> str:
+        """The table's name with its schema, fit for SQL."""
+        return self._table
+
     # Writing, inside the caller's transaction
 
     def create(self, cursor: Connection) -> None:
@@ -85,8 +90,7 @@ class DocumentTable:
         """Make the view that people see. Raises Conflict when the name is taken by a table."""
         check_free(cursor, uid)
         listed = ", ".join(
-            f"{column.name} AS {quoted(name)}"
-            for name, column in zip(_view_names(columns), columns.values(), strict=True)
+            f"{column.name} AS {quoted(name)}" for name, column in shown(columns).items()
         )
         listed = listed or f"id AS {quoted(primary_key or 'id')}"
         cursor.execute(
@@ -182,6 +186,21 @@ class DocumentTable:
             Document(row, id_, body.encode(), {}, vectors.get(row, {})) for row, id_, body in found
         ]
 
+    def bodies(self, rows: Rows) -> pa.Array:
+        """The JSON text of each row, in their order, null for an absent one; dead ones too."""
+        cursor = self._store.cursor()
+        with registered(cursor, pa.table({"row": np.unique(rows)})) as batch:
+            relation = cursor.sql(
+                f"SELECT row, body FROM {self._table} SEMI JOIN {batch} USING (row)"
+            )
+            found: pa.Table = relation.to_arrow_table().combine_chunks()
+        known = found["row"].to_numpy()
+        if not len(known):
+            return pa.nulls(len(rows), pa.string())
+        order = np.argsort(known)
+        places = order[np.minimum(np.searchsorted(known, rows, sorter=order), len(known) - 1)]
+        return found["body"].take(pa.array(places, mask=known[places] != rows)).combine_chunks()
+
     def born_since(self, stamp: int, *, size: int) -> Iterator[list[Document]]:
         """Living documents born after the stamp, in order of row, in lists of `size` at most."""
         last = 0
@@ -232,6 +251,20 @@ class DocumentTable:
         )
         mask = np.zeros(size - start, bool)
         mask[rows - start] = True
+        return mask
+
+    def rows_with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
+        """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
+        mask = np.zeros(size, bool)
+        if ids:
+            cursor = self._store.cursor()
+            with registered(cursor, pa.table({"id": pa.array(ids, pa.string())})) as batch:
+                found = cursor.execute(
+                    f"SELECT row FROM {self._table} d SEMI JOIN {batch} b ON d.id = b.id"
+                    " WHERE row < ?",
+                    [size],
+                ).fetchnumpy()
+            mask[np.asarray(found["row"], np.int64)] = True
         return mask
 
     def order(self, by: Sequence[tuple[str, bool]], columns: Columns, *, size: int) -> Rows:
@@ -357,8 +390,11 @@ def leaves(value: Any, path: Sequence[str]) -> Iterator[Any]:
         yield value
 
 
-def _view_names(columns: Columns) -> list[str]:
-    """The attributes as column names: DuckDB's names have no case, so a second "Name" gets _2."""
+def shown(columns: Columns) -> dict[str, StoredColumn]:
+    """The columns by the names that people see in SQL.
+
+    DuckDB's names have no case, so a second "Name" gets _2.
+    """
     names: list[str] = []
     taken: set[str] = set()
     for attribute in columns:
@@ -368,7 +404,7 @@ def _view_names(columns: Columns) -> list[str]:
             name, number = f"{plain}_{number}", number + 1
         taken.add(name.lower())
         names.append(name)
-    return names
+    return dict(zip(names, columns.values(), strict=True))
 
 
 def _sort_terms(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +42,8 @@ BEHIND_EXACT = 0.5
 SHORTEST_STEM = 4
 COST_OF_ROW = 30
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
+MOST_TERMS = 1000
+"""Terms of one attribute that are looked at for suggestions."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
 REMEMBERED = 1 << 14
@@ -163,6 +165,16 @@ class KeywordSnapshot:
         clauses += [(clause, 1.0) for clause in laid.near]
         parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
         return {"score": score, "parts": parts if score > 0 else []}
+
+    def terms(self, start: str, *, limit: int) -> list[tuple[str, int]]:
+        """(term, occurrences) of the `limit` most frequent terms that begin so, most first.
+
+        Occurrences are documents, counted once for each attribute; equal ones go by the alphabet.
+        """
+        found: Counter[str] = Counter()
+        for field in self._fields.values():
+            found.update(dict(self._searcher.terms_with_prefix(field, start, limit=MOST_TERMS)))
+        return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
     # What to ask
 

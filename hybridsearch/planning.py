@@ -52,6 +52,11 @@ class Plan:
     needed: int
 
     @property
+    def tie(self) -> float:
+        """How much a word counts in all but its best attribute."""
+        return TIE if self.request.tie is None else self.request.tie
+
+    @property
     def whole(self) -> bool:
         """Whether the whole result set has to be ranked, not only what the page reaches."""
         return bool(self.request.sort or self.request.distinct)
@@ -86,14 +91,9 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     _check(state, request, vector)
     arm = state.arm(request.embedder)
     mode = _mode(state, request, vector)
-    query = parse(request.text, state.analyzer) if mode in ("keyword", "hybrid") else Query()
+    query = _query(state, request) if mode in ("keyword", "hybrid") else Query()
     fields = _fields(state, request)
-    mask = state.selection.mask(
-        request.filter,
-        state.columns,
-        size=state.size,
-        allowed=state.settings.filterable_attributes,
-    )
+    mask = _mask(state, request)
     weight = arm.embedder.weight if arm else 0.0
     return Plan(
         request=request,
@@ -109,6 +109,20 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
     )
+
+
+def _query(state: State, request: SearchRequest) -> Query:
+    return parse(request.text, state.analyzer, prefix=request.prefix)
+
+
+def _mask(state: State, request: SearchRequest) -> Mask | None:
+    """The rows that pass the filter and have one of the ids, bool [size]; None for all."""
+    allowed = state.settings.filterable_attributes
+    mask = state.selection.mask(request.filter, state.columns, size=state.size, allowed=allowed)
+    if request.ids is None:
+        return mask
+    chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
+    return chosen if mask is None else chosen & mask
 
 
 def _mode(state: State, request: SearchRequest, vector: Vectors | None) -> str:

@@ -9,15 +9,16 @@ candidates follow in the order of their words.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
 from hybridsearch.keyword import Ranking
-from hybridsearch.planning import TIE, Plan
+from hybridsearch.planning import Plan
 from hybridsearch.state import Arm, State
 
 SCALE_ROWS = 1000
@@ -39,6 +40,45 @@ class Ranked:
     count: Callable[[], int]
     keyword: tuple[Rows, Scores]
     semantic: tuple[Rows, Scores]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The rows of one page without their documents, best first; arrays of equal length.
+
+    keyword_ranks, semantic_ranks: int64, the place in each arm from 1, 0 where that arm did not
+    find the row. keyword_scores, semantic_scores: float32, NaN there. mode: as in `Plan`.
+    highlights: marked attributes of each row, empty unless asked for.
+    """
+
+    rows: Rows
+    scores: Scores
+    keyword_ranks: Rows
+    keyword_scores: Scores
+    semantic_ranks: Rows
+    semantic_scores: Scores
+    mode: str
+    highlights: tuple[Mapping[str, Any], ...] = ()
+
+
+def page_places(plan: Plan, ranked: Ranked) -> Places:
+    """The rows of the page that the plan asks for."""
+    start, stop = plan.request.offset, plan.needed
+    rows = ranked.rows[start:stop]
+    arms = (*_in_arm(ranked.keyword, rows), *_in_arm(ranked.semantic, rows))
+    return Places(rows, ranked.scores[start:stop], *arms, mode=plan.mode)
+
+
+def _in_arm(arm: tuple[Rows, Scores], rows: Rows) -> tuple[Rows, Scores]:
+    """(rank from 1 or 0, score or NaN) of each row in the arm."""
+    if not len(arm[0]):
+        return np.zeros(len(rows), np.int64), np.full(len(rows), np.nan, np.float32)
+    order = np.argsort(arm[0])
+    found = np.minimum(np.searchsorted(arm[0], rows, sorter=order), len(order) - 1)
+    places = order[found]
+    there = arm[0][places] == rows
+    scores = np.where(there, arm[1][places], np.float32(np.nan))
+    return np.where(there, places + 1, 0), scores.astype(np.float32)
 
 
 def rank(state: State, plan: Plan) -> Ranked:
@@ -113,7 +153,7 @@ def _words(state: State, plan: Plan, limit: int) -> Ranking:
         limit=limit,
         match=plan.request.match,
         mask=plan.mask,
-        tie=TIE,
+        tie=plan.tie,
     )
 
 
@@ -133,7 +173,7 @@ def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     if len(words.rows) == words.total or not len(unseen):
         return len(unseen)
     scores = state.keyword.scores(
-        plan.query, unseen, weights=plan.fields, match=plan.request.match, tie=TIE
+        plan.query, unseen, weights=plan.fields, match=plan.request.match, tie=plan.tie
     )
     return int(np.count_nonzero(scores == 0.0))
 
@@ -162,7 +202,7 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Ro
     assert plan.vector is not None
     rows = np.union1d(arms[0][0], arms[1][0])
     bm25 = state.keyword.scores(
-        plan.query, rows, weights=plan.fields, match=plan.request.match, tie=TIE
+        plan.query, rows, weights=plan.fields, match=plan.request.match, tie=plan.tie
     )
     scale = plan.arm.vectors.top(plan.vector, SCALE_ROWS, mask=plan.semantic_mask)[1]
     return by_score(

@@ -45,8 +45,11 @@ class SearchRequest:
     not both 0; None takes the embedder's. rrf_k: the constant of reciprocal rank fusion, None
     takes the embedder's. candidates: how many nearest rows the semantic arm brings. match: "any",
     "all" or "phrase": which of the words a keyword match must hold. attributes: where to look for
-    words, None = the searchable ones. distinct: one hit per value of this attribute. exact: scan
-    every vector. explain: say of each hit how its score came about.
+    words, None = the searchable ones. distinct: one hit per value of this attribute. ids:
+    only documents with one of these ids; an empty list allows none. exact: scan every vector.
+    prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
+    a word counts in all but its best attribute, 0..1; None takes the engine's. explain: say of
+    each hit how its score came about.
     """
 
     query: str | None = None
@@ -67,7 +70,10 @@ class SearchRequest:
     match: str = "any"
     attributes: Sequence[str] | None = None
     distinct: str | None = None
+    ids: Sequence[str | int] | None = None
     exact: bool = False
+    prefix: bool = True
+    tie: float | None = None
     explain: bool = False
 
     def __post_init__(self) -> None:
@@ -87,6 +93,8 @@ class SearchRequest:
         _check_tags(self.highlight_tags)
         _check_weights(self.weights)
         _check_vector(self.vector)
+        _check_ids(self.ids)
+        _check_tie(self.tie)
 
     @property
     def text(self) -> str:
@@ -268,6 +276,16 @@ def _check_vector(vector: object) -> None:
             f"vector holds {numbers[wrong[0]]} at position {wrong[0]}; every number must be finite",
             field="vector",
         )
+
+
+def _check_ids(ids: object) -> None:
+    if ids is not None and (isinstance(ids, str) or not isinstance(ids, Sequence)):
+        raise QueryError(f"ids must be a list of ids, not {ids!r:.40}", field="ids")
+
+
+def _check_tie(tie: object) -> None:
+    if tie is not None and not (_is_number(tie) and 0 <= tie <= 1):  # type: ignore[operator]  # a number by then
+        raise QueryError(f"tie must be a number from 0 to 1, not {tie!r:.40}", field="tie")
 
 
 def _is_number(value: object) -> bool:

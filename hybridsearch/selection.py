@@ -66,6 +66,10 @@ class Selection:
         self._put(key, grown)
         return grown
 
+    def with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
+        """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
+        return self._documents.rows_with_ids(ids, size=size)
+
     def order(
         self, sort: Sequence[str], columns: Columns, *, size: int, allowed: Sequence[str]
     ) -> Rows:

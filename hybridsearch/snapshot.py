@@ -19,15 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from hybridsearch.arrays import Rows, Vectors
+from hybridsearch.analysis import fold
+from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.errors import FilterError, near
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
 from hybridsearch.fusion import rrf_best
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import TIE, Plan, embedded, must_embed, plan
-from hybridsearch.ranking import Ranked, members, rank
+from hybridsearch.planning import Plan, embedded, must_embed, plan
+from hybridsearch.ranking import Places, Ranked, members, page_places, rank
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.state import State
 
@@ -61,9 +62,60 @@ class Snapshot:
             for number, request in enumerate(requests)
         ]
 
+    def places(self, requests: Sequence[SearchRequest]) -> list[Places]:
+        """Where the hits of each request stand, in their order, without loading documents."""
+        requests = [self._with_defaults(request) for request in requests]
+        vectors = self._embedded_together(requests)
+        return [self._placed(request, vectors.get(n)) for n, request in enumerate(requests)]
+
+    def counts(
+        self, request: SearchRequest, attributes: Sequence[str]
+    ) -> dict[str, dict[str | None, int]]:
+        """attribute -> value -> how many of the request's result set have it, most first.
+
+        Equal counts go by the value. None, the last of them, counts those without the attribute.
+        Any attribute may be asked for, filterable or not. Raises QueryError for one that no
+        document has.
+        """
+        request = self._with_defaults(replace(request, limit=0))
+        made = plan(self.state, request, embedded(self.state, request))
+        member = members(self.state, made, rank(self.state, made))
+        return {name: self._counted(name, member) for name in dict.fromkeys(attributes)}
+
+    def _placed(self, request: SearchRequest, vector: Vectors | None) -> Places:
+        made = plan(self.state, request, vector)
+        found = page_places(made, rank(self.state, made))
+        if not request.highlight:
+            return found
+        documents = self.documents(found.rows)
+        return replace(found, highlights=tuple(self._found_in(made, d) for d in documents))
+
+    def _found_in(self, made: Plan, document: dict[str, Any]) -> dict[str, Any]:
+        """The marked attributes, without those in which nothing matched."""
+        marked = self._highlights(made, document)
+        return {name: value for name, value in marked.items() if value != document[name]}
+
+    def _counted(self, name: str, member: Mask) -> dict[str | None, int]:
+        column = self.state.selection.facet(name, self.state.columns, size=self.state.size)
+        having = np.zeros(len(member), bool)
+        having[column.rows] = True
+        counts: dict[str | None, int] = dict(column.counts(member).items())
+        if without := int(np.count_nonzero(member & ~having)):
+            counts[None] = without
+        order = sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
+        return dict(order)
+
     def documents(self, rows: Rows) -> list[dict[str, Any]]:
         """The documents of the rows, in their order. Raises NotFound for a row that is not here."""
-        return [loads(body) for body in self.state.keyword.bodies(rows)]
+        return [loads(body) for body in self.bodies(rows)]
+
+    def bodies(self, rows: Rows) -> list[bytes]:
+        """The JSON texts of the same documents. Raises NotFound as well."""
+        return self.state.keyword.bodies(rows)
+
+    def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
+        """(term, in how many attributes of documents) of terms that begin so, most first."""
+        return self.state.keyword.terms(fold(start), limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute
@@ -170,7 +222,7 @@ class Snapshot:
                     hit.row,
                     weights=made.fields,
                     match=made.request.match,
-                    tie=TIE,
+                    tie=made.tie,
                 ),
             }
         if hit.semantic_rank is not None:

@@ -16,15 +16,19 @@ keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot engine
+sql.matching sql.calls sql.relation sql.functions sql
 writes tasks index inspection database
 evaluate stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables"},
+    "duckdb": {"store", "sources", "tables", "sql.functions"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
-    "pyarrow": {"request", "sources", "tables", "delimited", "columns", "store", "document_table"},
+    "pyarrow": {
+        *("request", "sources", "tables", "delimited"),
+        *("columns", "store", "document_table", "sql.functions"),
+    },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},

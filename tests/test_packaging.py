@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 NEEDED = [
     "hybridsearch/py.typed",
     "hybridsearch/assets/sql/schema/0001_start.sql",
+    "hybridsearch/assets/sql/macros/search.sql",
     "hybridsearch/assets/python-docs/queries.jsonl",
     "hybridsearch/assets/python-docs/qrels.tsv",
 ]

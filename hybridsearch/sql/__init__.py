@@ -1,0 +1,1 @@
+"""How does SQL reach the engine? `sql.functions` answers; the macros are files of their own."""

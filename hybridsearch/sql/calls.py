@@ -1,0 +1,146 @@
+"""What does one call of search() in SQL ask of the engine?
+
+A call is a tuple of the values of `ARGUMENTS`, in their order; `request` makes it a checked
+`SearchRequest`. SQL differs from the other doors in this: without `k` the whole result set comes,
+words are complete unless `match := 'prefix'`, a word counts in full in every attribute unless
+`tie` says less, and a score fused under weights or an rrf_k that were given is the plain sum.
+
+    request(Call.of(("movies", "space opera", 5, *rest)), count=1000)
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hybridsearch.arrays import Scores
+from hybridsearch.errors import QueryError, near
+from hybridsearch.fusion import rrf_best
+from hybridsearch.jsontext import loads
+from hybridsearch.ranking import Places
+from hybridsearch.request import MATCHES, SearchRequest
+
+__all__ = ["ARGUMENTS", "Call", "kept", "request", "scores"]
+
+ARGUMENTS = {
+    "index": "VARCHAR",
+    "query": "VARCHAR",
+    "k": "BIGINT",
+    "mode": "VARCHAR",
+    "vector": "FLOAT[]",
+    "fields": "VARCHAR[]",
+    "match": "VARCHAR",
+    "weights": "VARCHAR",
+    "fusion": "VARCHAR",
+    "rrf_k": "BIGINT",
+    "candidates": "BIGINT",
+    "filter": "VARCHAR",
+    "ids": "VARCHAR[]",
+    "min_score": "DOUBLE",
+    "distinct_by": "VARCHAR",
+    "exact": "BOOLEAN",
+    "highlight": "BOOLEAN",
+    "tie": "DOUBLE",
+}
+"""name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was."""
+ARMS = ("keyword", "semantic")
+PLAIN_K = 60
+PLAIN_WEIGHTS = (1.0, 1.0)
+
+
+class Call(NamedTuple):
+    """One call; equal calls have equal answers. Lists are tuples, None is SQL's null."""
+
+    uid: str | None
+    query: str | None
+    k: int | None
+    mode: str | None
+    vector: tuple[float, ...] | None
+    fields: tuple[str, ...] | None
+    match: str | None
+    weights: str | None
+    fusion: str | None
+    rrf_k: int | None
+    candidates: int | None
+    filter: str | None
+    ids: tuple[str, ...] | None
+    min_score: float | None
+    distinct_by: str | None
+    exact: bool | None
+    highlight: bool | None
+    tie: float | None
+
+
+def request(call: Call, *, count: int) -> SearchRequest:
+    """The call as a request; without `k` its page is the whole result set of `count` documents.
+
+    Raises QueryError or VectorError, naming the parameter.
+    """
+    if call.k is not None and call.k < 0:
+        raise QueryError(f"k must be 0 or more, not {call.k}", code="invalid_search_k", field="k")
+    weights, rrf_k = _weights(call.weights), call.rrf_k
+    if weights is not None or rrf_k is not None:
+        weights, rrf_k = weights or PLAIN_WEIGHTS, PLAIN_K if rrf_k is None else rrf_k
+    return SearchRequest(
+        query=call.query,
+        mode=call.mode,
+        limit=count if call.k is None else call.k,
+        filter=call.filter,
+        highlight=("*",) if call.highlight else (),
+        vector=call.vector,
+        fusion=call.fusion or "rrf",
+        weights=weights,
+        rrf_k=rrf_k,
+        candidates=call.candidates,
+        match=_match(call.match),
+        attributes=call.fields,
+        distinct=call.distinct_by,
+        ids=call.ids,
+        exact=bool(call.exact),
+        prefix=call.match == "prefix",
+        tie=call.tie,
+    )
+
+
+def scores(asked: SearchRequest, found: Places) -> Scores:
+    """The scores as SQL shows them: plain sums where weights or rrf_k were given.
+
+    >>> 1 / 61 + 1 / 61 == rrf_best(k=60, weights=(1, 1))
+    True
+    """
+    if found.mode != "hybrid" or asked.fusion != "rrf" or asked.weights is None:
+        return found.scores
+    best = rrf_best(k=asked.rrf_k or PLAIN_K, weights=asked.weights)
+    return (found.scores.astype(np.float64) * best).astype(np.float32)
+
+
+def kept(call: Call, shown: Scores) -> Any:
+    """Which hits pass `min_score`, as what selects them from an array."""
+    return slice(None) if call.min_score is None else shown >= call.min_score
+
+
+def _match(match: str | None) -> str:
+    known = (*MATCHES, "prefix")
+    if match is not None and match not in known:
+        raise QueryError(
+            f'unknown match "{match}"{near(match, known)}',
+            code="invalid_search_match",
+            field="match",
+        )
+    return "any" if match in (None, "prefix") else match
+
+
+def _weights(text: str | None) -> tuple[float, float] | None:
+    """(keyword, semantic) from the JSON of a struct or a list."""
+    if text is None:
+        return None
+    given = loads(text.encode())
+    if isinstance(given, dict):
+        if sorted(given) != sorted(ARMS):
+            raise QueryError(
+                f"weights must be {{keyword: .., semantic: ..}} or [keyword, semantic], not {text}",
+                field="weights",
+            )
+        given = [given[arm] for arm in ARMS]
+    return tuple(given) if isinstance(given, list) else given

@@ -1,0 +1,375 @@
+"""How do search() and its companions run on a DuckDB connection?
+
+`Functions.attach` puts Python functions into the connection's DuckDB instance, under names that
+nobody else has, and temporary macros over them on the connection: `search`, `facets`, `tokens`,
+`suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing is
+written into any file, and attaching again changes nothing.
+
+    functions.attach(connection)
+    connection.sql("SELECT title, _score FROM search('movies', 'space opera', k := 5)")
+
+Where the rows' columns come from is decided when a statement is bound, by `relation`: few are
+read from the bodies that the index keeps; many are joined by row with the table of documents, on
+a connection that sees it. `query()` splices that text into the statement, so DuckDB plans the
+whole of it, and a column that nobody asks for costs nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import Parameter, Signature
+from itertools import accumulate
+from typing import Any, NamedTuple, Protocol, TypeAlias
+from weakref import WeakMethod
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb.func import ARROW as ARROW_FUNCTION
+from duckdb.func import SPECIAL
+
+from hybridsearch import assets
+from hybridsearch.arrays import Rows
+from hybridsearch.document_table import DocumentTable
+from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
+from hybridsearch.jsontext import dumps
+from hybridsearch.ranking import Places
+from hybridsearch.request import SearchRequest
+from hybridsearch.snapshot import Snapshot
+from hybridsearch.sql import matching
+from hybridsearch.sql.calls import ARGUMENTS, Call, kept, request, scores
+from hybridsearch.sql.relation import carried, joined
+from hybridsearch.store import Connection
+
+__all__ = ["Functions", "Searchable"]
+
+MACROS = "sql/macros"
+PREFIX = "hybridsearch_"
+SUGGESTIONS = 10
+AT_ONCE = 400
+"""From so many bodies on one look into the table of documents is cheaper than one for each."""
+FEW = 1000
+"""Up to so many hits the bodies that the index keeps are cheaper than a scan of the documents."""
+HIT = {
+    "_row": "BIGINT",
+    "_rank": "BIGINT",
+    "_score": "DOUBLE",
+    "_keyword_rank": "BIGINT",
+    "_keyword_score": "DOUBLE",
+    "_semantic_rank": "BIGINT",
+    "_semantic_score": "DOUBLE",
+    "_highlight": "VARCHAR",
+}
+FACET = {"field": "VARCHAR", "value": "VARCHAR", "count": "BIGINT"}
+TOKEN = {"position": "BIGINT", "term": "VARCHAR"}
+SUGGESTION = {"term": "VARCHAR", "count": "BIGINT"}
+ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
+
+
+class _Signature(NamedTuple):
+    """What a function takes and gives; a fresh one is asked anew at every execution."""
+
+    takes: list[Any]
+    gives: str
+    fresh: bool = False
+
+
+def _rows_of(fields: Mapping[str, str]) -> str:
+    return f"STRUCT({', '.join(f'{name} {kind}' for name, kind in fields.items())})[]"
+
+
+_FILTER = ["VARCHAR", "VARCHAR[]"]
+_TEST = _Signature(["VARCHAR", "VARCHAR"], "BOOLEAN")
+SIGNATURES = {
+    "body": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
+    "relation": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
+    "search": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
+    "facets": _Signature(
+        ["VARCHAR", "VARCHAR", "VARCHAR[]", *_FILTER, "VARCHAR", "BIGINT"],
+        _rows_of(FACET),
+        fresh=True,
+    ),
+    "tokens": _Signature(["VARCHAR", "VARCHAR"], _rows_of(TOKEN), fresh=True),
+    "suggest": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], _rows_of(SUGGESTION), fresh=True),
+    "asked": _TEST,
+    "any": _TEST,
+    "all": _TEST,
+    "term": _Signature(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
+    "phrase": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], "BOOLEAN"),
+}
+TESTS: Mapping[str, Callable[..., matching.Answers]] = {
+    "asked": matching.holds_asked,
+    "any": matching.holds_any,
+    "all": matching.holds_all,
+    "term": matching.holds_term,
+    "phrase": matching.holds_phrase,
+}
+
+Column: TypeAlias = pa.ChunkedArray
+Function: TypeAlias = Callable[..., pa.Array]
+
+_called_by_duckdb: list[Function] = []
+"""An instance keeps a function for longer than the connection that made it, and counts on others
+to keep it alive."""
+
+
+class Searchable(Protocol):
+    """What has to be known of an index; `index.Engine` is one."""
+
+    snapshot: Snapshot
+    documents: DocumentTable
+
+
+class Functions:
+    """The SQL functions over the indexes of one database.
+
+    identity: the database's own, by which a connection that sees its documents is known. find:
+    a method that gives the index of a name, or raises NotFound; its object may die before the
+    connections do.
+    """
+
+    def __init__(self, identity: str, find: Callable[[str], Searchable]) -> None:
+        self._identity = identity
+        self._find = WeakMethod(find)
+        self._attaching = threading.Lock()
+        self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
+
+    def attach(self, connection: Connection) -> None:
+        """Make the functions known on the connection; see the module.
+
+        Raises Conflict in a transaction that began before they were there.
+        """
+        with self._attaching, connection.cursor() as apart:  # from a transaction of the user's
+            if self._create(apart, "body", SIGNATURES["body"], self._bodies):
+                self._register(apart)
+        texts = [assets.text(f"{MACROS}/{name}") for name in assets.names(MACROS)]
+        try:
+            connection.execute("".join(texts).replace(PREFIX, self._prefix))
+        except duckdb.CatalogException as error:
+            raise Conflict(
+                "the transaction under way on this connection began before search() was there;"
+                " commit it or roll it back, then attach"
+            ) from error
+
+    def _register(self, connection: Connection) -> None:
+        catalog = self._catalog(connection)
+
+        def relation(uids: Column, limits: Column) -> pa.Array:
+            asked = zip(uids.to_pylist(), limits.to_pylist(), strict=True)
+            return pa.array([self._relation(uid, k, catalog) for uid, k in asked], pa.string())
+
+        functions = {
+            "relation": relation,
+            "search": self._hits,
+            "facets": self._facets,
+            "tokens": self._tokens,
+            "suggest": self._suggestions,
+            **{name: _answering(test) for name, test in TESTS.items()},
+        }
+        for name, function in functions.items():
+            self._create(connection, name, SIGNATURES[name], function)
+
+    def _create(
+        self, connection: Connection, name: str, signature: _Signature, function: Function
+    ) -> bool:
+        """Make one function known to the whole instance; False if it knows it already."""
+        call = _with_parameters(function, len(signature.takes))
+        try:
+            connection.create_function(
+                self._prefix + name,
+                call,
+                signature.takes,
+                signature.gives,
+                type=ARROW_FUNCTION,
+                null_handling=SPECIAL,
+                side_effects=signature.fresh,
+            )
+        except duckdb.CatalogException:
+            return False
+        _called_by_duckdb.append(call)
+        return True
+
+    def _catalog(self, connection: Connection) -> str | None:
+        """The catalog in which the connection sees our documents, if it does."""
+        names = connection.execute(
+            "SELECT database_name FROM duckdb_tables()"
+            " WHERE schema_name = 'hybridsearch' AND table_name = 'meta'"
+        ).fetchall()
+        for (name,) in names:
+            catalog: str = '"' + name.replace('"', '""') + '"'
+            found = connection.execute(
+                f"SELECT value FROM {catalog}.hybridsearch.meta WHERE name = 'identity'"
+            ).fetchall()
+            if found == [(self._identity,)]:
+                return catalog
+        return None
+
+    def _relation(self, uid: str | None, k: int | None, catalog: str | None) -> str:
+        engine = self._engine(uid)
+        state = engine.snapshot.state
+        if catalog is None or (k is not None and k <= FEW):
+            call = f"{self._prefix}body('{_escaped(uid or '')}', h._row)"
+            return carried(call, state.columns, state.primary_key)
+        return joined(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
+
+    # The functions: Arrow columns in, one Arrow array out
+
+    def _hits(self, *columns: Column) -> pa.Array:
+        calls = [Call(*values) for values in zip(*map(_values, columns), strict=True)]
+        places = {call: place for place, call in enumerate(dict.fromkeys(calls))}
+        answers = _lists(HIT, self._answers(list(places)))
+        if len(places) == len(calls):
+            return answers
+        return answers.take(pa.array([places[call] for call in calls], pa.int64()))
+
+    def _answers(self, calls: Sequence[Call]) -> list[list[pa.Array]]:
+        """The columns of `HIT` for each call; each index is asked once for all of its calls."""
+        found: dict[int, list[pa.Array]] = {}
+        for uid in dict.fromkeys(call.uid for call in calls):
+            asked = [
+                n for n, call in enumerate(calls) if call.uid == uid and call.query is not None
+            ]
+            snapshot = self._engine(uid).snapshot
+            requests = [request(calls[n], count=snapshot.count) for n in asked]
+            answers = snapshot.places(requests)
+            for n, made, answer in zip(asked, requests, answers, strict=True):
+                found[n] = _columns(calls[n], made, answer)
+        nothing = [pa.array([], ARROW[kind]) for kind in HIT.values()]
+        return [found.get(n, nothing) for n in range(len(calls))]
+
+    def _bodies(self, uids: Column, rows: Column) -> pa.Array:
+        """The JSON text of each row; `relation` names one index for all of them."""
+        if not len(rows):
+            return pa.array([], pa.string())
+        return _read(self._engine(uids[0].as_py()), rows.to_numpy())
+
+    def _facets(self, *columns: Column) -> pa.Array:
+        answers = [self._counts(*values) for values in zip(*map(_values, columns), strict=True)]
+        return _lists(FACET, [_transposed(FACET, rows) for rows in answers])
+
+    def _counts(
+        self,
+        uid: str,
+        query: str | None,
+        by: Sequence[str] | None,
+        filter: str | None,
+        ids: Sequence[str] | None,
+        mode: str | None,
+        limit: int | None,
+    ) -> list[tuple[str, str | None, int]]:
+        snapshot = self._engine(uid).snapshot
+        if query is None:
+            return []
+        if by is None or (limit is not None and limit < 0):
+            raise QueryError("facets() needs by := [attribute, ...] and a limit of 0 or more")
+        asked = SearchRequest(query=query, filter=filter, ids=ids, mode=mode, prefix=False)
+        return [
+            (name, value, count)
+            for name, counts in snapshot.counts(asked, by).items()
+            for value, count in list(counts.items())[:limit]
+        ]
+
+    def _tokens(self, uids: Column, texts: Column) -> pa.Array:
+        found = [
+            list(enumerate(self._engine(uid).snapshot.state.analyzer.terms(text or ""), 1))
+            for uid, text in zip(uids.to_pylist(), texts.to_pylist(), strict=True)
+        ]
+        return _lists(TOKEN, [_transposed(TOKEN, rows) for rows in found])
+
+    def _suggestions(self, uids: Column, starts: Column, limits: Column) -> pa.Array:
+        asked = zip(uids.to_pylist(), starts.to_pylist(), limits.to_pylist(), strict=True)
+        found = [
+            self._engine(uid).snapshot.suggestions(
+                start or "", limit=SUGGESTIONS if limit is None else max(limit, 0)
+            )
+            for uid, start, limit in asked
+        ]
+        return _lists(SUGGESTION, [_transposed(SUGGESTION, rows) for rows in found])
+
+    def _engine(self, uid: str | None) -> Searchable:
+        if uid is None:
+            raise NotFound("the name of the index is null", code="index_not_found")
+        find = self._find()
+        if find is None:
+            raise DatabaseClosed("the database that was attached is gone; attach an open one")
+        return find(uid)
+
+
+def _with_parameters(function: Function, count: int) -> Function:
+    """The function with a signature of `count` parameters, which DuckDB looks at."""
+
+    def call(*columns: Column) -> pa.Array:
+        return function(*columns)
+
+    names = (Parameter(f"a{number}", Parameter.POSITIONAL_ONLY) for number in range(count))
+    call.__signature__ = Signature(list(names))  # type: ignore[attr-defined]  # any function has it
+    return call
+
+
+def _answering(test: Callable[..., matching.Answers]) -> Function:
+    """A test of texts as a function of Arrow columns."""
+
+    def answer(*columns: Column) -> pa.Array:
+        return pa.array(test(*(column.to_pylist() for column in columns)), pa.bool_())
+
+    return answer
+
+
+def _columns(call: Call, made: SearchRequest, found: Places) -> list[pa.Array]:
+    shown = scores(made, found)
+    keep = kept(call, shown)
+    highlights = np.full(len(found.rows), None, object)
+    highlights[: len(found.highlights)] = [dumps(dict(m)).decode() for m in found.highlights]
+    return [
+        pa.array(found.rows[keep]),
+        pa.array(np.arange(1, len(shown[keep]) + 1)),
+        pa.array(shown[keep].astype(np.float64)),
+        *_arm(found.keyword_ranks[keep], found.keyword_scores[keep]),
+        *_arm(found.semantic_ranks[keep], found.semantic_scores[keep]),
+        pa.array(highlights[keep], pa.string()),
+    ]
+
+
+def _arm(ranks: Any, scores: Any) -> tuple[pa.Array, pa.Array]:
+    absent = ranks == 0
+    return pa.array(ranks, mask=absent), pa.array(scores.astype(np.float64), mask=absent)
+
+
+def _lists(fields: dict[str, str], answers: Sequence[Sequence[pa.Array]]) -> pa.Array:
+    """Each answer's columns as one list of structs."""
+    offsets = [0, *accumulate(len(answer[0]) for answer in answers)]
+    columns = [pa.concat_arrays(parts) for parts in zip(*answers, strict=True)]
+    structs = pa.StructArray.from_arrays(columns, names=list(fields))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
+
+
+def _transposed(fields: dict[str, str], rows: Sequence[Sequence[Any]]) -> list[pa.Array]:
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ([] for _ in fields)
+    return [
+        pa.array(list(column), ARROW[kind])
+        for column, kind in zip(columns, fields.values(), strict=True)
+    ]
+
+
+def _values(column: Column) -> list[Any]:
+    """The column's values, hashable."""
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_list(column.type):
+        return [None if value is None else tuple(value) for value in values]
+    return values
+
+
+def _read(engine: Searchable, rows: Rows) -> pa.Array:
+    """The bodies of the rows: few from the text index, many or replaced ones from the documents."""
+    if len(rows) > AT_ONCE:
+        return engine.documents.bodies(rows)
+    try:
+        return pa.array(engine.snapshot.bodies(rows), pa.binary()).cast(pa.string())
+    except NotFound:
+        return engine.documents.bodies(rows)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,168 @@
+"""Does one text hold what a search operator asks for?
+
+The operators work on any text, with or without an index: texts and queries go through the
+default analyser (folded, not stemmed), so `'Café' @@@ 'cafe'` is true. They promise SQL's logic:
+null in, null out. A query without a single word is true of no text.
+
+    holds_all(["Red running shoes"], ["running shoe*"])      # [True]
+
+A query of `@@@` may hold "phrases", -excluded words and beginnings*; the other operators take
+every word as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from hybridsearch.analysis import Analyzer, fold
+from hybridsearch.query import Phrase, Word, parse
+
+__all__ = ["holds_all", "holds_any", "holds_asked", "holds_phrase", "holds_term"]
+
+Texts = Sequence[str | None]
+Answers = list[bool | None]
+
+_ANALYZER = Analyzer()
+_pieces = re.compile(r'-?"[^"]*"?|\S+').findall
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a text must hold: all words, phrases and beginnings, and nothing excluded."""
+
+    words: frozenset[str]
+    phrases: tuple[tuple[str, ...], ...] = ()
+    beginnings: tuple[str, ...] = ()
+    excluded: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked for."""
+        return not (self.words or self.phrases or self.beginnings or self.excluded)
+
+
+def holds_asked(texts: Texts, queries: Texts) -> Answers:
+    """`@@@`: each text holds everything that its query asks for."""
+    return _answers(texts, queries, _has_asked)
+
+
+def holds_any(texts: Texts, queries: Texts) -> Answers:
+    """`|||`: each text holds at least one word of its query."""
+    return _answers(texts, queries, lambda terms, query: not _words(query).isdisjoint(terms))
+
+
+def holds_all(texts: Texts, queries: Texts) -> Answers:
+    """`&&&`: each text holds every word of its query, in any order."""
+    return _answers(texts, queries, lambda terms, query: _has_all(terms, _words(query)))
+
+
+def holds_term(texts: Texts, terms: Sequence[Sequence[str | None] | None]) -> Answers:
+    """`===`: each text holds one of the finished terms as it is; case and accents matter."""
+    return [
+        None if text is None or wanted is None else not set(wanted).isdisjoint(_terms(text))
+        for text, wanted in zip(texts, terms, strict=True)
+    ]
+
+
+def holds_phrase(texts: Texts, queries: Texts, slops: Sequence[int | None]) -> Answers:
+    """Each text holds the words of its query in order, side by side but for `slop` steps.
+
+    A word in between is one step, two words that changed places are two.
+    """
+    return [
+        None if text is None or query is None else _has_phrase(_terms(text), query, slop or 0)
+        for text, query, slop in zip(texts, queries, slops, strict=True)
+    ]
+
+
+def _answers(texts: Texts, queries: Texts, test: Callable[[list[str], str], bool]) -> Answers:
+    return [
+        None if text is None or query is None else test(_terms(text), query)
+        for text, query in zip(texts, queries, strict=True)
+    ]
+
+
+def _terms(text: str) -> list[str]:
+    return _ANALYZER.terms(text)
+
+
+@lru_cache(maxsize=256)
+def _words(query: str) -> frozenset[str]:
+    return frozenset(_terms(query))
+
+
+def _has_all(terms: Iterable[str], words: frozenset[str]) -> bool:
+    return bool(words) and words.issubset(terms)
+
+
+def _has_asked(terms: list[str], query: str) -> bool:
+    wanted = _wanted(query)
+    return (
+        not wanted.empty
+        and wanted.words.issubset(terms)
+        and all(any(term.startswith(start) for term in terms) for start in wanted.beginnings)
+        and all(_side_by_side(terms, phrase, 0) for phrase in wanted.phrases)
+        and not any(_side_by_side(terms, phrase, 0) for phrase in wanted.excluded)
+    )
+
+
+@lru_cache(maxsize=256)
+def _wanted(query: str) -> Wanted:
+    pieces: list[str] = _pieces(query)
+    open_ended = [piece for piece in pieces if piece[-1] == "*" and piece[0] not in '-"']
+    read = parse(" ".join(p for p in pieces if p not in open_ended), _ANALYZER, prefix=False)
+    return Wanted(
+        words=frozenset(word.term for word in read.words),
+        phrases=tuple(phrase.terms for phrase in read.phrases),
+        beginnings=tuple(filter(None, (fold(piece[:-1]) for piece in open_ended))),
+        excluded=tuple(_excluded(item) for item in read.excluded),
+    )
+
+
+def _excluded(item: Word | Phrase) -> tuple[str, ...]:
+    return item.terms if isinstance(item, Phrase) else (item.term,)
+
+
+@lru_cache(maxsize=256)
+def _sequence(query: str) -> tuple[str, ...]:
+    return tuple(_terms(query))
+
+
+def _has_phrase(terms: list[str], query: str, slop: int) -> bool:
+    sequence = _sequence(query)
+    return bool(sequence) and _side_by_side(terms, sequence, slop)
+
+
+def _side_by_side(terms: list[str], phrase: tuple[str, ...], slop: int) -> bool:
+    """Whether places for all words of the phrase lie at most `slop` steps off their order."""
+    if not set(phrase).issubset(terms):
+        return False
+    return any(last - first <= slop for first, last in _spreads(terms, phrase))
+
+
+def _spreads(terms: list[str], phrase: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """(least, greatest) shift of the closest set of places that ends at each place.
+
+    The shift of a place is how far it lies from where the phrase has its word.
+    """
+    shifts = sorted(
+        (place - number, number)
+        for number, word in enumerate(phrase)
+        for place, term in enumerate(terms)
+        if term == word
+    )
+    latest: dict[int, int] = {}
+    for shift, number in shifts:
+        latest[number] = shift
+        if len(latest) == len(phrase) and _distinct(latest):
+            yield min(latest.values()), shift
+
+
+def _distinct(shifts: dict[int, int]) -> bool:
+    """Whether no place serves two words of the phrase."""
+    places = sorted(shift + number for number, shift in shifts.items())
+    return all(left != right for left, right in pairwise(places))

@@ -1,0 +1,79 @@
+"""From where does a statement take the columns of the rows that were found?
+
+Both answers are the text of a SELECT that sees the hits as `h`, one row for each of them:
+
+- `joined` looks the row up in the table of documents, where the connection sees it;
+- `carried` unfolds the JSON that the index keeps, on any other connection.
+
+They give the same names, types and values. An attribute with the name of one of the columns that
+search() adds is left out.
+"""
+
+from __future__ import annotations
+
+from hybridsearch.columns import Columns, StoredColumn
+from hybridsearch.document_table import shown
+from hybridsearch.jsontext import dumps
+from hybridsearch.store import quoted
+
+__all__ = ["ADDED", "carried", "joined"]
+
+ADDED = (
+    *("_row", "_rank", "_score", "_keyword_rank", "_keyword_score"),
+    *("_semantic_rank", "_semantic_score", "_highlight"),
+)
+
+
+def joined(table: str, columns: Columns, primary_key: str | None) -> str:
+    """A SELECT of the hit's row in the table of documents."""
+    listed = [f"{column.name} AS {quoted(name)}" for name, column in _wanted(columns).items()]
+    listed = listed or [f"id AS {quoted(primary_key or 'id')}"]
+    return f"SELECT {', '.join(listed)} FROM {table} WHERE row = h._row"
+
+
+def carried(body: str, columns: Columns, primary_key: str | None) -> str:
+    """A SELECT of the fields of the JSON text that the expression `body` gives."""
+    wanted = _wanted(columns) or {
+        primary_key or "id": StoredColumn(primary_key or "id", "", "VARCHAR")
+    }
+    whole = {column.attribute: column for name, column in wanted.items() if _own(name, column)}
+    structure = {attribute: _structure(column.type) for attribute, column in whole.items()}
+    listed = [
+        f"{_field(column) if column.attribute in whole else _single(column)} AS {quoted(name)}"
+        for name, column in wanted.items()
+    ]
+    return (
+        f"SELECT {', '.join(listed)} FROM"
+        f" (SELECT body, from_json(body, {_text(structure)}) AS fields"
+        f" FROM (SELECT {body} AS body))"
+    )
+
+
+def _wanted(columns: Columns) -> dict[str, StoredColumn]:
+    return {name: column for name, column in shown(columns).items() if name.lower() not in ADDED}
+
+
+def _own(name: str, column: StoredColumn) -> bool:
+    """Whether a struct can have the field: of names that differ in case it takes the first."""
+    return name == column.attribute
+
+
+def _field(column: StoredColumn) -> str:
+    return f"fields[{_literal(column.attribute)}]"
+
+
+def _single(column: StoredColumn) -> str:
+    pointer = "/" + column.attribute.replace("~", "~0").replace("/", "~1")
+    return f"from_json(json_extract(body, {_literal(pointer)}), {_text(_structure(column.type))})"
+
+
+def _structure(kind: str) -> object:
+    return [kind[:-2]] if kind.endswith("[]") else kind
+
+
+def _text(structure: object) -> str:
+    return _literal(dumps(structure).decode())
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

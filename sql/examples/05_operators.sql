@@ -1,0 +1,9 @@
+-- Operators test any text of any table; here the films themselves.
+SELECT title FROM films WHERE overview @@@ 'space -comedy';
+SELECT title, overview ||| 'house balloons' AS light FROM films ORDER BY id;
+SELECT title FROM films WHERE match_phrase(overview, 'space ship', slop := 1);
+
+-- What the index makes of a text, what it knows, and what there is of what.
+FROM tokens('films', 'The Spaceship''s crew');
+FROM suggest('films', 'sp');
+FROM facets('films', 'space', by := ['genres'], mode := 'keyword');

@@ -1,0 +1,29 @@
+-- The rows that an index finds, best first, with its columns and where they came from.
+-- A filter that is a list holds ids; a filter that is text is the filter language. A list without
+-- items, which list() over no rows makes null, allows nothing; an untyped null allows everything.
+-- index and k decide where columns come from, so they are constants or parameters.
+CREATE OR REPLACE TEMP MACRO search(
+    index, query,
+    k := NULL, mode := NULL, vector := NULL, fields := NULL, match := 'any', weights := NULL,
+    fusion := 'rrf', rrf_k := NULL, candidates := NULL, filter := NULL, min_score := NULL,
+    distinct_by := NULL, exact := false, highlight := false, tie := 1.0
+) AS TABLE
+SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
+FROM (
+    SELECT d.*, h.* EXCLUDE (_row) REPLACE (_highlight::JSON AS _highlight)
+    FROM (
+        SELECT unnest(
+            hybridsearch_search(
+                index, query, k, mode, vector::FLOAT[], fields::VARCHAR[], match,
+                to_json(weights)::VARCHAR, fusion, rrf_k, candidates,
+                CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
+                CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
+                    THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
+                min_score, distinct_by, exact, highlight, tie
+            ),
+            recursive := true
+        )
+    ) h,
+    query(hybridsearch_relation(index, k)) d
+)
+ORDER BY _rank;
