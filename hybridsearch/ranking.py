@@ -65,8 +65,11 @@ def page_places(plan: Plan, ranked: Ranked) -> Places:
     """The rows of the page that the plan asks for."""
     start, stop = plan.request.offset, plan.needed
     rows = ranked.rows[start:stop]
-    arms = (*_in_arm(ranked.keyword, rows), *_in_arm(ranked.semantic, rows))
-    return Places(rows, ranked.scores[start:stop], *arms, mode=plan.mode)
+    words, near = _in_arm(ranked.keyword, rows), _in_arm(ranked.semantic, rows)
+    # Beyond the candidates a rank counts only for what words alone have found.
+    too_far = (words[0] > plan.candidates) & (near[0] > 0)
+    words[0][too_far], words[1][too_far] = 0, np.nan
+    return Places(rows, ranked.scores[start:stop], *words, *near, mode=plan.mode)
 
 
 def _in_arm(arm: tuple[Rows, Scores], rows: Rows) -> tuple[Rows, Scores]:

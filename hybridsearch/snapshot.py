@@ -154,39 +154,23 @@ class Snapshot:
     # The page
 
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
-        start, stop = made.request.offset, made.needed
-        rows, scores = ranked.rows[start:stop], ranked.scores[start:stop]
-        words, near = (_places(arm, rows) for arm in (ranked.keyword, ranked.semantic))
-        # Beyond the candidates a rank counts only for what words alone have found.
-        words = [
-            None if w and n and w[0] > made.candidates else w
-            for w, n in zip(words, near, strict=True)
-        ]
+        places = page_places(made, ranked)
+        documents = self.documents(places.rows)
         return tuple(
-            self._hit(made, int(row), float(score), document, *ranks)
-            for row, score, document, *ranks in zip(
-                rows, scores, self.documents(rows), words, near, strict=True
-            )
+            self._hit(made, places, number, document) for number, document in enumerate(documents)
         )
 
-    def _hit(
-        self,
-        made: Plan,
-        row: int,
-        score: float,
-        document: dict[str, Any],
-        words: tuple[int, float] | None,
-        near: tuple[int, float] | None,
-    ) -> Hit:
+    def _hit(self, made: Plan, places: Places, number: int, document: dict[str, Any]) -> Hit:
+        words, near = int(places.keyword_ranks[number]), int(places.semantic_ranks[number])
         hit = Hit(
             id=document.get(self.state.primary_key or "", ""),
-            score=score,
+            score=float(places.scores[number]),
             document=project(document, self.state.settings.displayed_attributes),
-            keyword_rank=words and words[0],
-            keyword_score=words and words[1],
-            semantic_rank=near and near[0],
-            semantic_score=near and near[1],
-            row=row,
+            keyword_rank=words or None,
+            keyword_score=float(places.keyword_scores[number]) if words else None,
+            semantic_rank=near or None,
+            semantic_score=float(places.semantic_scores[number]) if near else None,
+            row=int(places.rows[number]),
         )
         if made.request.highlight:
             hit = replace(hit, highlights=self._highlights(made, hit.document))
@@ -274,19 +258,6 @@ class Snapshot:
     def _facet_order(self, name: str) -> str:
         orders = self.state.settings.sort_facet_values_by
         return orders.get(name) or orders.get("*", "alpha")
-
-
-def _places(arm: tuple[Rows, Any], rows: Rows) -> list[tuple[int, float] | None]:
-    """(rank from 1, score) of each row in the arm, None where the arm has it not."""
-    if not len(arm[0]):
-        return [None] * len(rows)
-    order = np.argsort(arm[0])
-    found = np.minimum(np.searchsorted(arm[0], rows, sorter=order), len(order) - 1)
-    places = order[found]
-    return [
-        (int(place) + 1, float(arm[1][place])) if arm[0][place] == row else None
-        for place, row in zip(places, rows, strict=True)
-    ]
 
 
 def _fusion(made: Plan, hit: Hit) -> dict[str, Any]:
