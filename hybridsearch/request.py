@@ -52,7 +52,7 @@ class SearchRequest:
     each hit how its score came about.
     """
 
-    query: str | None = None
+    query: str | None = field(default=None, kw_only=False)
     mode: str | None = None
     limit: int = 10
     offset: int = 0
