@@ -168,7 +168,7 @@ class Index:
         return self.snapshot().search(_request(query, options))
 
     def search_many(self, queries: Sequence[str | None], **options: Any) -> list[SearchResult]:
-        """The answer to each query, in order, in one batch: much cheaper than a loop."""
+        """The answer to each query, in order, on one state; the texts are embedded in one call."""
         return self.snapshot().search_many([_request(query, options) for query in queries])
 
     def snapshot(self) -> Snapshot:

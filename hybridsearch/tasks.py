@@ -139,7 +139,7 @@ class Queue:
             self._store.start([task.uid for task in run])
             self._work(run)
         except BaseException as error:  # whoever waits for these tasks gets it
-            errors = dict.fromkeys([task.uid for task in run], error)
+            errors = self._blamed(run, error)
             self._refused.update(errors)
             with suppress(StorageError):
                 self._settle()
@@ -149,6 +149,21 @@ class Queue:
                 del self._errors[next(iter(self._errors))]
             self._unfinished.difference_update(task.uid for task in run)
             self._changed.notify_all()
+
+    def _blamed(self, run: Sequence[Task], error: BaseException) -> dict[int, BaseException]:
+        """task -> the error that whoever waits for it gets; tasks of the run that ended have none.
+
+        IndexBehind is for the tasks that it names: what came after them was not begun.
+        """
+        if not isinstance(error, IndexBehind):
+            return dict.fromkeys([task.uid for task in run], error)
+        stored = {task.uid for task in error.fields.get("tasks", ())}
+        undone = StorageError(f"not done, for the write before it could not be finished: {error}")
+        with suppress(StorageError):
+            found = self._store.tasks(uids=[task.uid for task in run])
+            waiting = {task.uid for task in found if task.status in WAITING}
+            return dict.fromkeys(stored, error) | dict.fromkeys(waiting, undone)
+        return dict.fromkeys([task.uid for task in run], error)
 
     def _settle(self) -> None:
         """Write down which tasks were refused, before any later one is done: else they would be
@@ -163,8 +178,6 @@ class Queue:
 
 
 def _refused(task: Task, error: BaseException) -> Task:
-    if isinstance(error, IndexBehind):  # that of a write before it, which is done
-        error = StorageError(f"not done, for the write before it could not be finished: {error}")
     if isinstance(error, HybridSearchError):
         return failed(task, error)
     return failed(task, HybridSearchError(f"{type(error).__name__}: {error}"))

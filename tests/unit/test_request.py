@@ -107,3 +107,7 @@ def test_a_number_too_large_for_a_column_comes_as_json(number: int) -> None:
         hits=(Hit("a", 1.0, {"n": number}), Hit("b", 1.0, {"n": -1})), count=lambda: 2
     )
     assert result.to_arrow()["n"].to_pylist() == [str(number), "-1"]
+
+
+def test_the_query_may_stand_without_its_name() -> None:
+    assert SearchRequest("red", limit=3) == SearchRequest(query="red", limit=3)

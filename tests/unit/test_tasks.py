@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hybridsearch.errors import DatabaseClosed, DocumentError, NotFound
+from hybridsearch.errors import DatabaseClosed, DocumentError, IndexBehind, NotFound, StorageError
 from hybridsearch.store import Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import ADDITION, DELETION, fail
@@ -20,7 +20,8 @@ from hybridsearch.writes import ADDITION, DELETION, fail
 class Worker:
     """Ends every task as succeeded, and remembers which it was given together.
 
-    A task of the index "bad" is refused, one of the index "odd" meets a mistake of ours.
+    A task of the index "bad" is refused, one of the index "odd" meets a mistake of ours, and in
+    the index "full" the disk is full after the first task of a run.
     """
 
     def __init__(self, store: Store) -> None:
@@ -36,8 +37,13 @@ class Worker:
             return fail(self._store, run[0], DocumentError("unfit", position=3))
         if run[0].index_uid == "odd":
             raise ZeroDivisionError("a mistake")
+        behind = run[0].index_uid == "full"
+        done = run[:1] if behind else run
         with self._store.transaction() as cursor:
-            return self._store.finish(cursor, [replace(task, status="succeeded") for task in run])
+            ended = self._store.finish(cursor, [replace(t, status="succeeded") for t in done])
+        if behind:
+            raise IndexBehind("the documents are stored", tasks=ended)
+        return ended
 
 
 @pytest.fixture
@@ -100,6 +106,23 @@ def test_whoever_waits_for_a_task_that_failed_gets_its_error_every_time(queue: Q
         with pytest.raises(DocumentError, match="unfit") as caught:
             queue.wait(task.uid, timeout=9)
         assert caught.value.fields == {"position": 3}
+
+
+def test_a_task_behind_one_that_could_not_be_finished_is_not_called_stored(
+    queue: Queue, worker: Worker, store: Store
+) -> None:
+    worker.gate.clear()
+    first = queue.submit("other", ADDITION, arguments={})  # holds the worker until both are there
+    tasks = [queue.submit("full", ADDITION, arguments={}) for _ in range(2)]
+    worker.gate.set()
+    queue.wait(first.uid)
+    with pytest.raises(IndexBehind):
+        queue.wait(tasks[0].uid)
+    with pytest.raises(StorageError, match="not done"):
+        queue.wait(tasks[1].uid)
+    ended = store.tasks(uids=[task.uid for task in tasks])
+    assert [task.status for task in ended] == ["succeeded", "failed"]
+    assert str((ended[1].error or {})["message"]).startswith("not done")
 
 
 def test_after_a_mistake_of_ours_the_queue_goes_on_and_the_task_has_failed(
