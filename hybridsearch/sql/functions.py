@@ -116,7 +116,7 @@ to keep it alive."""
 
 
 class Searchable(Protocol):
-    """What has to be known of an index; `index.Engine` is one."""
+    """What has to be known of an index; `engine.Engine` is one."""
 
     snapshot: Snapshot
     documents: DocumentTable
