@@ -127,11 +127,13 @@ class Database:
         *,
         primary_key: str | None = None,
         settings: Mapping[str, Any] | None = None,
+        exist_ok: bool = False,
     ) -> Index:
         """Make an index; its name is letters, digits, _ and -, 400 at most.
 
         primary_key: the attribute that identifies a document; found in the first one when not
-        given. Raises NameRefused, SettingsError, or Conflict when the name is taken.
+        given. exist_ok: an index of that name is given back as it is. Raises NameRefused,
+        SettingsError, or Conflict when the name is taken.
         """
         if not isinstance(uid, str) or not NAMES.fullmatch(uid):
             raise NameRefused(
@@ -142,6 +144,8 @@ class Database:
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         self._embedders(checked)
+        if exist_ok and any(record.uid == uid for record in self._store.indexes()):
+            return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_json()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
         return self.index(uid)

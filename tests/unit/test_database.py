@@ -350,3 +350,9 @@ def test_vectors_that_came_with_documents_survive_a_rebuild_and_another_opening(
     with opened(path) as db:
         found = db.index("things").search("", vector=[1, 0])
         assert [(hit.id, hit.document.get("t")) for hit in found] == [(1, "merged"), (2, None)]
+
+
+def test_an_index_that_is_there_is_given_back_as_it_is(db: hybridsearch.Database) -> None:
+    db.create_index("a", primary_key="key").add([{"key": 1}])
+    again = db.create_index("a", primary_key="other", exist_ok=True)
+    assert (again.primary_key, again.count()) == ("key", 1)
