@@ -15,6 +15,7 @@ called says more about it than a sentence in which the word occurs.
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -95,8 +96,8 @@ class Demonstration:
         """Command lines to try on the database."""
         where = f"{shlex.quote(str(self.path))} {INDEX}"
         return [
-            f'hybridsearch search {where} "parse command line options" --explain --limit 3',
-            f'hybridsearch search {where} "wait" --filter "kind = class" --facets module',
+            f'{_program()} search {where} "parse command line options" --explain --limit 3',
+            f'{_program()} search {where} "wait" --filter "kind = class" --facets module',
         ]
 
     @property
@@ -235,6 +236,14 @@ def show(out: PlainConsole, found: Demonstration) -> None:
     out.print("Try next:")
     for line in found.next:
         out.print(f"  {line}", soft_wrap=True)
+
+
+def _program() -> str:
+    """What to type for our program: its name, or its path where the shell would not find it."""
+    here = Path(sys.argv[0])
+    if here.name != "hybridsearch" or shutil.which(here.name) is not None:
+        return "hybridsearch"
+    return shlex.quote(str(here))
 
 
 def _loading(found: Demonstration) -> str:
