@@ -20,9 +20,3 @@ Mask: TypeAlias = NDArray[np.bool_]
 def no_rows() -> tuple[Rows, Scores]:
     """An empty ranking: rows int64 [0] and scores float32 [0]."""
     return np.empty(0, np.int64), np.empty(0, np.float32)
-
-
-def in_mask(rows: Rows, mask: Mask) -> Mask:
-    """Which of the rows the mask keeps, bool [n]; rows past its end are not kept."""
-    inside = rows < len(mask)
-    return inside & mask[np.where(inside, rows, 0)] if len(mask) else np.zeros(len(rows), bool)

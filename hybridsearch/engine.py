@@ -45,7 +45,7 @@ from hybridsearch.preparation import (
 )
 from hybridsearch.request import Filter
 from hybridsearch.selection import Selection, filter_columns
-from hybridsearch.settings import EmbedderSettings, Settings
+from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.state import Arm, State
 from hybridsearch.store import Connection, IndexRecord, Store
@@ -60,8 +60,6 @@ PURGE_AFTER = 10_000
 NOTHING_YET = -1
 
 Finish = Callable[[Connection], None]
-Progress = Callable[[int], None]
-MakeEmbedder = Callable[[str, EmbedderSettings | None], Embedder]
 
 
 @dataclass(frozen=True)
@@ -154,12 +152,14 @@ class Engine:
         is written; StorageError when the disk refuses and nothing was written; IndexBehind when
         the documents are in, but not searchable before the next `apply` or `catch_up`.
         """
-        self.catch_up()
+        if self._behind:
+            self.catch_up()
+            self.snapshot = self._publish()
         documents = self._numbered(change)
         found = self.documents.find([*change.puts, *change.gone])
         dead = np.union1d(np.fromiter(found.values(), np.int64, len(found)), change.gone_rows)
         if not len(self._living):
-            self._generation.manifest = self._spoken(documents)
+            self._speak([document.fields for document in documents[:SAMPLE]])
         batch = self._prepared(documents, primary_key=change.primary_key)
         self._commit(change, documents, dead, stamp, finish)
         self._behind = True
@@ -246,6 +246,8 @@ class Engine:
             return
         since, last = self.task, self.documents.last_stamp()
         if last > since:
+            if since == NOTHING_YET:  # or what the crash left would keep the language of nothing
+                self._speak(self._sample())
             try:
                 self._replay(self._generation, since=since)
                 self._generation.seal(task=last)
@@ -260,7 +262,6 @@ class Engine:
         since: int,
         embedders: Mapping[str, Embedder] | None = None,
         known: Known | None = None,
-        progress: Progress | None = None,
     ) -> None:
         embedders = self.embedders if embedders is None else embedders
         key = self.record.primary_key
@@ -270,19 +271,17 @@ class Engine:
             batch = prepare(documents, generation.manifest, embedders, primary_key=key, known=known)
             generation.write(deletes=dead, batch=batch)
             dead = dead[:0]
-            if progress:
-                progress(len(chunk))
         if len(dead):
             nothing = prepare([], generation.manifest, embedders, primary_key=key)
             generation.write(deletes=dead, batch=nothing)
 
-    def rebuild(self, *, reuse: bool = True, progress: Progress | None = None) -> None:
+    def rebuild(self, *, reuse: bool = True) -> None:
         """Write every file anew from the documents, and search them.
 
         reuse: keep the vectors that the present embedders made, which is exact and saves the
         embedding. Raises StorageError or EmbedderError; the files before stay in use then.
         """
-        self._replace(self.record.settings, self.embedders, reuse=reuse, progress=progress)
+        self._replace(self.record.settings, self.embedders, reuse=reuse)
         self._behind = False
         self.snapshot = self._publish()
 
@@ -292,10 +291,9 @@ class Engine:
         embedders: Mapping[str, Embedder],
         *,
         reuse: bool = True,
-        progress: Progress | None = None,
     ) -> None:
         old = self._generation
-        self._generation = self._built(settings, embedders, old if reuse else None, progress)
+        self._generation = self._built(settings, embedders, old if reuse else None)
         self._retire(old)
 
     def _retire(self, old: Generation) -> None:
@@ -308,12 +306,11 @@ class Engine:
         settings: Settings,
         embedders: Mapping[str, Embedder],
         old: Generation | None = None,
-        progress: Progress | None = None,
     ) -> Generation:
         slots = SLOTS
         while True:
             try:
-                return self._build(settings, embedders, old, progress, slots)
+                return self._build(settings, embedders, old, slots)
             except SlotsFull as error:
                 slots = max(2 * slots, int(error.fields.get("needed", 0)))
 
@@ -322,7 +319,6 @@ class Engine:
         settings: Settings,
         embedders: Mapping[str, Embedder],
         old: Generation | None,
-        progress: Progress | None,
         slots: int,
     ) -> Generation:
         numbers = [0] if self._folder is None else [0, *generations(self._folder)]
@@ -344,7 +340,6 @@ class Engine:
                 since=NOTHING_YET,
                 embedders=embedders,
                 known=reusable(old, fresh),
-                progress=progress,
             )
             fresh.seal(task=self.documents.last_stamp())
         except BaseException:
@@ -358,12 +353,11 @@ class Engine:
         key = self.record.primary_key or primary_key
         return prepare(documents, self._generation.manifest, self.embedders, primary_key=key)
 
-    def _spoken(self, documents: Sequence[Document]) -> Manifest:
-        """The manifest of the empty generation, for the language of its first documents."""
+    def _speak(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Let the generation, which is empty, have the language of its first documents."""
         manifest = self._generation.manifest
-        fields = [document.fields for document in documents[:SAMPLE]]
-        found = language_of(self.record.settings, fields)
-        return replace(manifest, text={**manifest.text, "found": found})
+        found = language_of(self.record.settings, documents)
+        self._generation.manifest = replace(manifest, text={**manifest.text, "found": found})
 
     def _sample(self) -> list[Any]:
         """Some of the documents, to tell their language."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -104,9 +103,9 @@ class Generation:
             index.apply(deletes=gone, rows=rows, vectors=vectors)
         self.text.apply(deletes=deletes, rows=batch.rows, texts=batch.texts, bodies=batch.bodies)
 
-    def seal(self, *, task: int, text: Mapping[str, Any] | None = None) -> None:
+    def seal(self, *, task: int) -> None:
         """Name the present files as the state after the task. Raises StorageError."""
-        manifest = replace(self.manifest, task=task, text=text or self.manifest.text)
+        manifest = replace(self.manifest, task=task)
         if self.folder is not None:
             try:
                 files = marks(self.folder, self._files(), self.manifest.files)
@@ -132,12 +131,6 @@ class Generation:
 def _require(folder: Path, wrong: Sequence[str]) -> None:
     if wrong:
         raise IndexDamaged(f"{folder}: {wrong[0]}", problems=list(wrong))
-
-
-def newest(folder: Path) -> Path | None:
-    """The folder of the newest generation, or None."""
-    numbers = generations(folder)
-    return folder / str(numbers[-1]) if numbers else None
 
 
 def generations(folder: Path) -> list[int]:

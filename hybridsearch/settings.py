@@ -98,11 +98,6 @@ class Settings:
         """Every setting in its JSON form, under its name in the API."""
         return {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}
 
-    def indexes_like(self, other: Settings) -> bool:
-        """Whether documents indexed under the other settings need no new text index."""
-        names = ("searchable_attributes", "stop_words", "language")
-        return all(getattr(self, name) == getattr(other, name) for name in names)
-
 
 @dataclass(frozen=True)
 class _Entry:

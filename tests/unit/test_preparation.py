@@ -85,3 +85,18 @@ def test_vectors_that_came_along_survive_other_settings(tmp_path: Path) -> None:
         index.add([{"id": 1, "title": "Up", "_vectors": {"own": [0.6, 0.8]}}])
         index.update_settings({"searchable_attributes": ["title"]})
         assert vector_of(index) == pytest.approx([0.6, 0.8], abs=1e-3)
+
+
+def test_a_crash_before_the_first_manifest_does_not_lose_the_language(tmp_path: Path) -> None:
+    documents = [{"id": n, **ENGLISH[0]} for n in range(1200)]
+    path = tmp_path / "a.duckdb"
+    with hybridsearch.open(path, default_embedder=None) as db:
+        db.create_index("a")
+        db.index("a").count()  # writes the first, empty generation
+    empty = (tmp_path / "a.duckdb.search/1/1/MANIFEST.json").read_bytes()
+    with hybridsearch.open(path, default_embedder=None) as db:
+        db.index("a").add(documents)
+    (tmp_path / "a.duckdb.search/1/1/MANIFEST.json").write_bytes(empty)
+    with hybridsearch.open(path, default_embedder=None) as db:
+        assert db.index("a").stats()["language"] == "en"
+        assert db.index("a").search("time").total == 1200
