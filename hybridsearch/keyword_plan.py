@@ -29,10 +29,10 @@ from typing import NamedTuple, TypeAlias
 
 from hybridsearch.errors import QueryError, near
 from hybridsearch.query import Phrase, Query, Word
+from hybridsearch.request import MATCHES
 
-__all__ = ["MATCHES", "SLOP", "Clause", "Plan", "Unit", "plan"]
+__all__ = ["SLOP", "Clause", "Plan", "Unit", "plan"]
 
-MATCHES = ("all", "any", "phrase")
 SLOP = 1
 
 Alternatives: TypeAlias = tuple[tuple[tuple[str, ...], float], ...]

@@ -41,6 +41,13 @@ def letters(texts: Sequence[str]) -> Vectors:
     return found
 
 
+def moody(texts: Sequence[str]) -> Vectors:
+    """The same, but it fails whenever one of the texts is "bad"."""
+    if "bad" in texts:
+        raise RuntimeError("out of cheese")
+    return letters(texts)
+
+
 def refused(act: Callable[[], object], kind: Kind, code: str, message: str, **fields: Any) -> None:
     """The act raises exactly this: class, code, the fields named, and a message with the text."""
     with pytest.raises(HybridSearchError) as caught:

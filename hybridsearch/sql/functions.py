@@ -40,8 +40,8 @@ from hybridsearch.request import SearchRequest
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
 from hybridsearch.sql.calls import ARGUMENTS, Call, kept, request, scores
-from hybridsearch.sql.relation import carried, joined
-from hybridsearch.store import Connection
+from hybridsearch.sql.relation import carried, joined, literal
+from hybridsearch.store import Connection, quoted
 
 __all__ = ["Functions", "Searchable"]
 
@@ -198,7 +198,7 @@ class Functions:
             " WHERE schema_name = 'hybridsearch' AND table_name = 'meta'"
         ).fetchall()
         for (name,) in names:
-            catalog: str = '"' + name.replace('"', '""') + '"'
+            catalog = quoted(name)
             found = connection.execute(
                 f"SELECT value FROM {catalog}.hybridsearch.meta WHERE name = 'identity'"
             ).fetchall()
@@ -210,7 +210,7 @@ class Functions:
         engine = self._engine(uid)
         state = engine.snapshot.state
         if catalog is None or (k is not None and k <= FEW):
-            call = f"{self._prefix}body('{_escaped(uid or '')}', h._row)"
+            call = f"{self._prefix}body({literal(uid or '')}, h._row)"
             return carried(call, state.columns, state.primary_key)
         return joined(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
 
@@ -369,7 +369,3 @@ def _read(engine: Searchable, rows: Rows) -> pa.Array:
         return pa.array(engine.snapshot.bodies(rows), pa.binary()).cast(pa.string())
     except NotFound:
         return engine.documents.bodies(rows)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("'", "''")

@@ -16,7 +16,7 @@ from hybridsearch.document_table import shown
 from hybridsearch.jsontext import dumps
 from hybridsearch.store import quoted
 
-__all__ = ["ADDED", "carried", "joined"]
+__all__ = ["ADDED", "carried", "joined", "literal"]
 
 ADDED = (
     *("_row", "_rank", "_score", "_keyword_rank", "_keyword_score"),
@@ -59,12 +59,12 @@ def _own(name: str, column: StoredColumn) -> bool:
 
 
 def _field(column: StoredColumn) -> str:
-    return f"fields[{_literal(column.attribute)}]"
+    return f"fields[{literal(column.attribute)}]"
 
 
 def _single(column: StoredColumn) -> str:
     pointer = "/" + column.attribute.replace("~", "~0").replace("/", "~1")
-    return f"from_json(json_extract(body, {_literal(pointer)}), {_text(_structure(column.type))})"
+    return f"from_json(json_extract(body, {literal(pointer)}), {_text(_structure(column.type))})"
 
 
 def _structure(kind: str) -> object:
@@ -72,8 +72,9 @@ def _structure(kind: str) -> object:
 
 
 def _text(structure: object) -> str:
-    return _literal(dumps(structure).decode())
+    return literal(dumps(structure).decode())
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """The text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"

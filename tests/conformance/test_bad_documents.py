@@ -18,7 +18,7 @@ from hybridsearch.errors import (
     InputError,
     NotFound,
 )
-from tests.conftest import BY_MEANING, LETTERS, MOVIES, Document, letters, refused
+from tests.conftest import BY_MEANING, LETTERS, MOVIES, Document, letters, moody, refused
 
 GIVEN = {"embedders": {"mine": {"source": "userProvided", "dimensions": 2}}}
 
@@ -201,11 +201,6 @@ def test_when_a_function_fails_nothing_is_applied_and_the_task_has_failed() -> N
 
 
 def test_when_a_function_fails_at_a_query_the_index_goes_on() -> None:
-    def moody(texts: Sequence[str]) -> Any:
-        if "bad" in texts:
-            raise RuntimeError("out of cheese")
-        return letters(texts)
-
     with hybridsearch.open(default_embedder=None, functions={"letters": moody}) as db:
         index = db.create_index("things", primary_key="id", settings=BY_MEANING)
         index.add([{"id": 1, "text": "good"}])

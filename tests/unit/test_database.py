@@ -22,7 +22,7 @@ from hybridsearch.errors import (
     NotFound,
     SettingsError,
 )
-from tests.conftest import BY_MEANING, LETTERS, MOVIES, letters
+from tests.conftest import BY_MEANING, LETTERS, MOVIES, letters, moody
 
 
 def opened(path: Path, **options: Any) -> Database:
@@ -229,11 +229,6 @@ def test_of_writes_that_share_a_batch_an_unfit_one_fails_alone(memory: Database)
 
 
 def test_when_the_embedder_refuses_one_of_several_writes_the_others_are_done() -> None:
-    def moody(texts: Sequence[str]) -> Any:
-        if "bad" in texts:
-            raise RuntimeError("out of cheese")
-        return letters(texts)
-
     with hybridsearch.open(default_embedder=None, functions={"letters": moody}) as db:
         index = db.create_index("things", primary_key="id", settings=BY_MEANING)
         tasks = [index.add([{"id": t, "t": t}], wait=False) for t in ("a", "bad", "b")]

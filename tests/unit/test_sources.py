@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hybridsearch.errors import DocumentError, InputError
+from hybridsearch.errors import InputError
 from hybridsearch.sources import Batch, batches, count
+from tests.unit.reading import bodies, documents, refused, written
 
 NESTED: list[dict[str, Any]] = [
     {"id": 1, "title": "Naïve 猫", "price": 1.5, "ok": True, "tags": ["a", "b"], "v": [0.5, 1.0]},
@@ -27,26 +28,6 @@ NESTED: list[dict[str, Any]] = [
     {"id": 3, "title": 'two\nlines, "q"', "price": -2e-7, "ok": None, "tags": None, "v": None},
 ]
 FLAT = [{key: row[key] for key in ("id", "title", "price", "ok")} for row in NESTED]
-
-
-def bodies(source: object, **limits: int) -> list[bytes]:
-    return [body for batch in batches(source, **limits) for body in batch.bodies]
-
-
-def documents(source: object) -> list[Any]:
-    return [json.loads(body) for body in bodies(source)]
-
-
-def refused(source: object) -> DocumentError:
-    with pytest.raises(DocumentError) as caught:
-        list(batches(source))
-    return caught.value
-
-
-def written(path: Path, data: bytes | str) -> Path:
-    raw = data.encode() if isinstance(data, str) else data
-    path.write_bytes(gzip.compress(raw) if path.suffix.lower() == ".gz" else raw)
-    return path
 
 
 def ndjson(rows: list[dict[str, Any]]) -> bytes:
@@ -222,6 +203,16 @@ def test_an_empty_array_has_no_documents(text: str, tmp_path: Path) -> None:
     assert bodies(written(tmp_path / "a.json", text)) == []
 
 
+def check_place(path: Path, position: int, line: int | None, column: int | None, said: str) -> None:
+    """The file is refused, and the error says why and where; None for what need not be told."""
+    error = refused(path)
+    found = error.fields
+    assert said in str(error)
+    assert (found["position"], found["file"]) == (position, str(path))
+    assert line in (None, found.get("line"))
+    assert column in (None, found.get("column"))
+
+
 @pytest.mark.parametrize(
     ("text", "position", "line", "column", "said"),
     [
@@ -238,13 +229,7 @@ def test_an_empty_array_has_no_documents(text: str, tmp_path: Path) -> None:
 def test_a_malformed_line_is_named(
     text: str, position: int, line: int | None, column: int | None, said: str, tmp_path: Path
 ) -> None:
-    path = written(tmp_path / "a.ndjson", text)
-    error = refused(path)
-    found = error.fields
-    assert said in str(error)
-    assert (found["position"], found["file"]) == (position, str(path))
-    assert line in (None, found.get("line"))
-    assert column in (None, found.get("column"))
+    check_place(written(tmp_path / "a.ndjson", text), position, line, column, said)
 
 
 @pytest.mark.parametrize(
@@ -270,13 +255,7 @@ def test_a_malformed_line_is_named(
 def test_a_malformed_array_is_named(
     text: str, position: int, line: int | None, column: int | None, said: str, tmp_path: Path
 ) -> None:
-    path = written(tmp_path / "a.json", text)
-    error = refused(path)
-    found = error.fields
-    assert said in str(error)
-    assert (found["position"], found["file"]) == (position, str(path))
-    assert line in (None, found.get("line"))
-    assert column in (None, found.get("column"))
+    check_place(written(tmp_path / "a.json", text), position, line, column, said)
 
 
 def test_a_fault_early_in_a_long_file_is_found_early(tmp_path: Path) -> None:

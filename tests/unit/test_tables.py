@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -14,24 +13,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from hybridsearch.errors import DocumentError, InputError
+from hybridsearch.errors import InputError
 from hybridsearch.sources import batches
+from tests.unit.reading import bodies, documents, refused
 
 NAN = float("nan")
-
-
-def bodies(source: object, **limits: int) -> list[bytes]:
-    return [body for batch in batches(source, **limits) for body in batch.bodies]
-
-
-def documents(source: object) -> list[Any]:
-    return [json.loads(body) for body in bodies(source)]
-
-
-def refused(source: object) -> DocumentError:
-    with pytest.raises(DocumentError) as caught:
-        list(batches(source))
-    return caught.value
 
 
 ARROW: list[tuple[Any, bytes]] = [
