@@ -49,7 +49,8 @@ class SearchRequest:
     only documents with one of these ids; an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
     a word counts in all but its best attribute, 0..1; None takes the engine's. explain: say of
-    each hit how its score came about.
+    each hit how its score came about. passage: give with each hit the piece of its text that is
+    nearest to the query by meaning.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -75,6 +76,7 @@ class SearchRequest:
     prefix: bool = True
     tie: float | None = None
     explain: bool = False
+    passage: bool = False
 
     def __post_init__(self) -> None:
         _check_query(self.query)
@@ -110,6 +112,7 @@ class Hit:
     semantic mode, 0.0 where nothing ranks. keyword_rank, semantic_rank: its place in each arm
     from 1, None where that arm did not find it. keyword_score, semantic_score: BM25 and cosine.
     highlights: attribute -> marked text. explanation: the parts of the score, when asked for.
+    passage: the piece of its text nearest to the query, when asked for and embedded from the text.
     """
 
     id: str | int
@@ -122,6 +125,7 @@ class Hit:
     row: int = -1
     highlights: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] | None = None
+    passage: str | None = None
 
 
 @dataclass(frozen=True)
