@@ -16,18 +16,18 @@ keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot engine
-sql.matching sql.calls sql.relation sql.functions sql
+sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 writes tasks index inspection database
 evaluate stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions"},
+    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.sealed"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions"),
+        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
