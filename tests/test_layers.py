@@ -20,7 +20,7 @@ sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 writes tasks index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.routes server.app server.serving server
+server.health server.sql server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
@@ -30,7 +30,8 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions", "sql.sealed", "server.bodies"),
+        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("server.bodies", "server.sql"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
@@ -42,7 +43,7 @@ OWNERS = {
     "rich": {"terminal", "cli"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
-        *("store", "manifest"),
+        *("store", "manifest", "server.sql"),
     },
 }
 

@@ -67,10 +67,11 @@ class Limits:
 class Answer:
     """What a statement gave: at most as many rows as were allowed.
 
-    complete: whether there were no more.
+    types: of the columns, as DuckDB calls them. complete: whether there were no more rows.
     """
 
     schema: pa.Schema
+    types: Sequence[str]
     batches: Sequence[pa.RecordBatch]
     complete: bool
 
@@ -208,10 +209,12 @@ def _answer(
     with _stopped_after(cursor, limits.seconds), _our_errors():
         relation = cursor.sql(statement, params=values or None)
         with closing(relation.to_arrow_reader(BATCH)) as reader:
-            return _collected(reader, limits)
+            batches, complete = _collected(reader, limits)
+            return Answer(reader.schema, [str(kind) for kind in relation.types], batches, complete)
 
 
-def _collected(reader: pa.RecordBatchReader, limits: Limits) -> Answer:
+def _collected(reader: pa.RecordBatchReader, limits: Limits) -> tuple[list[pa.RecordBatch], bool]:
+    """(batches of at most as many rows as are allowed, whether there are no more)."""
     batches: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in reader:
@@ -225,8 +228,8 @@ def _collected(reader: pa.RecordBatchReader, limits: Limits) -> Answer:
         batches.append(batch.slice(0, limits.rows - rows))
         rows += batch.num_rows
         if rows > limits.rows:
-            return Answer(reader.schema, batches, complete=False)
-    return Answer(reader.schema, batches, complete=True)
+            return batches, False
+    return batches, True
 
 
 @contextmanager
