@@ -17,18 +17,22 @@ vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 embedders.onnx embedders.making
 generation preparation selection state planning ranking snapshot engine
-sql.matching sql.calls sql.relation sql.functions sql
+sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 writes tasks index inspection database
-evaluate stdlib_docs terminal exits arms demo cli
+evaluate
+server.wire server.fields server.access server.bodies server.threads server.call
+server.health server.sql server.routes server.app server.serving server
+stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions"},
+    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.sealed"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions"),
+        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("server.bodies", "server.sql"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
@@ -36,11 +40,14 @@ OWNERS = {
     "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
+    "starlette": {"server.app", "server.serving"},
+    "uvicorn": {"server.serving"},
+    "h11": {"server.serving"},
     "click": {"cli", "exits"},
     "rich": {"terminal", "cli"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
-        *("store", "manifest"),
+        *("store", "manifest", "server.sql"),
     },
 }
 
