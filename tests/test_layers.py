@@ -18,22 +18,26 @@ embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql
 writes tasks index inspection database
-evaluate stdlib_docs terminal exits arms demo cli
+evaluate stdlib_docs terminal exits arms demo
+shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
+shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions"},
+    "duckdb": {"store", "sources", "tables", "sql.functions", "shell.answers"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "store", "document_table", "sql.functions"),
+        "shell.answers",
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
-    "click": {"cli", "exits"},
-    "rich": {"terminal", "cli"},
+    "click": {"cli", "exits", "shell.command"},
+    "rich": {"terminal", "cli", "shell.layout", "shell.session"},
+    "prompt_toolkit": {"shell.prompt"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
         *("store", "manifest"),
