@@ -7,15 +7,15 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets settings request
+errors arrays jsontext assets filterable settings request
 documents tables delimited sources
-filters.tree filters.tokens filters.grammar filters.lowering filters
+geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction facets
 files columns store document_table manifest intake
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-generation preparation selection state planning ranking snapshot engine
+generation preparation selection state planning relevance ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql
 writes tasks index inspection database
 evaluate stdlib_docs terminal exits arms demo cli
