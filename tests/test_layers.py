@@ -18,7 +18,10 @@ embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning relevance ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql
 writes tasks index inspection database
-evaluate stdlib_docs terminal exits arms demo cli
+evaluate
+server.wire server.fields server.access server.bodies server.threads server.call
+server.health server.routes server.app server.serving server
+stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
@@ -27,11 +30,14 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions"),
+        *("columns", "store", "document_table", "sql.functions", "server.bodies"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
+    "starlette": {"server.app", "server.serving"},
+    "uvicorn": {"server.serving"},
+    "h11": {"server.serving"},
     "click": {"cli", "exits"},
     "rich": {"terminal", "cli"},
     "orjson": {
