@@ -25,6 +25,8 @@ from hybridsearch.geo import GEO, GEOJSON, Point, location, metres_sql
 from hybridsearch.jsontext import loads
 from hybridsearch.store import Connection, Store, quoted, registered
 
+BATCH = 10_000
+
 
 @dataclass(frozen=True)
 class Document:
@@ -209,6 +211,20 @@ class DocumentTable:
         order = np.argsort(known)
         places = order[np.minimum(np.searchsorted(known, rows, sorter=order), len(known) - 1)]
         return found["body"].take(pa.array(places, mask=known[places] != rows)).combine_chunks()
+
+    def living_columns(self, columns: Mapping[str, StoredColumn]) -> Iterator[pa.RecordBatch]:
+        """Batches of the living documents, in no order: the columns by the names given, in order.
+
+        A value that its column's type no longer holds, since it widened, is null.
+        """
+        listed = ", ".join(
+            f"TRY_CAST({column.name} AS {column.type}) AS c{place}"
+            for place, column in enumerate(columns.values())
+        )
+        with self._store.new_cursor() as cursor:
+            relation = cursor.sql(f"SELECT {listed} FROM {self._table} WHERE died IS NULL")
+            for batch in relation.to_arrow_reader(BATCH):
+                yield batch.rename_columns(list(columns))
 
     def born_since(self, stamp: int, *, size: int) -> Iterator[list[Document]]:
         """Living documents born after the stamp, in order of row, in lists of `size` at most."""

@@ -16,21 +16,22 @@ keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning relevance ranking snapshot engine
-sql.matching sql.calls sql.relation sql.functions sql
+sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 writes tasks index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.routes server.app server.serving server
+server.health server.sql server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions"},
+    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.sealed"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions", "server.bodies"),
+        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("server.bodies", "server.sql"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
@@ -42,7 +43,7 @@ OWNERS = {
     "rich": {"terminal", "cli"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
-        *("store", "manifest"),
+        *("store", "manifest", "server.sql"),
     },
 }
 
