@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
-from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction
-from hybridsearch.embedders.making import STATIC, embedders_of
+from hybridsearch.embedders.making import STATIC, EmbedderMaker, Supplies, settled
 from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
@@ -62,18 +61,24 @@ def open(
     *,
     default_embedder: str | None = STATIC,
     functions: Mapping[str, EmbedFunction] | None = None,
+    allowed_networks: Sequence[str] = (),
 ) -> Database:
     """Open the database in a DuckDB file, made when absent; without a path, in memory.
 
     default_embedder: "static" gives every index without embedders of its own the bundled one,
     named "default"; None gives it none. functions: embedder's name -> callable, for embedders of
-    the source "function". Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
+    the source "function". allowed_networks: where embedding services may be beside the public
+    internet: "loopback" (this machine), "private", or networks such as "10.1.0.0/16".
+    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
     later version wrote it, StorageError when it cannot be opened.
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
     where = None if path is None or str(path) == ":memory:" else Path(path).absolute()
-    return Database(_claimed(where), default_embedder, functions or {})
+    folder = where and where.with_name(where.name + ".search") / "embedded"
+    supplies = Supplies(default_embedder, functions or {}, allowed_networks)
+    embedders = EmbedderMaker(supplies, folder)
+    return Database(_claimed(where), embedders)
 
 
 def attach(connection: Connection, db: Database) -> None:
@@ -90,15 +95,9 @@ def attach(connection: Connection, db: Database) -> None:
 class Database:
     """One DuckDB file with its indexes, open; a context manager that closes it."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        default_embedder: str | None,
-        functions: Mapping[str, EmbedFunction],
-    ) -> None:
+    def __init__(self, path: Path | None, embedders: EmbedderMaker) -> None:
         self._path = path
-        self._default = default_embedder
-        self._functions = functions
+        self._embedders = embedders.of
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
         self._closed = False
@@ -144,7 +143,7 @@ class Database:
             )
         check_key(primary_key)
         checked = Settings().updated(settings or {})
-        self._embedders(checked)
+        checked = settled(checked, self._embedders(checked))
         if exist_ok and any(record.uid == uid for record in self._store.indexes()):
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
@@ -270,9 +269,6 @@ class Database:
             embedders=self._embedders(record.settings),
         )
 
-    def _embedders(self, settings: Settings) -> dict[str, Embedder]:
-        return embedders_of(settings, default=self._default, functions=self._functions)
-
     # The worker
 
     def _work(self, run: Sequence[Task]) -> Sequence[Task]:
@@ -326,6 +322,7 @@ class Database:
         settings = engine.record.settings.updated(task.arguments["settings"])
         done: list[Task] = []
         try:
+            settings = settled(settings, self._embedders(settings))
             engine.change_settings(
                 settings,
                 self._embedders(settings),

@@ -15,7 +15,7 @@ files columns store document_table manifest intake
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-embedders.onnx embedders.making
+outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 writes tasks index inspection database
@@ -38,6 +38,7 @@ OWNERS = {
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
+    "httpx2": {"outbound"},
     "onnxruntime": {"embedders.onnx"},
     "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},
