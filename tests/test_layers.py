@@ -20,18 +20,21 @@ sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 writes tasks index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.formatting server.sql server.routes server.app server.serving server
-stdlib_docs terminal exits arms demo cli
+server.formatting
+server.health server.sql server.routes server.app server.serving server
+stdlib_docs terminal exits arms demo
+shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
+shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.sealed"},
+    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.sealed", "shell.answers"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
-        *("server.bodies", "server.sql"),
+        *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
@@ -39,8 +42,9 @@ OWNERS = {
     "starlette": {"server.app", "server.serving"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},
-    "click": {"cli", "exits"},
-    "rich": {"terminal", "cli"},
+    "click": {"cli", "exits", "shell.command"},
+    "rich": {"terminal", "cli", "shell.layout", "shell.session"},
+    "prompt_toolkit": {"shell.prompt"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
         *("store", "manifest", "server.sql"),
