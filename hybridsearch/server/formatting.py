@@ -68,7 +68,7 @@ def formatted(
 def matches(
     document: Mapping[str, Any], analyzer: Analyzer, query: Query
 ) -> dict[str, list[dict[str, Any]]]:
-    """Attribute, nested ones by dots -> where it matches: `start`, `length`, and in lists `indices`.
+    """Attribute (nested: by dots) -> where it matches: `start`, `length`, in lists `indices`.
 
     Starts and lengths count bytes of the text as UTF-8; attributes without a match are left out.
     """
