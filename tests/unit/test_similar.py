@@ -127,7 +127,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(TEXTS, st.integers(0, 11), st.sets(st.integers(0, 11)), st.integers(1, 5))
 def test_by_words_all_that_share_one_and_pass_come_and_itself_never(
     texts: list[str], asked: int, allowed: set[int], limit: int
