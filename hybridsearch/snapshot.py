@@ -34,6 +34,7 @@ from hybridsearch.ranking import Places, Ranked, members, page_places, rank
 from hybridsearch.relevance import from_cosine, of_words, relevance
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
+from hybridsearch.similar import plan_like
 from hybridsearch.state import State
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
@@ -57,6 +58,16 @@ class Snapshot:
         """
         request = self._with_defaults(request)
         return self._answer(request, embedded(self.state, request), time.perf_counter())
+
+    def similar(self, id: str, request: SearchRequest) -> SearchResult:
+        """The documents that are like the one of that id, without it; see `similar.plan_like`.
+
+        Raises NotFound for an id that is not there, and what `search` raises.
+        """
+        started = time.perf_counter()
+        return self._answered(
+            plan_like(self.state, id, self._with_defaults(request)), started, started
+        )
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
@@ -181,9 +192,11 @@ class Snapshot:
     def _answer(
         self, request: SearchRequest, vector: Vectors | None, started: float
     ) -> SearchResult:
-        times = [started, time.perf_counter()]
-        made = plan(self.state, request, vector)
-        times.append(time.perf_counter())
+        embedded_at = time.perf_counter()
+        return self._answered(plan(self.state, request, vector), started, embedded_at)
+
+    def _answered(self, made: Plan, started: float, embedded_at: float) -> SearchResult:
+        times = [started, embedded_at, time.perf_counter()]
         ranked = rank(self.state, made)
         times.append(time.perf_counter())
         hits = self._page(made, ranked)
@@ -228,7 +241,19 @@ class Snapshot:
         )
         if made.request.highlight:
             hit = replace(hit, highlights=self._highlights(made, hit.document))
+        if made.request.passage:
+            hit = replace(hit, passage=self._passage(made, hit.row, document))
         return replace(hit, explanation=self._explain(made, hit)) if made.request.explain else hit
+
+    def _passage(self, made: Plan, row: int, document: Mapping[str, Any]) -> str | None:
+        """The embedded piece of the document's text that is nearest to the query."""
+        if made.arm is None or made.vector is None:
+            return None
+        pieces = made.arm.texts.texts(document, without=self.state.primary_key or "")
+        vectors = made.arm.vectors.get(np.array([row], np.int64))[1]
+        if len(pieces) != len(vectors):  # they came with the document
+            return None
+        return pieces[int((vectors @ made.vector).argmax())] if pieces else None
 
     def _highlights(self, made: Plan, document: Mapping[str, Any]) -> dict[str, Any]:
         wanted = made.request.highlight
