@@ -34,7 +34,7 @@ from hybridsearch.ranking import Places, Ranked, members, page_places, rank
 from hybridsearch.relevance import from_cosine, of_words, relevance
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
-from hybridsearch.similar import plan_like
+from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
@@ -68,6 +68,10 @@ class Snapshot:
         return self._answered(
             plan_like(self.state, id, self._with_defaults(request)), started, started
         )
+
+    def has_vector(self, id: str, embedder: str | None) -> bool:
+        """Whether the document has a vector of that embedder. Raises NotFound for an unknown id."""
+        return has_vector(self.state, id, embedder)
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""

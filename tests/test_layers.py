@@ -22,7 +22,7 @@ writes tasks index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
-server.search server.facet_search server.federation server.multi_search
+server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.sql server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command

@@ -82,16 +82,19 @@ def _begins(typed: str, value: str) -> bool:
 
 
 def _distance(typed: str, value: str) -> int:
-    """The fewest edits from `typed` to any beginning of the value (optimal string alignment)."""
+    """The least cost of edits from `typed` to any beginning of the value.
+
+    Optimal string alignment, where an edit of the first letter costs 2.
+    """
     before: list[int] = []
-    row = list(range(len(value) + 1))
+    row = [0, *range(2, len(value) + 2)]
     for i, letter in enumerate(typed, 1):
-        fresh = [i]
+        fresh = [i + 1]
         for j, other in enumerate(value, 1):
-            cost = 0 if letter == other else 2 if i == j == 1 else 1
-            best = min(row[j] + 1, fresh[j - 1] + 1, row[j - 1] + cost)
+            wrong = 2 if i == j == 1 else 1
+            best = min(row[j] + 1, fresh[j - 1] + 1, row[j - 1] + (letter != other) * wrong)
             if i > 1 and j > 1 and typed[i - 2 : i] == other + value[j - 2]:
-                best = min(best, before[j - 2] + 1)
+                best = min(best, before[j - 2] + (2 if i == j == 2 else 1))
             fresh.append(best)
         before, row = row, fresh
     return min(row)

@@ -5,7 +5,7 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 
 from __future__ import annotations
 
-from hybridsearch.server import facet_search, health, multi_search, search, sql
+from hybridsearch.server import facet_search, health, multi_search, search, similar, sql
 from hybridsearch.server.call import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -14,5 +14,6 @@ ROUTES: tuple[Route, ...] = (
     *search.ROUTES,
     *multi_search.ROUTES,
     *facet_search.ROUTES,
+    *similar.ROUTES,
     *sql.ROUTES,
 )

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hybridsearch.errors import FilterError, HybridSearchError, QueryError, VectorError
+from hybridsearch.errors import FilterError, HybridSearchError, QueryError
 from hybridsearch.geo import Point, parse_point
 from hybridsearch.request import SearchRequest
 from hybridsearch.server.fields import Field, read_object
@@ -226,8 +226,8 @@ def recoded(error: HybridSearchError, subject: str = "search") -> HybridSearchEr
         code = f"invalid_{subject}_filter"
     elif isinstance(error, QueryError) and error.fields.get("field") in CODES:
         code = f"invalid_{subject}_{CODES[str(error.fields['field'])]}"
-    elif isinstance(error, VectorError) and error.code == VectorError.default_code:
-        code = error.code
+    elif error.code.startswith("invalid_search_") and subject != "search":
+        code = error.code.replace("search", subject, 1)
     else:
         return error
     return Refused(error.message, code=code, **error.fields)
