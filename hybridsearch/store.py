@@ -73,7 +73,11 @@ class Task:
 
 @dataclass(frozen=True)
 class IndexRecord:
-    """What the store knows of one index; `columns` is the business of `documents`."""
+    """What the store knows of one index; `columns` is the business of `documents`.
+
+    attached: the definition of an index over a relation of the user's, as `definition` reads it;
+    None for one over documents that were added.
+    """
 
     number: int
     uid: str
@@ -83,6 +87,7 @@ class IndexRecord:
     next_row: int
     created_at: datetime
     updated_at: datetime
+    attached: Mapping[str, Any] | None = None
 
 
 class Store:
@@ -178,7 +183,8 @@ class Store:
             self.cursor()
             .execute(
                 "SELECT number, uid, primary_key, settings, columns, next_row, created_at,"
-                " updated_at FROM hybridsearch.indexes ORDER BY uid"
+                " updated_at, definition FROM hybridsearch.indexes"
+                " LEFT JOIN hybridsearch.attached USING (number) ORDER BY uid"
             )
             .fetchall()
         )
@@ -192,8 +198,9 @@ class Store:
                 next_row,
                 created,
                 updated,
+                None if definition is None else orjson.loads(definition),
             )
-            for number, uid, key, settings, columns, next_row, created, updated in rows
+            for number, uid, key, settings, columns, next_row, created, updated, definition in rows
         ]
 
     def add_index(self, cursor: Connection, uid: str, primary_key: str | None) -> IndexRecord:
@@ -233,6 +240,17 @@ class Store:
     def remove_index(self, cursor: Connection, record: IndexRecord) -> None:
         """Forget the index's record, inside the caller's transaction."""
         cursor.execute("DELETE FROM hybridsearch.indexes WHERE number = ?", [record.number])
+        cursor.execute("DELETE FROM hybridsearch.attached WHERE number = ?", [record.number])
+
+    def attach(
+        self, cursor: Connection, record: IndexRecord, definition: Mapping[str, Any]
+    ) -> IndexRecord:
+        """Write down what the index follows, inside the caller's transaction."""
+        cursor.execute("DELETE FROM hybridsearch.attached WHERE number = ?", [record.number])
+        cursor.execute(
+            "INSERT INTO hybridsearch.attached VALUES (?, ?)", [record.number, _json(definition)]
+        )
+        return replace(record, attached=definition)
 
     # Tasks
 
@@ -329,6 +347,11 @@ def now() -> datetime:
 def quoted(name: str) -> str:
     """The name as an SQL identifier, whatever characters it holds."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """The text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _json(value: Any) -> str:

@@ -12,18 +12,19 @@ documents tables delimited sources
 filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction facets
 files columns store document_table manifest intake
+definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql
-writes tasks index inspection database
+writes tasks refreshing freshness attached index inspection database
 evaluate stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions"},
+    "duckdb": {"store", "sources", "tables", "sql.functions", "origin", "defining"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
