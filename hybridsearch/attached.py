@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hybridsearch.attaching import ATTACHING
 from hybridsearch.defining import define
 from hybridsearch.definition import (
     ALTERABLE,
@@ -35,7 +36,7 @@ from hybridsearch.store import Connection, IndexRecord, Store
 from hybridsearch.tasks import Queue
 
 __all__ = [
-    "ATTACHING",
+    "ALTERING",
     "Freshness",
     "IndexReport",
     "RefreshReport",
@@ -45,7 +46,7 @@ __all__ = [
 
 log = logging.getLogger("hybridsearch")
 
-ATTACHING, ALTERING = "searchIndexCreation", "searchIndexUpdate"
+ALTERING = "searchIndexUpdate"
 AT_ONCE = 10_000
 """So many rows that differ are put in before a search goes on; more have to be asked for."""
 
@@ -66,7 +67,7 @@ class IndexReport:
 
     name; source: SQL text that can follow FROM; kind: "table", "files" or "query"; key and
     key_type: the column that identifies rows; rows: how many can be found; text: the attributes
-    searched by words; vectors; refresh: "check", "manual" or "auto"; where: the condition;
+    searched by words; vectors; refresh: "check" or "manual"; where: the condition;
     options: those that were given; columns: (name, type) of the source; created: False when IF NOT
     EXISTS found it there.
     """

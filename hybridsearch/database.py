@@ -13,20 +13,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hybridsearch.attached import (
-    ALTERING,
-    ATTACHING,
-    Freshness,
-    IndexReport,
-    RefreshReport,
-    SearchIndexes,
-)
+from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
+from hybridsearch.attaching import Attaching, forget
 from hybridsearch.columns import Columns
 from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable, check_free
@@ -50,13 +44,15 @@ from hybridsearch.errors import (
 from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
-from hybridsearch.prints import Prints
-from hybridsearch.refreshing import REFRESH, Refreshing
+from hybridsearch.prints import follow
 from hybridsearch.settings import EmbedderSettings, Settings
 from hybridsearch.sql.functions import Functions
 from hybridsearch.store import Connection, IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
+
+if TYPE_CHECKING:
+    from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
 
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 CREATION, REMOVAL = "indexCreation", "indexDeletion"
@@ -119,7 +115,9 @@ class Database:
             _release(path)
             raise
         try:
-            self._refreshing = Refreshing(self._store, self._submit_part)
+            self._attaching = Attaching(
+                self._store, engine=self._engine, submit=self._submit, release=self._release
+            )
             with self._lock:  # the worker begins at once
                 self._queue = Queue(self._store, self._work)
             self._search_indexes = SearchIndexes(
@@ -131,6 +129,7 @@ class Database:
             _release(path)
             raise
         self._functions_in_sql = Functions(self._store.identity, self._current)
+        self._sealed: Sealed | None = None
 
     @property
     def path(self) -> Path | None:
@@ -191,10 +190,8 @@ class Database:
         """Make a search index over a table, a view, files or a query, which stay the user's.
 
         source: SQL text: a name, a path or glob in single quotes, or a query in brackets, as it is
-        committed. items: what is searched, columns or expressions. where: a condition on the rows.
-        options: `definition.OPTIONS`; "key" names the column that identifies rows, needed where no
-        constraint tells. The copy that is searched holds every column but BLOBs; before a search it
-        is brought up to date where the source has changed ("refresh": "check").
+        committed. items: what is searched. where: a condition on the rows. options: see
+        `definition.OPTIONS`; "key" names the column that identifies rows where no constraint does.
         Raises NotFound for the source, InputError or SettingsError for what does not fit it, and
         Conflict when the name is taken; no index is left behind then.
         """
@@ -263,6 +260,24 @@ class Database:
         self._functions_in_sql.attach(connection)
         return connection
 
+    def ask(
+        self,
+        statement: str,
+        values: Values = None,
+        *,
+        visible: Collection[str] | None = None,
+        limits: Limits | None = None,
+    ) -> Answer:
+        """The answer of a statement that somebody sent who is not trusted.
+
+        It can read the documents of the indexes in `visible` (all when not given), search() and
+        its companions included, and nothing else; see `sql.sealed`. values: of its parameters, by
+        place or by name. Raises QueryError.
+        """
+        uids = [record.uid for record in self._store.indexes()]
+        seen = frozenset(uid for uid in uids if visible is None or uid in visible)
+        return self._outside().ask(statement, values, visible=seen, limits=limits)
+
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
         if self._closed:
@@ -270,6 +285,8 @@ class Database:
         # The batch in hand is refused for good if it finds the database closed already.
         self._queue.close()
         self._closed = True
+        if self._sealed is not None:
+            self._sealed.close()
         for engine in self._engines.values():
             engine.close()
         self._store.close()
@@ -285,6 +302,14 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _outside(self) -> Sealed:
+        from hybridsearch.sql.sealed import Sealed  # noqa: PLC0415  # pyarrow.dataset takes .2 s
+
+        with self._lock:
+            if self._sealed is None:
+                self._sealed = Sealed(self._store.identity, self._engine)
+            return self._sealed
 
     # For Index
 
@@ -350,12 +375,16 @@ class Database:
 
     # The worker
 
+    def _submit(self, uid: str, kind: str, arguments: Mapping[str, Any]) -> Task:
+        with self._lock:  # at the first task of all the queue is not quite there
+            queue = self._queue
+        return queue.submit(uid, kind, arguments=arguments)
+
     def _work(self, run: Sequence[Task]) -> Sequence[Task]:
         first = run[0]
         steps = {CREATION: self._create, REMOVAL: self._remove}
         steps.update({SETTINGS: self._change_settings, REBUILD: self._rebuild})
-        steps.update({ATTACHING: self._attach, ALTERING: self._change_settings})
-        steps[REFRESH] = self._refresh
+        steps.update({ALTERING: self._change_settings, **self._attaching.steps})
         try:
             if first.kind in steps:
                 return steps[first.kind](first)
@@ -385,52 +414,15 @@ class Database:
             documents.show(cursor, uid, Columns(), record.primary_key)
             return self._store.finish(cursor, [replace(task, status="succeeded")])
 
-    def _attach(self, task: Task) -> Sequence[Task]:
-        uid, arguments = task.index_uid or "", task.arguments
-        old = [record for record in self._store.indexes() if record.uid.lower() == uid.lower()]
-        if old and not (arguments["replace"] and old[0].attached):
-            raise Conflict(f'there is an index "{old[0].uid}" already', uid=old[0].uid)
-        following = self._submit_part(uid, {"full": False}).uid
-        with self._store.transaction() as cursor:
-            for record in old:
-                self._forget(cursor, record)
-            key = arguments["definition"]["key"]
-            record = self._store.add_index(cursor, uid, key)
-            settings = Settings().updated(arguments["settings"])
-            record = self._store.save_index(cursor, replace(record, settings=settings))
-            record = self._store.attach(cursor, record, arguments["definition"])
-            DocumentTable(self._store, record.number).create(cursor)
-            Prints(record.number).create(cursor)
-            succeeded = replace(task, status="succeeded", details={"next": following})
-            done = self._store.finish(cursor, [succeeded])
-        for record in old:
-            self._sweep(record)
-        return done
-
-    def _submit_part(self, uid: str, arguments: Mapping[str, Any]) -> Task:
-        with self._lock:
-            queue = self._queue
-        return queue.submit(uid, REFRESH, arguments=arguments)
-
-    def _refresh(self, task: Task) -> Sequence[Task]:
-        return self._refreshing.step(self._engine(task.index_uid or ""), task)
-
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._record(task.index_uid or "")
         with self._store.transaction() as cursor:
-            self._forget(cursor, record)
+            forget(self._store, cursor, record)
             done = self._store.finish(cursor, [replace(task, status="succeeded")])
-        self._sweep(record)
+        self._release(record)
         return done
 
-    def _forget(self, cursor: Connection, record: IndexRecord) -> None:
-        """Drop the index's tables and record, inside the caller's transaction."""
-        shown = record.uid if record.attached is None else None
-        DocumentTable(self._store, record.number).drop(cursor, shown)
-        Prints(record.number).drop(cursor)
-        self._store.remove_index(cursor, record)
-
-    def _sweep(self, record: IndexRecord) -> None:
+    def _release(self, record: IndexRecord) -> None:
         """Close and remove what there is of an index outside the database."""
         engine = self._engines.pop(record.number, None)
         if engine is not None:
@@ -446,7 +438,7 @@ class Database:
 
         def finish(cursor: Connection) -> None:
             if definition is not None:
-                self._store.attach(cursor, engine.record, definition)
+                follow(cursor, engine.record, definition)
             done.extend(self._store.finish(cursor, [replace(task, status="succeeded")]))
 
         try:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 KINDS = ("TEXT", "KEYWORD", "VECTOR", "EMBED")
-REFRESHES = ("check", "manual", "auto")
+REFRESHES = ("check", "manual")
 ALTERABLE = ("refresh", "stopwords", "weights")
 STATIC, FUNCTION = "static", "function"
 
@@ -99,7 +99,7 @@ class Definition:
 
     @property
     def refresh(self) -> str:
-        """check, manual or auto."""
+        """check or manual."""
         return str(self.options.get("refresh", REFRESHES[0]))
 
     @property

@@ -16,7 +16,7 @@ import duckdb
 
 from hybridsearch.definition import Definition
 from hybridsearch.errors import Conflict, InputError, StorageError
-from hybridsearch.store import Connection, literal, quoted
+from hybridsearch.store import Connection, quoted
 
 __all__ = ["Columns", "Origin", "columns_of", "first_line"]
 
@@ -78,7 +78,7 @@ class Origin:
         )
         return (
             f"SELECT {self.id} AS id, {self.print} AS print,"
-            f" CAST(to_json({{{self._fields()}}}) AS VARCHAR) AS body{vectors} {self.rows}"
+            f" CAST(to_json(struct_pack({self._fields()})) AS VARCHAR) AS body{vectors} {self.rows}"
         )
 
     @property
@@ -98,7 +98,7 @@ class Origin:
         for item in self.definition.attributes:
             if item.kind != "VECTOR" and item.name != item.column:
                 fields[item.name] = f"({item.expression}\n)"
-        return ", ".join(f"{literal(name)}: {value}" for name, value in fields.items())
+        return ", ".join(f"{quoted(name)} := {value}" for name, value in fields.items())
 
     def check(self, cursor: Connection) -> Columns:
         """(name, type) of the source's columns as they are now.

@@ -10,13 +10,15 @@ is found by one join.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from hybridsearch.jsontext import dumps
 from hybridsearch.origin import Origin
-from hybridsearch.store import Connection, registered
+from hybridsearch.store import Connection, IndexRecord, registered
 
-__all__ = ["Changes", "Prints"]
+__all__ = ["Changes", "Prints", "follow"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class Changes:
     count: int
 
 
+def follow(cursor: Connection, record: IndexRecord, definition: Mapping[str, Any]) -> IndexRecord:
+    """Write down what the index follows, inside the caller's transaction; its record then."""
+    cursor.execute("DELETE FROM hybridsearch.attached WHERE number = ?", [record.number])
+    text = dumps(definition).decode()
+    cursor.execute("INSERT INTO hybridsearch.attached VALUES (?, ?)", [record.number, text])
+    return replace(record, attached=definition)
+
+
 class Prints:
     """The prints of index `number`."""
 
@@ -43,7 +53,8 @@ class Prints:
         cursor.execute(f"CREATE TABLE {self.table} (id VARCHAR NOT NULL, print UBIGINT NOT NULL)")
 
     def drop(self, cursor: Connection) -> None:
-        """Remove the table, inside the caller's transaction."""
+        """Remove the table and what the index follows, inside the caller's transaction."""
+        cursor.execute("DELETE FROM hybridsearch.attached WHERE number = ?", [self._number])
         cursor.execute(f"DROP TABLE IF EXISTS {self.table}")
 
     def forget(self, cursor: Connection) -> None:

@@ -23,7 +23,7 @@ from hybridsearch.errors import IndexBehind, InputError
 from hybridsearch.intake import Incoming
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.origin import Columns, Origin
-from hybridsearch.prints import Changes, Prints
+from hybridsearch.prints import Changes, Prints, follow
 from hybridsearch.store import Connection, Store, Task
 
 __all__ = ["REFRESH", "Refreshing"]
@@ -90,7 +90,7 @@ class Refreshing:
         if task.arguments.get("full") or columns != before.columns:
             with self._store.transaction() as inside:
                 prints.forget(inside)
-                engine.record = self._store.attach(inside, engine.record, definition.to_json())
+                engine.record = follow(inside, engine.record, definition.to_json())
         changes = prints.changes(cursor, origin, engine.documents.table)
         return _Chain(task.uid, columns, changes, 0)
 

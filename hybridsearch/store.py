@@ -73,11 +73,7 @@ class Task:
 
 @dataclass(frozen=True)
 class IndexRecord:
-    """What the store knows of one index; `columns` is the business of `documents`.
-
-    attached: the definition of an index over a relation of the user's, as `definition` reads it;
-    None for one over documents that were added.
-    """
+    """What the store knows of one index; `columns` is for `columns`, `attached` for `definition`."""
 
     number: int
     uid: str
@@ -240,17 +236,6 @@ class Store:
     def remove_index(self, cursor: Connection, record: IndexRecord) -> None:
         """Forget the index's record, inside the caller's transaction."""
         cursor.execute("DELETE FROM hybridsearch.indexes WHERE number = ?", [record.number])
-        cursor.execute("DELETE FROM hybridsearch.attached WHERE number = ?", [record.number])
-
-    def attach(
-        self, cursor: Connection, record: IndexRecord, definition: Mapping[str, Any]
-    ) -> IndexRecord:
-        """Write down what the index follows, inside the caller's transaction."""
-        cursor.execute("DELETE FROM hybridsearch.attached WHERE number = ?", [record.number])
-        cursor.execute(
-            "INSERT INTO hybridsearch.attached VALUES (?, ?)", [record.number, _json(definition)]
-        )
-        return replace(record, attached=definition)
 
     # Tasks
 
@@ -347,11 +332,6 @@ def now() -> datetime:
 def quoted(name: str) -> str:
     """The name as an SQL identifier, whatever characters it holds."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """The text as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _json(value: Any) -> str:

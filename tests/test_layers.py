@@ -7,37 +7,47 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets settings request
+errors arrays jsontext assets filterable settings request
 documents tables delimited sources
-filters.tree filters.tokens filters.grammar filters.lowering filters
+geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction facets
 files columns store document_table manifest intake
 definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-generation preparation selection state planning ranking snapshot engine
-sql.matching sql.calls sql.relation sql.functions sql
-writes tasks refreshing freshness attached index inspection database
-evaluate stdlib_docs terminal exits arms demo cli
+generation preparation selection state planning relevance ranking snapshot engine
+sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
+writes tasks refreshing attaching freshness attached index inspection database
+evaluate
+server.wire server.fields server.access server.bodies server.threads server.call
+server.health server.sql server.routes server.app server.serving server
+stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions", "origin", "defining"},
+    "duckdb": {
+        *("store", "sources", "tables", "origin", "defining"),
+        *("sql.functions", "sql.sealed"),
+    },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions"),
+        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("server.bodies", "server.sql"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
+    "starlette": {"server.app", "server.serving"},
+    "uvicorn": {"server.serving"},
+    "h11": {"server.serving"},
     "click": {"cli", "exits"},
     "rich": {"terminal", "cli"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
-        *("store", "manifest"),
+        *("store", "manifest", "server.sql"),
     },
 }
 

@@ -40,8 +40,8 @@ from hybridsearch.request import SearchRequest
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
 from hybridsearch.sql.calls import ARGUMENTS, Call, kept, request, scores
-from hybridsearch.sql.relation import carried, joined
-from hybridsearch.store import Connection, literal, quoted
+from hybridsearch.sql.relation import carried, joined, literal
+from hybridsearch.store import Connection, quoted
 
 __all__ = ["Functions", "Searchable"]
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from hybridsearch.columns import Columns, StoredColumn
 from hybridsearch.document_table import shown
 from hybridsearch.jsontext import dumps
-from hybridsearch.store import literal, quoted
+from hybridsearch.store import quoted
 
-__all__ = ["ADDED", "carried", "joined"]
+__all__ = ["ADDED", "carried", "joined", "literal"]
 
 ADDED = (
     *("_row", "_rank", "_score", "_keyword_rank", "_keyword_score"),
@@ -73,3 +73,8 @@ def _structure(kind: str) -> object:
 
 def _text(structure: object) -> str:
     return literal(dumps(structure).decode())
+
+
+def literal(text: str) -> str:
+    """The text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
