@@ -159,7 +159,7 @@ class SearchIndexes:
         cursor = self._store.cursor()
         definition = define(cursor, name, source, items, where=where, options=options)
         Origin(definition).check_keys(cursor)
-        settings = settings_of(definition).to_json()
+        settings = settings_of(definition).to_storage()
         arguments = {"definition": definition.to_json(), "settings": settings, "replace": replace}
         task = self._queue.wait(self._queue.submit(name, ATTACHING, arguments=arguments).uid)
         try:

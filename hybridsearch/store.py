@@ -73,7 +73,7 @@ class Task:
 
 @dataclass(frozen=True)
 class IndexRecord:
-    """What the store knows of one index; `columns` is for `columns`, `attached` for `definition`."""
+    """What the store knows of one index; `columns` and `definition` read its columns, attached."""
 
     number: int
     uid: str
@@ -211,7 +211,7 @@ class Store:
         record = IndexRecord(number, uid, primary_key, Settings(), (), 1, time, time)
         cursor.execute(
             "INSERT INTO hybridsearch.indexes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [number, uid, primary_key, _json(record.settings.to_json()), "[]", 1, time, time],
+            [number, uid, primary_key, _json(record.settings.to_storage()), "[]", 1, time, time],
         )
         return record
 
@@ -224,7 +224,7 @@ class Store:
             [
                 record.uid,
                 record.primary_key,
-                _json(record.settings.to_json()),
+                _json(record.settings.to_storage()),
                 _json([list(column) for column in record.columns]),
                 record.next_row,
                 record.updated_at,
