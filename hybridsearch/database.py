@@ -42,8 +42,10 @@ from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.settings import EmbedderSettings, Settings
+from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
-from hybridsearch.store import Connection, IndexRecord, Store, Task
+from hybridsearch.store import Connection as Bare
+from hybridsearch.store import IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
@@ -76,7 +78,7 @@ def open(
     return Database(_claimed(where), default_embedder, functions or {})
 
 
-def attach(connection: Connection, db: Database) -> None:
+def attach(connection: Bare | Connection, db: Database) -> None:
     """Make search() and its companions known on a DuckDB connection, whatever file it is on.
 
     They search the indexes of `db` as long as it is open. Nothing is written into the
@@ -84,7 +86,8 @@ def attach(connection: Connection, db: Database) -> None:
     no harm; another database takes the names over. Raises Conflict in a transaction that began
     before the functions were there.
     """
-    db._functions_in_sql.attach(connection)
+    bare = connection.bare if isinstance(connection, Connection) else connection
+    db._functions_in_sql.attach(bare)
 
 
 class Database:
@@ -115,6 +118,7 @@ class Database:
             _release(path)
             raise
         self._functions_in_sql = Functions(self._store.identity, self._engine)
+        self._front_end = FrontEnd(self._functions_in_sql)
 
     @property
     def path(self) -> Path | None:
@@ -180,13 +184,16 @@ class Database:
         return self._queue.wait(uid, timeout=timeout)
 
     def connect(self) -> Connection:
-        """A DuckDB connection to the file, where each index is a relation of its name.
+        """A connection to the file, where each index is a relation of its name.
 
-        search() and its companions are attached; see `attach`.
+        It has the methods of a DuckDB connection. search() and its companions are attached, and
+        a WHERE or LIMIT beside a search() counts before the best hits are taken.
         """
-        connection = self._store.new_cursor()
-        self._functions_in_sql.attach(connection)
-        return connection
+        return self._front_end.connection(self._store.new_cursor())
+
+    def sql(self, text: str, params: object = None) -> Relation:
+        """The result of a statement as a DuckDB relation, on a connection of its own."""
+        return self.connect().sql(text, params=params)
 
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""

@@ -17,13 +17,14 @@ vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 writes tasks index inspection database
 evaluate stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions"},
+    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.session", "sql.connection"},
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
