@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test test-slow lint format bench clean
+DB ?= shop.duckdb
+
+.PHONY: help demo serve test test-slow lint format bench clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -16,6 +18,9 @@ $(READY): pyproject.toml
 
 demo: $(READY) ## index the standard library's documentation and ask it questions
 	$(BIN)/hybridsearch demo
+
+serve: $(READY) ## answer over HTTP on port 7700; DB=shop.duckdb names another file
+	$(BIN)/hybridsearch serve $(DB)
 
 test: $(READY) ## the tests, without the long proofs
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -31,6 +31,7 @@ from hybridsearch.errors import DocumentError, InputError, NotFound, SettingsErr
 from hybridsearch.exits import FAILED, Commands
 from hybridsearch.extraction import project
 from hybridsearch.jsontext import dumps, loads
+from hybridsearch.shell.command import sql_command
 from hybridsearch.terminal import TAGS, console, loading, one_line, show_result, working
 
 if TYPE_CHECKING:
@@ -407,6 +408,43 @@ def _reports_json(reports: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @commands.command(
+    "serve",
+    epilog=_examples(
+        "hybridsearch serve shop.duckdb",
+        "hybridsearch serve shop.duckdb --port 8000 --master-key correct-horse-battery",
+    ),
+)
+@database_argument
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7700, show_default=True)
+@click.option(
+    "--master-key",
+    metavar="KEY",
+    envvar="HYBRIDSEARCH_MASTER_KEY",
+    help="Who has it may do everything; also from HYBRIDSEARCH_MASTER_KEY.",
+)
+@click.option("--no-default-embedder", is_flag=True, help="Indexes have only embedders they name.")
+def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> None:
+    """Answer over HTTP, as Meilisearch does.
+
+    The database is made when it is absent. Ctrl-C finishes the requests and the task in hand.
+    """
+    serving = import_module("hybridsearch.server.serving")
+    master_key = options["master_key"] or None
+    serving.check_address(options["host"], master_key)
+    embedder = None if no_default_embedder else "static"
+    with (
+        closing(serving.listener(options["host"], options["port"])) as listening,
+        hybridsearch.open(path, default_embedder=embedder) as database,
+    ):
+        app = import_module("hybridsearch.server").app_for(database, master_key=master_key)
+        address, port = listening.getsockname()[:2]
+        name = f"[{address}]" if ":" in address else address
+        click.echo(f"serving {path} on http://{name}:{port} (Ctrl-C ends it)", err=True)
+        serving.serve(app, listening)
+
+
+@commands.command(
     "demo",
     epilog=_examples(
         "hybridsearch demo", "hybridsearch demo --path docs.duckdb", "hybridsearch demo --json"
@@ -442,6 +480,9 @@ def _kept(path: str | None) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+commands.add_command(sql_command)
 
 
 def _print_json(value: Any) -> None:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
@@ -48,6 +48,9 @@ from hybridsearch.store import Connection as Bare
 from hybridsearch.store import IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
+
+if TYPE_CHECKING:
+    from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
 
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 CREATION, REMOVAL = "indexCreation", "indexDeletion"
@@ -119,6 +122,7 @@ class Database:
             raise
         self._functions_in_sql = Functions(self._store.identity, self._engine)
         self._front_end = FrontEnd(self._functions_in_sql)
+        self._sealed: Sealed | None = None
 
     @property
     def path(self) -> Path | None:
@@ -195,6 +199,24 @@ class Database:
         """The result of a statement as a DuckDB relation, on a connection of its own."""
         return self.connect().sql(text, params=params)
 
+    def ask(
+        self,
+        statement: str,
+        values: Values = None,
+        *,
+        visible: Collection[str] | None = None,
+        limits: Limits | None = None,
+    ) -> Answer:
+        """The answer of a statement that somebody sent who is not trusted.
+
+        It can read the documents of the indexes in `visible` (all when not given), search() and
+        its companions included, and nothing else; see `sql.sealed`. values: of its parameters, by
+        place or by name. Raises QueryError.
+        """
+        uids = [record.uid for record in self._store.indexes()]
+        seen = frozenset(uid for uid in uids if visible is None or uid in visible)
+        return self._outside().ask(statement, values, visible=seen, limits=limits)
+
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
         if self._closed:
@@ -202,6 +224,8 @@ class Database:
         # The batch in hand is refused for good if it finds the database closed already.
         self._queue.close()
         self._closed = True
+        if self._sealed is not None:
+            self._sealed.close()
         for engine in self._engines.values():
             engine.close()
         self._store.close()
@@ -217,6 +241,14 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _outside(self) -> Sealed:
+        from hybridsearch.sql.sealed import Sealed  # noqa: PLC0415  # pyarrow.dataset takes .2 s
+
+        with self._lock:
+            if self._sealed is None:
+                self._sealed = Sealed(self._store.identity, self._engine)
+            return self._sealed
 
     # For Index
 

@@ -59,7 +59,8 @@ class Plan:
     @property
     def whole(self) -> bool:
         """Whether the whole result set has to be ranked, not only what the page reaches."""
-        return bool(self.request.sort or self.request.distinct)
+        asked = self.request
+        return bool(asked.sort or asked.distinct or asked.threshold)
 
 
 def must_embed(state: State, request: SearchRequest) -> bool:
@@ -139,15 +140,17 @@ def _mode(state: State, request: SearchRequest, vector: Vectors | None) -> str:
 
 
 def _check(state: State, request: SearchRequest, vector: Vectors | None) -> None:
+    allowed = state.settings.filterable
     for parameter in ("facets", "highlight"):
         for name in getattr(request, parameter):
             if name != "*":
-                known_attribute(name, state.columns, parameter)
+                known_attribute(name, state.columns, parameter, allowed)
     if request.distinct is not None:
-        known_attribute(request.distinct, state.columns, "distinct")
+        known_attribute(request.distinct, state.columns, "distinct", allowed)
     known = state.keyword.attributes
+    named = [name for name in state.settings.searchable_attributes if name != "*"]
     for name in request.attributes or ():
-        if not any(is_wanted(attribute, [name]) for attribute in known):
+        if not any(is_wanted(attribute, [name]) for attribute in (*known, *named)):
             raise QueryError(
                 f'no searchable attribute "{name}"{near(name, known)}',
                 code="invalid_search_attributes_to_search_on",

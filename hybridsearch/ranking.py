@@ -19,6 +19,7 @@ from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
+from hybridsearch.relevance import relevance
 from hybridsearch.state import Arm, State
 
 SCALE_ROWS = 1000
@@ -92,7 +93,8 @@ def rank(state: State, plan: Plan) -> Ranked:
         "semantic": _by_meaning,
         "hybrid": _by_both,
     }
-    return _distinct(state, plan, _sorted(state, plan, stages[plan.mode](state, plan)))
+    ranked = _relevant(state, plan, stages[plan.mode](state, plan))
+    return _distinct(state, plan, _sorted(state, plan, ranked))
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
@@ -231,6 +233,16 @@ def _alpha(plan: Plan, arm: Arm) -> float:
         return arm.embedder.alpha
     keyword, semantic = plan.request.weights
     return semantic / (keyword + semantic)
+
+
+def _relevant(state: State, plan: Plan, ranked: Ranked) -> Ranked:
+    """Only the rows that are relevant enough; `plan.whole` has seen to it that all are here."""
+    least = plan.request.threshold
+    if not least:
+        return ranked
+    kept = relevance(state, plan, ranked.scores) >= least
+    rows = ranked.rows[kept]
+    return replace(ranked, rows=rows, scores=ranked.scores[kept], count=lambda: len(rows))
 
 
 def _sorted(state: State, plan: Plan, ranked: Ranked) -> Ranked:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybridsearch.errors import SettingsError, near
+from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
 
 EVERYTHING = ("*",)
 # fmt: off
@@ -58,7 +59,8 @@ class Settings:
 
     searchable_attributes: where words are looked for. attribute_weights: attribute -> factor of
     its BM25 score, 1.0 where not given. displayed_attributes: what hits show.
-    filterable_attributes, sortable_attributes: what may be filtered and sorted by; ("*",) = all.
+    filterable_attributes, sortable_attributes: what may be filtered and sorted by; ("*",) = all;
+    `filterable` says how a rule narrows that.
     stop_words: words that are neither indexed nor searched. language: ISO 639-1 code to stem by,
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. distinct_attribute: one hit per value of it.
@@ -69,7 +71,7 @@ class Settings:
     searchable_attributes: tuple[str, ...] = EVERYTHING
     attribute_weights: Mapping[str, float] = field(default_factory=dict)
     displayed_attributes: tuple[str, ...] = EVERYTHING
-    filterable_attributes: tuple[str, ...] = EVERYTHING
+    filterable_attributes: tuple[Rule, ...] = EVERYTHING
     sortable_attributes: tuple[str, ...] = EVERYTHING
     stop_words: tuple[str, ...] = ()
     language: str = "auto"
@@ -93,6 +95,11 @@ class Settings:
                     getattr(DEFAULTS, entry.attribute) if part is None else entry.check(key, part)
                 )
         return dataclasses.replace(self, **found)
+
+    @property
+    def filterable(self) -> tuple[str, ...]:
+        """The names and patterns of what may be filtered by, whatever the operator."""
+        return patterns_of(self.filterable_attributes)
 
     def to_json(self) -> dict[str, Any]:
         """Every setting in its JSON form, under its name in the API."""
@@ -212,7 +219,9 @@ TABLE: dict[str, _Entry] = {
     "searchableAttributes": _Entry("searchable_attributes", _names, list),
     "attributeWeights": _Entry("attribute_weights", _weights, dict),
     "displayedAttributes": _Entry("displayed_attributes", _names, list),
-    "filterableAttributes": _Entry("filterable_attributes", _names, list),
+    "filterableAttributes": _Entry(
+        "filterable_attributes", read_rules, lambda found: [rule_to_json(rule) for rule in found]
+    ),
     "sortableAttributes": _Entry("sortable_attributes", _names, list),
     "stopWords": _Entry("stop_words", _words, list),
     "language": _Entry("language", _language, _same),

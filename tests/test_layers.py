@@ -7,37 +7,50 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets settings request
+errors arrays jsontext assets filterable settings request
 documents tables delimited sources
-filters.tree filters.tokens filters.grammar filters.lowering filters
+geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction facets
 files columns store document_table manifest intake
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-generation preparation selection state planning ranking snapshot engine
-sql.matching sql.calls sql.relation sql.functions sql
+generation preparation selection state planning relevance ranking snapshot engine
+sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 writes tasks index inspection database
-evaluate stdlib_docs terminal exits arms demo cli
+evaluate
+server.wire server.fields server.access server.bodies server.threads server.call
+server.health server.sql server.routes server.app server.serving server
+stdlib_docs terminal exits arms demo
+shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
+shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.session", "sql.connection"},
+    "duckdb": {
+        *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *("sql.connection", "shell.answers"),
+    },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions"),
+        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
-    "click": {"cli", "exits"},
-    "rich": {"terminal", "cli"},
+    "starlette": {"server.app", "server.serving"},
+    "uvicorn": {"server.serving"},
+    "h11": {"server.serving"},
+    "click": {"cli", "exits", "shell.command"},
+    "rich": {"terminal", "cli", "shell.layout", "shell.session"},
+    "prompt_toolkit": {"shell.prompt"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
-        *("store", "manifest"),
+        *("store", "manifest", "server.sql"),
     },
 }
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType, TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
@@ -27,10 +27,16 @@ from hybridsearch.store import Connection as Bare
 __all__ = ["Connection", "FrontEnd", "Relation"]
 
 Relation: TypeAlias = duckdb.DuckDBPyRelation
-Run: TypeAlias = Callable[..., Any]
 
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 _CALL = compile("hybridsearch_call()", "<statement>", "eval")
+
+
+class Run(NamedTuple):
+    """A method that runs a text, and what it calls the parameters."""
+
+    method: Callable[..., Any]
+    parameters: str
 
 
 class FrontEnd:
@@ -67,12 +73,12 @@ class Connection:
         parameters: a list for `?` and `$1`, a dict for `$name`; they go to the last statement.
         Raises duckdb.Error, or HybridSearchError for what is wrong with a search.
         """
-        self._run(self._bare.execute, query, parameters, sys._getframe(1))
+        self._run(Run(self._bare.execute, "parameters"), query, parameters, sys._getframe(1))
         return self
 
     def executemany(self, query: object, parameters: object = None) -> Connection:
         """Run the statement once for each list of parameters; gives itself back."""
-        self._run(self._bare.executemany, query, parameters, sys._getframe(1))
+        self._run(Run(self._bare.executemany, "parameters"), query, parameters, sys._getframe(1))
         return self
 
     def sql(
@@ -143,10 +149,8 @@ class Connection:
     # A statement's way
 
     def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
-        run = partial(self._bare.sql, alias=alias)
-        found: Relation = self._run(
-            lambda text, values=None: run(text, params=values), query, params, frame
-        )
+        run = Run(partial(self._bare.sql, alias=alias), "params")
+        found: Relation = self._run(run, query, params, frame)
         return found
 
     def _run(self, run: Run, query: object, values: object, frame: FrameType) -> Any:
@@ -156,7 +160,7 @@ class Connection:
         if steps is None:
             return _seen_from(frame, run, query, values)
         for step in steps[:-1]:
-            self._step(self._bare.execute, step, None, frame)
+            self._step(Run(self._bare.execute, "parameters"), step, None, frame)
         return self._step(run, steps[-1], values, frame)
 
     def _step(self, run: Run, step: Step, values: object, frame: FrameType) -> Any:
@@ -192,5 +196,6 @@ def _seen_from(frame: FrameType, run: Run, text: object, values: object) -> Any:
     A frame or table in a variable can stand in FROM by its name, and DuckDB looks for it where
     it is called from; so the call is evaluated among the caller's own names.
     """
-    call = partial(run, text) if values is None else partial(run, text, values)
+    given = {} if values is None else {run.parameters: values}
+    call = partial(run.method, text, **given)
     return eval(_CALL, frame.f_globals, {**frame.f_locals, "hybridsearch_call": call})

@@ -76,13 +76,14 @@ def cases(path: Path) -> Iterator[Case]:
         )
 
 
-FRONT = "front"
-"""How the names of those files begin whose statements only db.connect() understands."""
+DOORS = {"front": ("own", "transaction"), "native": ("foreign",)}
+"""First word of a file's name -> the doors that its statements go through, if not both."""
+BOTH = ("own", "foreign")
 ALL = [
     pytest.param(case, door, id=f"{door}-{path.stem}: {case.title}")
     for path in sorted(FOLDER.glob("*.test"))
     for case in cases(path)
-    for door in (("own", "transaction") if path.stem.startswith(FRONT) else ("own", "foreign"))
+    for door in DOORS.get(path.stem.partition("_")[0], BOTH)
 ]
 
 

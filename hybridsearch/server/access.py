@@ -1,0 +1,102 @@
+"""Who asks, and what may they do?
+
+A `Caller` is what a request's key or token allows: actions, index patterns and, for a tenant
+token, a filter that is forced upon every search of an index.
+
+    caller = Caller(actions=("search",), indexes=("shop-*",))
+    caller.may("search"), caller.sees("shop-eu"), caller.sees("other")    # True, True, False
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hybridsearch.server.wire import Refused
+
+EVERYTHING = ("*",)
+WRONG_KEY = "The provided API key is invalid."
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What a request may do.
+
+    actions: as in the contract, with "*", "documents.*" and "*.get". indexes: patterns of names.
+    rules: index pattern -> what a tenant token forces there ({"filter": ...}, or nothing); None
+    when the caller is no tenant.
+    """
+
+    actions: Sequence[str] = EVERYTHING
+    indexes: Sequence[str] = EVERYTHING
+    rules: Mapping[str, Mapping[str, Any] | None] | None = None
+
+    @property
+    def is_tenant(self) -> bool:
+        """Whether a tenant token asks: it may search and nothing else."""
+        return self.rules is not None
+
+    def may(self, action: str) -> bool:
+        """Whether the action is allowed at all, on whatever index."""
+        subject, _, verb = action.partition(".")
+        return not {"*", action, f"{subject}.*", f"*.{verb}"}.isdisjoint(self.actions)
+
+    def sees(self, uid: str) -> bool:
+        """Whether an index of this name exists for the caller."""
+        if not any(matches(pattern, uid) for pattern in self.indexes):
+            return False
+        return self.rules is None or any(matches(pattern, uid) for pattern in self.rules)
+
+    def forced_filter(self, uid: str) -> Any:
+        """The filter that must hold for everything the caller sees of an index; None for no limit.
+
+        The rule whose pattern is the longest decides, an exact name before all.
+        """
+        fitting = [pattern for pattern in self.rules or () if matches(pattern, uid)]
+        if not fitting or self.rules is None:
+            return None
+        nearest = max(fitting, key=lambda pattern: (pattern == uid, len(pattern)))
+        return (self.rules[nearest] or {}).get("filter")
+
+
+def matches(pattern: str, uid: str) -> bool:
+    """Whether an index name fits a pattern: itself, or a beginning with * at its end.
+
+    >>> matches("shop-*", "shop-eu"), matches("shop", "shop-eu")
+    (True, False)
+    """
+    if pattern.endswith("*"):
+        return uid.startswith(pattern[:-1])
+    return uid == pattern
+
+
+class Guard:
+    """Knows the master key; without one everybody may do everything."""
+
+    def __init__(self, master_key: str | None) -> None:
+        self._master = master_key
+
+    def caller(self, authorization: str | None, action: str, *, tenants: bool) -> Caller:
+        """Who sends this header, when they may do the action.
+
+        Raises Refused: missing_authorization_header without a key, invalid_api_key otherwise.
+        """
+        if self._master is None or not action:
+            return Caller()
+        token = bearer(authorization)
+        if hmac.compare_digest(token.encode(), self._master.encode()):
+            return Caller()
+        raise Refused(WRONG_KEY, code="invalid_api_key")
+
+
+def bearer(authorization: str | None) -> str:
+    """The key in an Authorization header. Raises Refused when there is none."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Refused(
+            "The Authorization header is missing. It must use the bearer authorization method.",
+            code="missing_authorization_header",
+        )
+    return token.strip()

@@ -1,0 +1,115 @@
+"""What does a handler get, and how is a route described?
+
+A `Route` says method, path, needed action, handler, and what the request may hold; the table of
+them (`server.routes`) drives routing, authorisation, the OpenAPI document and tests. A handler is
+a plain function from a `Call`, already authorised and checked, to a `Reply`. It runs on a thread.
+
+    def show(call: Call) -> Reply:
+        return json_reply(call.index().stats())
+
+    Route("GET", "/indexes/{uid}/stats", "stats.get", show, "Figures of one index.")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hybridsearch.database import NAMES, Database
+from hybridsearch.index import Index
+from hybridsearch.server.access import WRONG_KEY, Caller
+from hybridsearch.server.fields import Field
+from hybridsearch.server.wire import JSON, Refused, Reply
+
+
+@dataclass(frozen=True)
+class Body:
+    """What the body of a request is.
+
+    kind "object": JSON with `fields`; "json": any JSON; "bytes": as it came, in one of `media`.
+    """
+
+    kind: str = "object"
+    fields: Sequence[Field] = ()
+    media: Sequence[str] = (JSON,)
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way in.
+
+    action: what a key must allow; "" lets everybody in. tenants: whether a tenant token may come.
+    body: None when there is none. parameters: None takes any. slow: it may take long, and gets
+    threads that searches do not need.
+    """
+
+    method: str
+    path: str
+    action: str
+    handler: Callable[[Call], Reply]
+    summary: str
+    body: Body | None = None
+    parameters: Sequence[Field] | None = ()
+    tenants: bool = False
+    slow: bool = False
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Services:
+    """What handlers work with."""
+
+    db: Database
+    routes: Sequence[Route] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to one route, checked against it.
+
+    path: the parts of the address that the route names. parameters, fields: what the address and
+    the JSON object of the body hold. value: the body's JSON of whatever kind. body: its bytes,
+    decompressed. headers: by lower-case name. query: the address after the "?", as it came.
+    """
+
+    services: Services
+    caller: Caller = field(default_factory=Caller)
+    path: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    value: Any = None
+    body: bytes = b""
+    media: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
+
+    @property
+    def db(self) -> Database:
+        """The database that is served."""
+        return self.services.db
+
+    @property
+    def uid(self) -> str:
+        """The name of the index in the path. Raises Refused when no index can have it."""
+        return checked_uid(self.path["uid"])
+
+    def index(self, uid: str | None = None) -> Index:
+        """The index of the path, or of that name. Raises NotFound, also where the key ends."""
+        name = self.uid if uid is None else checked_uid(uid)
+        if not self.caller.sees(name):
+            raise Refused(WRONG_KEY, code="invalid_api_key")
+        return self.db.index(name)
+
+
+def checked_uid(uid: str) -> str:
+    """The name, when an index can have it. Raises Refused."""
+    if not NAMES.fullmatch(uid):
+        raise Refused(
+            f"`{uid:.80}` is not a valid index uid. Index uid can be an integer or a string"
+            " containing only alphanumeric characters, hyphens (-) and underscores (_),"
+            " and can not be more than 400 bytes.",
+            code="invalid_index_uid",
+        )
+    return uid

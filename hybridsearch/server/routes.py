@@ -1,0 +1,15 @@
+"""Which requests are there? One table, in the order of its documentation.
+
+It drives routing, authorisation, the OpenAPI document and the tests of all three.
+"""
+
+from __future__ import annotations
+
+from hybridsearch.server import health, sql
+from hybridsearch.server.call import Route
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/health", "", health.health, "Whether the server answers."),
+    Route("GET", "/version", "version", health.version, "The version of the server."),
+    *sql.ROUTES,
+)

@@ -1,0 +1,123 @@
+"""How is the application served over HTTP, and how does that end?
+
+`serve` runs uvicorn until SIGINT or SIGTERM: then it takes no more connections, finishes the
+requests in hand and returns. Who sends half a header and waits is cut.
+
+    serve(app_for(db), host="127.0.0.1", port=7700)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from types import FrameType
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from hybridsearch.errors import InputError
+
+HEADER_SECONDS = 10.0
+HEADER_BYTES = 32_768
+IDLE_SECONDS = 30
+CONNECTIONS = 2_000
+BACKLOG = 2_048
+LAST_SECONDS = 30
+
+
+def check_address(host: str, master_key: str | None) -> None:
+    """Raise InputError when others than this machine could come in without a key."""
+    if master_key is None and not is_loopback(host):
+        raise InputError(
+            f"refusing to listen on {host} without a master key, for anybody on the network could"
+            " read and write; give --master-key, or listen on 127.0.0.1",
+            field="master_key",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address.
+
+    >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes any. Raises InputError when it cannot."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another with"
+            " --port",
+            field="port",
+        ) from None
+
+
+def serve(app: ASGIApp, listening: socket.socket) -> None:
+    """Answer requests on the socket until a signal says stop; closes the socket."""
+    config = uvicorn.Config(
+        app,
+        http=ImpatientProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=LAST_SECONDS,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+    )
+    Server(config).run(sockets=[listening])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server; a signal ends it, and is not raised again after it."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Finish what is in hand; a second SIGINT does not wait for it."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+class ImpatientProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1, which closes a connection whose request is not begun in time."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes came; wait for the rest of a header, not for that of a body."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side went away."""
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._unwatch()
+        elif self._deadline is None:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _unwatch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

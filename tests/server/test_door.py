@@ -1,0 +1,230 @@
+"""Every request is answered in JSON, by its route, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import threading
+import zlib
+from collections.abc import AsyncIterator, Callable
+
+import pyarrow as pa
+import pytest
+from starlette.testclient import TestClient
+
+from hybridsearch.errors import InputError
+from hybridsearch.server.bodies import Limits, receive, unpacked
+from hybridsearch.server.fields import Field, read_object, read_parameters
+from hybridsearch.server.serving import check_address, is_loopback
+from hybridsearch.server.threads import Gate
+from hybridsearch.server.wire import STATUS, Refused, error_reply
+from tests.conftest import refused
+from tests.server.conftest import MASTER
+
+LIMIT = Field("limit", "whole", "invalid_document_limit")
+UID = Field("uid", "text", "invalid_index_uid", missing="missing_index_uid")
+
+
+def test_health_is_open_to_all(locked: Callable[[str | None], TestClient]) -> None:
+    assert locked(None).get("/health").json() == {"status": "available"}
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code"),
+    [
+        (None, 401, "missing_authorization_header"),
+        ("wrong", 403, "invalid_api_key"),
+        ("é", 403, "invalid_api_key"),
+        (MASTER, 200, None),
+    ],
+)
+def test_master_key_opens_everything_else(
+    locked: Callable[[str | None], TestClient], key: str | None, status: int, code: str | None
+) -> None:
+    header = {} if key is None else {"Authorization": f"Bearer {key}".encode()}
+    found = locked(None).get("/version", headers=header)  # type: ignore[arg-type]  # bytes are fit
+    assert (found.status_code, found.json().get("code")) == (status, code)
+
+
+def test_unknown_address_is_an_error_in_json(client: TestClient) -> None:
+    found = client.get("/nowhere")
+    assert (found.status_code, found.json()["code"]) == (404, "not_found")
+
+
+def test_unknown_method_is_an_error_in_json(client: TestClient) -> None:
+    found = client.post("/health")
+    assert (found.status_code, found.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_unknown_parameter_names_the_known_ones(client: TestClient) -> None:
+    found = client.get("/health?x=1")
+    assert (found.status_code, found.json()["code"]) == (400, "bad_request")
+    assert "`x`" in found.json()["message"]
+
+
+def test_pages_of_other_origins_may_ask(client: TestClient) -> None:
+    found = client.get("/health", headers={"Origin": "https://shop.example"})
+    assert found.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("code", STATUS)
+def test_every_code_of_the_table_becomes_an_error(code: str) -> None:
+    reply = error_reply(Refused("what was wrong", code=code))
+    assert reply.status == STATUS[code][0]
+    assert isinstance(reply.body, bytes)
+    assert f'"code":"{code}"'.encode() in reply.body
+
+
+# Fields
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ([], "bad_request", "expected an object, but found an array"),
+        ({}, "missing_index_uid", "Missing field `uid`"),
+        ({"uid": None}, "missing_index_uid", "Missing field `uid`"),
+        ({"uid": 7}, "invalid_index_uid", "`.uid`: expected a string, but found a positive"),
+        ({"uid": "a", "limit": -1}, "invalid_document_limit", "a negative integer: `-1`"),
+        ({"uid": "a", "limit": 10**400}, "invalid_document_limit", "of many digits"),
+        ({"uid": "a", "limit": True}, "invalid_document_limit", "a boolean: `true`"),
+        ({"uid": "\ud800"}, "invalid_index_uid", "found a string: `?`"),
+        ({"uid": "a", "x": 1}, "bad_request", "expected one of `uid`, `limit`"),
+    ],
+)
+def test_unfit_object_names_its_field(value: object, code: str, message: str) -> None:
+    refused(lambda: read_object(value, [UID, LIMIT]), Refused, code, message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("whole", "20", 20),
+        ("boolean", "true", True),
+        ("texts", "a,b", ["a", "b"]),
+        ("numbers", "0.5,1", [0.5, 1.0]),
+        ("wholes", "1,2", [1, 2]),
+        ("number", "1.5", 1.5),
+    ],
+)
+def test_parameters_are_read_by_kind(kind: str, text: str, value: object) -> None:
+    assert read_parameters({"a": text}, [Field("a", kind, "bad_request")]) == {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("whole", "-1"),
+        ("whole", "9" * 5000),
+        ("boolean", "yes"),
+        ("numbers", "a"),
+        ("number", "nan"),
+    ],
+)
+def test_unfit_parameters_are_refused(kind: str, text: str) -> None:
+    fields = [Field("a", kind, "invalid_a")]
+    refused(lambda: read_parameters({"a": text}, fields), Refused, "invalid_a", "parameter `a`")
+
+
+# Bodies
+
+BODY = b'{"a": 1}' * 50
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("", BODY),
+        ("gzip", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", zlib.compress(BODY, wbits=-15)),
+        ("br", pa.compress(BODY, "brotli", asbytes=True)),
+        ("zstd", pa.compress(BODY, "zstd", asbytes=True)),
+    ],
+)
+def test_packed_bodies_are_unpacked(encoding: str, packed: bytes) -> None:
+    assert unpacked(packed, encoding, len(BODY)) == BODY
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_damaged_bodies_are_refused(encoding: str) -> None:
+    refused(lambda: unpacked(b"\xff\x00 no", encoding, 99), Refused, "malformed_payload", encoding)
+
+
+def test_small_body_cannot_become_an_enormous_one() -> None:
+    bomb = gzip.compress(bytes(10_000_000))
+    for encoding, packed in [("gzip", bomb), ("deflate", zlib.compress(bytes(10_000_000)))]:
+        refused(
+            lambda packed=packed, encoding=encoding: unpacked(packed, encoding, 1_000_000),  # type: ignore[misc]  # bound at once
+            Refused,
+            "payload_too_large",
+            "1 MB",
+        )
+
+
+async def _pieces(*pieces: bytes, wait: float = 0.0) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        await asyncio.sleep(wait)
+        yield piece
+
+
+def test_large_body_is_refused_while_it_comes() -> None:
+    limits = Limits(body_bytes=10)
+    refused(
+        lambda: asyncio.run(receive(_pieces(b"123456", b"789012"), limits)),
+        Refused,
+        "payload_too_large",
+        "size limit",
+    )
+
+
+def test_declared_size_is_refused_before_it_comes() -> None:
+    act = lambda: asyncio.run(receive(_pieces(), Limits(), declared="999999999"))  # noqa: E731  one line says it
+    refused(act, Refused, "payload_too_large", "100 MB")
+
+
+def test_stalling_client_is_cut() -> None:
+    limits = Limits(stall_seconds=0.01)
+    refused(
+        lambda: asyncio.run(receive(_pieces(b"a", wait=5), limits)),
+        Refused,
+        "request_timeout",
+        "slowly",
+    )
+
+
+# Threads
+
+
+async def crowd() -> list[object]:
+    """What a second request hears while the only thread is taken, and what the first got."""
+    gate, held = Gate("test", threads=1, waiting=0), threading.Event()
+    first = asyncio.create_task(gate.run(lambda: held.wait(10)))
+    await asyncio.sleep(0)
+    answers: list[object] = []
+    try:
+        await gate.run(lambda: True)
+    except Refused as error:
+        answers.append(error.code)
+    held.set()
+    answers.append(await first)
+    gate.close()
+    return answers
+
+
+def test_whoever_comes_when_too_many_wait_is_told_to_come_back() -> None:
+    assert asyncio.run(crowd()) == ["too_many_search_requests", True]
+
+
+# Addresses
+
+
+def test_strangers_need_a_key() -> None:
+    refused(
+        lambda: check_address("0.0.0.0", None),
+        InputError,
+        "bad_request",
+        "--master-key",
+    )
+    check_address("0.0.0.0", "key")
+    assert is_loopback("127.0.0.2")
