@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.embedders import Embedder
-from hybridsearch.embedders.function import EmbedFunction, FunctionEmbedder
-from hybridsearch.embedders.provided import ProvidedEmbedder
-from hybridsearch.embedders.static import StaticEmbedder
+from hybridsearch.embedders.function import EmbedFunction
+from hybridsearch.embedders.making import STATIC, embedders_of
 from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
@@ -35,13 +34,12 @@ from hybridsearch.errors import (
     InputError,
     NameRefused,
     NotFound,
-    SettingsError,
     near,
 )
 from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
-from hybridsearch.settings import EmbedderSettings, Settings
+from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
 from hybridsearch.store import Connection as Bare
@@ -56,7 +54,6 @@ NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 CREATION, REMOVAL = "indexCreation", "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
-STATIC = "static"
 
 _open_paths: set[Path] = set()
 _opening = threading.Lock()
@@ -154,7 +151,7 @@ class Database:
         self._embedders(checked)
         if exist_ok and any(record.uid == uid for record in self._store.indexes()):
             return self.index(uid)
-        arguments = {"primary_key": primary_key, "settings": checked.to_json()}
+        arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
         return self.index(uid)
 
@@ -281,23 +278,7 @@ class Database:
         )
 
     def _embedders(self, settings: Settings) -> dict[str, Embedder]:
-        if not settings.embedders:
-            return {} if self._default is None else {"default": StaticEmbedder()}
-        return {name: self._embedder(name, item) for name, item in settings.embedders.items()}
-
-    def _embedder(self, name: str, settings: EmbedderSettings) -> Embedder:
-        if settings.source == "static":
-            return StaticEmbedder()
-        if settings.source == "userProvided":
-            return ProvidedEmbedder(settings.dimensions or 0, name=name)
-        function = self._functions.get(name)
-        if function is None:
-            raise SettingsError(
-                f'embedder "{name}" is a function that was not given; open the database with'
-                f' functions={{"{name}": ...}}',
-                field=f"embedders.{name}",
-            )
-        return FunctionEmbedder(function, name=name, dim=settings.dimensions)
+        return embedders_of(settings, default=self._default, functions=self._functions)
 
     # The worker
 

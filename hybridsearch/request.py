@@ -52,7 +52,8 @@ class SearchRequest:
     a word counts in all but its best attribute, 0..1; None takes the engine's. rows: only these
     of our own numbers, int64 [n], in any order. threshold: only hits of at least this relevance,
     0..1; the others are in no total and no facet. explain: say of each hit how its score came
-    about.
+    about. passage: give with each hit the piece of its text that is nearest to the query by
+    meaning.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -80,6 +81,7 @@ class SearchRequest:
     rows: Rows | None = field(default=None, compare=False)
     threshold: float | None = None
     explain: bool = False
+    passage: bool = False
 
     def __post_init__(self) -> None:
         _check_query(self.query)
@@ -117,6 +119,7 @@ class Hit:
     module `relevance` says how. keyword_rank, semantic_rank: its place in each arm
     from 1, None where that arm did not find it. keyword_score, semantic_score: BM25 and cosine.
     highlights: attribute -> marked text. explanation: the parts of the score, when asked for.
+    passage: the piece of its text nearest to the query, when asked for and embedded from the text.
     """
 
     id: str | int
@@ -130,6 +133,7 @@ class Hit:
     relevance: float = 1.0
     highlights: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] | None = None
+    passage: str | None = None
 
 
 @dataclass(frozen=True)

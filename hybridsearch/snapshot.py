@@ -191,7 +191,19 @@ class Snapshot:
         )
         if made.request.highlight:
             hit = replace(hit, highlights=self._highlights(made, hit.document))
+        if made.request.passage:
+            hit = replace(hit, passage=self._passage(made, hit.row, document))
         return replace(hit, explanation=self._explain(made, hit)) if made.request.explain else hit
+
+    def _passage(self, made: Plan, row: int, document: Mapping[str, Any]) -> str | None:
+        """The embedded piece of the document's text that is nearest to the query."""
+        if made.arm is None or made.vector is None:
+            return None
+        pieces = made.arm.texts.texts(document, without=self.state.primary_key or "")
+        vectors = made.arm.vectors.get(np.array([row], np.int64))[1]
+        if len(pieces) != len(vectors):  # they came with the document
+            return None
+        return pieces[int((vectors @ made.vector).argmax())] if pieces else None
 
     def _highlights(self, made: Plan, document: Mapping[str, Any]) -> dict[str, Any]:
         wanted = made.request.highlight

@@ -7,14 +7,15 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable settings request
+errors arrays jsontext assets filterable embedder_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
-analysis query fusion highlight extraction facets
+analysis query fusion highlight extraction templates embedded_texts facets
 files columns store document_table manifest intake
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
+embedders.onnx embedders.making
 generation preparation selection state planning relevance ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
@@ -39,7 +40,10 @@ OWNERS = {
         *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
         *("server.bodies", "server.sql", "shell.answers"),
     },
-    "tokenizers": {"embedders.static"},
+    "tokenizers": {"embedders.static", "embedders.onnx"},
+    "liquid": {"templates"},
+    "onnxruntime": {"embedders.onnx"},
+    "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
     "starlette": {"server.app", "server.serving"},
