@@ -35,7 +35,8 @@ class Plan:
     vector: float32 [dim] where the semantic arm takes part. mask: the rows that pass the filter,
     bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. weights: (keyword,
-    semantic). needed: how many rows of the ranking the page reaches down to.
+    semantic). needed: how many rows of the ranking the page reaches down to. without: a row that is
+    in no ranking and no count.
     """
 
     request: SearchRequest
@@ -50,6 +51,7 @@ class Plan:
     k: int
     candidates: int
     needed: int
+    without: int | None = None
 
     @property
     def tie(self) -> float:
