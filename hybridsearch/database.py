@@ -44,8 +44,10 @@ from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.prints import follow
 from hybridsearch.settings import Settings
+from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
-from hybridsearch.store import Connection, IndexRecord, Store, Task
+from hybridsearch.store import Connection as Bare
+from hybridsearch.store import IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
@@ -80,7 +82,7 @@ def open(
     return Database(_claimed(where), default_embedder, functions or {})
 
 
-def attach(connection: Connection, db: Database) -> None:
+def attach(connection: Bare | Connection, db: Database) -> None:
     """Make search() and its companions known on a DuckDB connection, whatever file it is on.
 
     They search the indexes of `db` as long as it is open. Nothing is written into the
@@ -88,7 +90,8 @@ def attach(connection: Connection, db: Database) -> None:
     no harm; another database takes the names over. Raises Conflict in a transaction that began
     before the functions were there.
     """
-    db._functions_in_sql.attach(connection)
+    bare = connection.bare if isinstance(connection, Connection) else connection
+    db._functions_in_sql.attach(bare)
 
 
 class Database:
@@ -126,6 +129,7 @@ class Database:
             _release(path)
             raise
         self._functions_in_sql = Functions(self._store.identity, self._current)
+        self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
     @property
@@ -226,12 +230,13 @@ class Database:
         """One search index as it is. Raises NotFound."""
         return self._search_indexes.describe(name)
 
-    def freshness(self, name: str, *, cursor: Connection | None = None) -> Freshness:
+    def freshness(self, name: str, *, cursor: Bare | Connection | None = None) -> Freshness:
         """How many rows of its source a search index lacks or holds otherwise; changes nothing.
 
         cursor: a connection to this database, whose transaction may see more than is committed.
         """
-        return self._search_indexes.freshness(name, cursor=cursor)
+        bare = cursor.bare if isinstance(cursor, Connection) else cursor
+        return self._search_indexes.freshness(name, cursor=bare)
 
     def task(self, uid: int) -> Task:
         """The task of that number. Raises NotFound."""
@@ -249,13 +254,16 @@ class Database:
         return self._queue.wait(uid, timeout=timeout)
 
     def connect(self) -> Connection:
-        """A DuckDB connection to the file, where each index is a relation of its name.
+        """A connection to the file, where each index is a relation of its name.
 
-        search() and its companions are attached; see `attach`.
+        It has the methods of a DuckDB connection. search() and its companions are attached, and
+        a WHERE or LIMIT beside a search() counts before the best hits are taken.
         """
-        connection = self._store.new_cursor()
-        self._functions_in_sql.attach(connection)
-        return connection
+        return self._front_end.connection(self._store.new_cursor())
+
+    def sql(self, text: str, params: object = None) -> Relation:
+        """The result of a statement as a DuckDB relation, on a connection of its own."""
+        return self.connect().sql(text, params=params)
 
     def ask(
         self,
@@ -305,7 +313,7 @@ class Database:
 
         with self._lock:
             if self._sealed is None:
-                self._sealed = Sealed(self._store.identity, self._engine)
+                self._sealed = Sealed(self._store.identity, self._current)
             return self._sealed
 
     # For Index
@@ -417,7 +425,7 @@ class Database:
         definition = task.arguments.get("definition", engine.record.attached)
         done: list[Task] = []
 
-        def finish(cursor: Connection) -> None:
+        def finish(cursor: Bare) -> None:
             if definition is not None:
                 follow(cursor, engine.record, definition)
             done.extend(self._store.finish(cursor, [replace(task, status="succeeded")]))

@@ -33,6 +33,7 @@ from hybridsearch.ranking import Places, Ranked, members, page_places, rank
 from hybridsearch.relevance import relevance
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
+from hybridsearch.similar import plan_like
 from hybridsearch.state import State
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
@@ -56,6 +57,16 @@ class Snapshot:
         """
         request = self._with_defaults(request)
         return self._answer(request, embedded(self.state, request), time.perf_counter())
+
+    def similar(self, id: str, request: SearchRequest) -> SearchResult:
+        """The documents that are like the one of that id, without it; see `similar.plan_like`.
+
+        Raises NotFound for an id that is not there, and what `search` raises.
+        """
+        started = time.perf_counter()
+        return self._answered(
+            plan_like(self.state, id, self._with_defaults(request)), started, started
+        )
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
@@ -144,9 +155,11 @@ class Snapshot:
     def _answer(
         self, request: SearchRequest, vector: Vectors | None, started: float
     ) -> SearchResult:
-        times = [started, time.perf_counter()]
-        made = plan(self.state, request, vector)
-        times.append(time.perf_counter())
+        embedded_at = time.perf_counter()
+        return self._answered(plan(self.state, request, vector), started, embedded_at)
+
+    def _answered(self, made: Plan, started: float, embedded_at: float) -> SearchResult:
+        times = [started, embedded_at, time.perf_counter()]
         ranked = rank(self.state, made)
         times.append(time.perf_counter())
         hits = self._page(made, ranked)

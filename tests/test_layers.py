@@ -17,9 +17,12 @@ keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 embedders.onnx embedders.making
-generation preparation selection state planning relevance ranking snapshot engine
+generation preparation selection state planning relevance ranking similar snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
-writes tasks refreshing attaching freshness attached index inspection database
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
+writes tasks
+refreshing attaching freshness attached
+index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
 server.health server.sql server.routes server.app server.serving server
@@ -31,7 +34,8 @@ ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
     "duckdb": {
-        *("store", "sources", "tables", "sql.functions", "sql.sealed", "shell.answers"),
+        *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *("sql.connection", "shell.answers"),
         *("origin", "defining"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},

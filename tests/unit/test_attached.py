@@ -11,7 +11,7 @@ import pytest
 import hybridsearch
 from hybridsearch import Database, Item
 from hybridsearch.errors import Conflict, InputError, NotFound, SettingsError
-from hybridsearch.store import Connection
+from hybridsearch.sql.connection import Connection
 from tests.conftest import refused
 
 SETUP = """
