@@ -87,7 +87,7 @@ def _distance(typed: str, value: str) -> int:
     Optimal string alignment, where an edit of the first letter costs 2.
     """
     before: list[int] = []
-    row = [0, *range(2, len(value) + 2)]
+    row: list[int] = [0, *range(2, len(value) + 2)]
     for i, letter in enumerate(typed, 1):
         fresh = [i + 1]
         for j, other in enumerate(value, 1):
