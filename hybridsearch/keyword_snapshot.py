@@ -17,7 +17,7 @@ import contextlib
 import math
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -173,6 +173,14 @@ class KeywordSnapshot:
         clauses += [(clause, 1.0) for clause in laid.near]
         parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
         return {"score": score, "parts": parts if score > 0 else []}
+
+    def frequency(self, term: str, attributes: Iterable[str]) -> int:
+        """How many documents have the term in these attributes, counted once for each of them.
+
+        Documents that are gone may still be counted.
+        """
+        fields = (self._fields[name] for name in attributes if name in self._fields)
+        return sum(self._frequency(field, term) for field in fields)
 
     def terms(self, start: str, *, limit: int) -> list[tuple[str, int]]:
         """(term, occurrences) of the `limit` most frequent terms that begin so, most first.
