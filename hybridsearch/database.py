@@ -15,17 +15,19 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hybridsearch.chores import SNAPSHOT, SWAP, UPDATE, Indexes, copy_database, swap, update
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction, FunctionEmbedder
 from hybridsearch.embedders.provided import ProvidedEmbedder
 from hybridsearch.embedders.static import StaticEmbedder
-from hybridsearch.engine import Engine
+from hybridsearch.engine import Engine, Finish
 from hybridsearch.errors import (
     Conflict,
     DatabaseClosed,
@@ -44,6 +46,7 @@ from hybridsearch.inspection import folder_of
 from hybridsearch.settings import EmbedderSettings, Settings
 from hybridsearch.sql.functions import Functions
 from hybridsearch.store import Connection, IndexRecord, Store, Task
+from hybridsearch.task_log import TaskFilter, find, find_batches
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
@@ -121,6 +124,16 @@ class Database:
         """The DuckDB file, or None in memory."""
         return self._path
 
+    @property
+    def store(self) -> Store:
+        """What is kept beside the documents: keys and webhooks of a server are among it."""
+        return self._store
+
+    @property
+    def snapshots(self) -> Path | None:
+        """The folder for copies of the database, or None in memory."""
+        return self._path and self._path.with_name(f"{self._path.name}.snapshots")
+
     def create_index(
         self,
         uid: str,
@@ -144,7 +157,7 @@ class Database:
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         self._embedders(checked)
-        if exist_ok and any(record.uid == uid for record in self._store.indexes()):
+        if exist_ok and self._exists(uid):
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_json()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
@@ -174,6 +187,42 @@ class Database:
     def tasks(self) -> list[Task]:
         """Every task, in order of acceptance."""
         return self._store.tasks()
+
+    def find_tasks(self, wanted: TaskFilter, **page: Any) -> tuple[list[Task], int]:
+        """(a page of the tasks that fit, how many fit); see `task_log.find`.
+
+        A task is shown as processing until what it did can be searched.
+        """
+        found, total = find(self._store, wanted, **page)
+        shown = self._queue.outward(found)
+        left = [t for t in shown if wanted.statuses is None or t.status in wanted.statuses]
+        return left, total - len(shown) + len(left)
+
+    def find_batches(self, wanted: TaskFilter, **page: Any) -> tuple[dict[int, list[Task]], int]:
+        """(a page of the batches with such tasks, how many there are); see `find_batches`."""
+        found, total = find_batches(self._store, wanted, **page)
+        return {uid: self._queue.outward(tasks) for uid, tasks in found.items()}, total
+
+    def submit(
+        self,
+        uid: str | None,
+        kind: str,
+        *,
+        arguments: Mapping[str, Any],
+        bodies: Sequence[bytes] = (),
+        metadata: str | None = None,
+    ) -> Task:
+        """Accept a write, checked by the caller, and do not wait for it.
+
+        uid: the index it is about; one that is not there is made first, with the settings that
+        stand under "create" among the arguments. metadata: kept with the task. Raises
+        StorageError when the disk refuses.
+        """
+        return self._queue.submit(uid, kind, arguments=arguments, bodies=bodies, metadata=metadata)
+
+    def check_settings(self, settings: Settings) -> None:
+        """Raise SettingsError when an embedder of the settings cannot be had."""
+        self._embedders(settings)
 
     def wait(self, uid: int, *, timeout: float | None = None) -> Task:
         """The task once it is finished; raises what made it fail. See `Queue.wait`."""
@@ -212,6 +261,9 @@ class Database:
         self.close()
 
     # For Index
+
+    def _exists(self, uid: str) -> bool:
+        return any(record.uid == uid for record in self._store.indexes())
 
     def _record(self, uid: str) -> IndexRecord:
         records = {record.uid: record for record in self._store.indexes()}
@@ -266,7 +318,11 @@ class Database:
         first = run[0]
         steps = {CREATION: self._create, REMOVAL: self._remove}
         steps.update({SETTINGS: self._change_settings, REBUILD: self._rebuild})
+        indexes = Indexes(self._store, self._engines)
+        steps.update({UPDATE: partial(update, indexes), SWAP: partial(swap, indexes)})
+        steps[SNAPSHOT] = lambda task: copy_database(self._store, task, self.snapshots)
         try:
+            self._make_missing(first)
             if first.kind in steps:
                 return steps[first.kind](first)
             return apply_tasks(self._engine(first.index_uid or ""), self._store, run)
@@ -280,27 +336,52 @@ class Database:
                 fail(self._store, task, fault)
             raise
 
+    def _make_missing(self, task: Task) -> None:
+        settings, uid = task.arguments.get("create"), task.index_uid or ""
+        if settings and not self._exists(uid):
+            self._made(uid, None, settings)
+
     def _create(self, task: Task) -> Sequence[Task]:
         uid, arguments = task.index_uid or "", task.arguments
+        done: list[Task] = []
+        self._made(
+            uid,
+            arguments["primary_key"],
+            arguments["settings"],
+            lambda cursor: done.extend(
+                self._store.finish(cursor, [replace(task, status="succeeded")])
+            ),
+        )
+        return done
+
+    def _made(
+        self,
+        uid: str,
+        primary_key: str | None,
+        settings: Mapping[str, Any],
+        finish: Finish = lambda cursor: None,
+    ) -> None:
         for record in self._store.indexes():
             if record.uid.lower() == uid.lower():  # in SQL they would be one relation
                 raise Conflict(f'there is an index "{record.uid}" already', uid=record.uid)
         with self._store.transaction() as cursor:
             check_free(cursor, uid)
-            record = self._store.add_index(cursor, uid, arguments["primary_key"])
-            settings = Settings().updated(arguments["settings"])
-            record = self._store.save_index(cursor, replace(record, settings=settings))
+            record = self._store.add_index(cursor, uid, primary_key)
+            checked = Settings().updated(settings)
+            record = self._store.save_index(cursor, replace(record, settings=checked))
             documents = DocumentTable(self._store, record.number)
             documents.create(cursor)
             documents.show(cursor, uid, Columns(), record.primary_key)
-            return self._store.finish(cursor, [replace(task, status="succeeded")])
+            finish(cursor)
 
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._record(task.index_uid or "")
+        documents = DocumentTable(self._store, record.number)
+        details = {"deleted_documents": len(documents.living())}
         with self._store.transaction() as cursor:
-            DocumentTable(self._store, record.number).drop(cursor, record.uid)
+            documents.drop(cursor, record.uid)
             self._store.remove_index(cursor, record)
-            done = self._store.finish(cursor, [replace(task, status="succeeded")])
+            done = self._store.finish(cursor, [replace(task, status="succeeded", details=details)])
         engine = self._engines.pop(record.number, None)
         if engine is not None:
             engine.close()

@@ -7,20 +7,21 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets settings request
+errors arrays jsontext assets kept_settings settings request
 documents tables delimited sources
 filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction facets
-files columns store document_table manifest intake
+files columns payloads migrations store task_log document_table manifest intake
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql
-writes tasks index inspection database
+writes tasks index chores inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.routes server.app server.serving server
+server.health server.task_views server.tasks server.indexes server.documents server.settings
+server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()
@@ -30,7 +31,7 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions", "server.bodies"),
+        *("columns", "payloads", "store", "document_table", "sql.functions", "server.bodies"),
     },
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
