@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybridsearch.chores import SNAPSHOT, SWAP, UPDATE, Indexes, copy_database, swap, update
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.embedders import Embedder
-from hybridsearch.embedders.function import EmbedFunction, FunctionEmbedder
-from hybridsearch.embedders.provided import ProvidedEmbedder
-from hybridsearch.embedders.static import StaticEmbedder
+from hybridsearch.embedders.function import EmbedFunction
+from hybridsearch.embedders.making import STATIC, embedders_of
 from hybridsearch.engine import Engine, Finish
 from hybridsearch.errors import (
     Conflict,
@@ -37,24 +36,25 @@ from hybridsearch.errors import (
     InputError,
     NameRefused,
     NotFound,
-    SettingsError,
     near,
 )
 from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
-from hybridsearch.settings import EmbedderSettings, Settings
+from hybridsearch.settings import Settings
 from hybridsearch.sql.functions import Functions
 from hybridsearch.store import Connection, IndexRecord, Store, Task
 from hybridsearch.task_log import TaskFilter, find, find_batches
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
+if TYPE_CHECKING:
+    from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
+
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 CREATION, REMOVAL = "indexCreation", "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
-STATIC = "static"
 
 _open_paths: set[Path] = set()
 _opening = threading.Lock()
@@ -118,6 +118,7 @@ class Database:
             _release(path)
             raise
         self._functions_in_sql = Functions(self._store.identity, self._engine)
+        self._sealed: Sealed | None = None
 
     @property
     def path(self) -> Path | None:
@@ -159,7 +160,7 @@ class Database:
         self._embedders(checked)
         if exist_ok and self._exists(uid):
             return self.index(uid)
-        arguments = {"primary_key": primary_key, "settings": checked.to_json()}
+        arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
         return self.index(uid)
 
@@ -237,6 +238,24 @@ class Database:
         self._functions_in_sql.attach(connection)
         return connection
 
+    def ask(
+        self,
+        statement: str,
+        values: Values = None,
+        *,
+        visible: Collection[str] | None = None,
+        limits: Limits | None = None,
+    ) -> Answer:
+        """The answer of a statement that somebody sent who is not trusted.
+
+        It can read the documents of the indexes in `visible` (all when not given), search() and
+        its companions included, and nothing else; see `sql.sealed`. values: of its parameters, by
+        place or by name. Raises QueryError.
+        """
+        uids = [record.uid for record in self._store.indexes()]
+        seen = frozenset(uid for uid in uids if visible is None or uid in visible)
+        return self._outside().ask(statement, values, visible=seen, limits=limits)
+
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
         if self._closed:
@@ -244,6 +263,8 @@ class Database:
         # The batch in hand is refused for good if it finds the database closed already.
         self._queue.close()
         self._closed = True
+        if self._sealed is not None:
+            self._sealed.close()
         for engine in self._engines.values():
             engine.close()
         self._store.close()
@@ -259,6 +280,14 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _outside(self) -> Sealed:
+        from hybridsearch.sql.sealed import Sealed  # noqa: PLC0415  # pyarrow.dataset takes .2 s
+
+        with self._lock:
+            if self._sealed is None:
+                self._sealed = Sealed(self._store.identity, self._engine)
+            return self._sealed
 
     # For Index
 
@@ -294,23 +323,7 @@ class Database:
         )
 
     def _embedders(self, settings: Settings) -> dict[str, Embedder]:
-        if not settings.embedders:
-            return {} if self._default is None else {"default": StaticEmbedder()}
-        return {name: self._embedder(name, item) for name, item in settings.embedders.items()}
-
-    def _embedder(self, name: str, settings: EmbedderSettings) -> Embedder:
-        if settings.source == "static":
-            return StaticEmbedder()
-        if settings.source == "userProvided":
-            return ProvidedEmbedder(settings.dimensions or 0, name=name)
-        function = self._functions.get(name)
-        if function is None:
-            raise SettingsError(
-                f'embedder "{name}" is a function that was not given; open the database with'
-                f' functions={{"{name}": ...}}',
-                field=f"embedders.{name}",
-            )
-        return FunctionEmbedder(function, name=name, dim=settings.dimensions)
+        return embedders_of(settings, default=self._default, functions=self._functions)
 
     # The worker
 

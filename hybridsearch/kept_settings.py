@@ -108,7 +108,7 @@ KEPT: dict[str, Kept] = {
 
 
 def kept(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """The kept settings with one changed; null forgets it. Raises SettingsError."""
+    """The kept settings with one changed; null, or its default, forgets it. Raises SettingsError."""
     rest = {key: old for key, old in before.items() if key != name}
     if value is None:
         return rest
@@ -122,7 +122,7 @@ def kept(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
         raise SettingsError(
             f'setting "{name}" must be {setting.wanted}, not {value!r:.80}', field=name
         )
-    return {**rest, name: plain}
+    return rest if plain == setting.default else {**rest, name: plain}
 
 
 def shown(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 
 from __future__ import annotations
 
-from hybridsearch.server import documents, health, indexes, settings, tasks
+from hybridsearch.server import documents, health, indexes, settings, sql, tasks
 from hybridsearch.server.call import Body, Route
 
 INDEX = "/indexes/{uid}"
@@ -237,4 +237,5 @@ ROUTES: tuple[Route, ...] = (
         parameters=(*tasks.FILTERS, *tasks.PAGING),
     ),
     Route("GET", "/batches/{batch}", "tasks.get", tasks.one_batch, "One batch."),
+    *sql.ROUTES,
 )

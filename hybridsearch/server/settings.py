@@ -112,7 +112,7 @@ def _check(call: Call, uid: str, changes: Mapping[str, Any]) -> None:
     try:
         call.db.check_settings(before.updated(changes))
     except SettingsError as error:
-        head = str(error.fields.get("field", "")).partition(".")[0]
+        head = re.split(r"\W", str(error.fields.get("field", "")))[0]
         known = kebab(head).replace("-", "_")
         code = f"invalid_settings_{known}" if head in NAMES else "bad_request"
         raise Refused(error.message, code=code) from None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from hybridsearch.embedder_settings import camel, masked
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.server.wire import HIDDEN, error_json, status_of
 from hybridsearch.store import Task
@@ -69,6 +70,26 @@ def _changed(task: Task) -> dict[str, Any]:
     return {**found, "newIndexUid": new} if new else found
 
 
+def _settings(task: Task) -> dict[str, Any]:
+    """The settings as they were sent, without the secrets of embedders."""
+    found = dict(task.arguments.get("settings", {}))
+    if isinstance(found.get("embedders"), dict):
+        found["embedders"] = {n: _without_secrets(e) for n, e in found["embedders"].items()}
+    return found
+
+
+def _without_secrets(embedder: Any) -> Any:
+    if not isinstance(embedder, dict):
+        return embedder
+    found = dict(embedder)
+    for name, value in found.items():
+        if camel(name) == "apiKey" and isinstance(value, str):
+            found[name] = masked(value)
+        elif name == "headers" and isinstance(value, dict):
+            found[name] = {header: masked(str(secret)) for header, secret in value.items()}
+    return found
+
+
 def _about_tasks(verb: str, name: str) -> Callable[[Task], dict[str, Any]]:
     def details(task: Task) -> dict[str, Any]:
         return {
@@ -83,7 +104,7 @@ def _about_tasks(verb: str, name: str) -> Callable[[Task], dict[str, Any]]:
 DETAILS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "documentAdditionOrUpdate": _added,
     "documentDeletion": _deleted,
-    "settingsUpdate": lambda task: dict(task.arguments.get("settings", {})),
+    "settingsUpdate": _settings,
     "indexCreation": lambda task: {"primaryKey": task.arguments.get("primary_key")},
     "indexUpdate": _changed,
     "indexDeletion": lambda task: {"deletedDocuments": _counted(task, "deleted_documents")},
