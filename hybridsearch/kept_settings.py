@@ -108,7 +108,7 @@ KEPT: dict[str, Kept] = {
 
 
 def kept(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """The kept settings with one changed; null, or its default, forgets it. Raises SettingsError."""
+    """The kept settings with one changed; null or its default forgets it. Raises SettingsError."""
     rest = {key: old for key, old in before.items() if key != name}
     if value is None:
         return rest
