@@ -15,18 +15,19 @@ import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hybridsearch.chores import SNAPSHOT, SWAP, UPDATE, Indexes, copy_database, swap, update
-from hybridsearch.columns import Columns
-from hybridsearch.document_table import DocumentTable, check_free
+from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
+from hybridsearch.attaching import Attaching, forget
+from hybridsearch.chores import CREATION, Chores
+from hybridsearch.definition import Item
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction
 from hybridsearch.embedders.making import STATIC, embedders_of
-from hybridsearch.engine import Engine, Finish
+from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
     DatabaseClosed,
@@ -41,10 +42,12 @@ from hybridsearch.errors import (
 from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
+from hybridsearch.prints import follow
 from hybridsearch.settings import Settings
+from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
-from hybridsearch.store import Connection, IndexRecord, Store, Task
-from hybridsearch.task_log import TaskFilter, find, find_batches
+from hybridsearch.store import Connection as Bare
+from hybridsearch.store import IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
     from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
 
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
-CREATION, REMOVAL = "indexCreation", "indexDeletion"
+REMOVAL = "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
 
@@ -79,7 +82,7 @@ def open(
     return Database(_claimed(where), default_embedder, functions or {})
 
 
-def attach(connection: Connection, db: Database) -> None:
+def attach(connection: Bare | Connection, db: Database) -> None:
     """Make search() and its companions known on a DuckDB connection, whatever file it is on.
 
     They search the indexes of `db` as long as it is open. Nothing is written into the
@@ -87,7 +90,8 @@ def attach(connection: Connection, db: Database) -> None:
     no harm; another database takes the names over. Raises Conflict in a transaction that began
     before the functions were there.
     """
-    db._functions_in_sql.attach(connection)
+    bare = connection.bare if isinstance(connection, Connection) else connection
+    db._functions_in_sql.attach(bare)
 
 
 class Database:
@@ -111,13 +115,21 @@ class Database:
             _release(path)
             raise
         try:
-            self._queue = Queue(self._store, self._work)
-            self._host = Host(self._queue, self._record, self._engine, self._embedders)
+            self._attaching = Attaching(
+                self._store, engine=self._engine, submit=self._submit, release=self._release
+            )
+            with self._lock:  # the worker begins at once
+                self._queue = Queue(self._store, self._work)
+            self._search_indexes = SearchIndexes(
+                self._store, self._queue, self._engine, self.drop_index
+            )
+            self._host = Host(self._queue, self._record, self._current, self._embedders)
         except BaseException:
             self._store.close()
             _release(path)
             raise
-        self._functions_in_sql = Functions(self._store.identity, self._engine)
+        self._functions_in_sql = Functions(self._store.identity, self._current)
+        self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
     @property
@@ -129,6 +141,11 @@ class Database:
     def store(self) -> Store:
         """What is kept beside the documents: keys and webhooks of a server are among it."""
         return self._store
+
+    @property
+    def queue(self) -> Queue:
+        """The tasks: to submit one that the caller has checked, and to find those there were."""
+        return self._queue
 
     @property
     def snapshots(self) -> Path | None:
@@ -149,12 +166,7 @@ class Database:
         given. exist_ok: an index of that name is given back as it is. Raises NameRefused,
         SettingsError, or Conflict when the name is taken.
         """
-        if not isinstance(uid, str) or not NAMES.fullmatch(uid):
-            raise NameRefused(
-                f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
-                " 400 at most",
-                uid=str(uid),
-            )
+        _check_name(uid)
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         self._embedders(checked)
@@ -178,6 +190,69 @@ class Database:
         self._record(uid)
         self._queue.wait(self._queue.submit(uid, REMOVAL, arguments={}).uid)
 
+    # Indexes over the user's own tables
+
+    def create_search_index(
+        self,
+        name: str,
+        source: str,
+        items: Sequence[Item | str],
+        *,
+        where: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        replace: bool = False,
+        if_not_exists: bool = False,
+    ) -> IndexReport:
+        """Make a search index over a table, a view, files or a query, which stay the user's.
+
+        source: SQL text: a name, a path or glob in single quotes, or a query in brackets, as it is
+        committed. items: what is searched. where: a condition on the rows. options: see
+        `definition.OPTIONS`; "key" names the column that identifies rows where no constraint does.
+        Raises NotFound for the source, InputError or SettingsError for what does not fit it, and
+        Conflict when the name is taken; no index is left behind then.
+        """
+        _check_name(name)
+        return self._search_indexes.create(
+            name,
+            source,
+            items,
+            where=where,
+            options=options,
+            replace=replace,
+            if_not_exists=if_not_exists,
+        )
+
+    def refresh_search_index(self, name: str, *, full: bool = False) -> RefreshReport:
+        """Bring the index up to its source, by what differs; full: from every row, read anew.
+
+        Raises NotFound, or Conflict when the source cannot be read any more.
+        """
+        return self._search_indexes.refresh(name, full=full)
+
+    def alter_search_index(self, name: str, options: Mapping[str, Any]) -> IndexReport:
+        """Change what searches go by: refresh, stopwords, weights. Raises SettingsError."""
+        return self._search_indexes.alter(name, options)
+
+    def drop_search_index(self, name: str, *, if_exists: bool = False) -> bool:
+        """Remove the index, not its source; whether there was one. Raises NotFound."""
+        return self._search_indexes.drop(name, if_exists=if_exists)
+
+    def search_indexes(self) -> list[IndexReport]:
+        """Every search index over a source of the user's, in the order of their names."""
+        return self._search_indexes.reports()
+
+    def describe_search_index(self, name: str) -> IndexReport:
+        """One search index as it is. Raises NotFound."""
+        return self._search_indexes.describe(name)
+
+    def freshness(self, name: str, *, cursor: Bare | Connection | None = None) -> Freshness:
+        """How many rows of its source a search index lacks or holds otherwise; changes nothing.
+
+        cursor: a connection to this database, whose transaction may see more than is committed.
+        """
+        bare = cursor.bare if isinstance(cursor, Connection) else cursor
+        return self._search_indexes.freshness(name, cursor=bare)
+
     def task(self, uid: int) -> Task:
         """The task of that number. Raises NotFound."""
         found = self._store.tasks(uids=[uid])
@@ -189,38 +264,6 @@ class Database:
         """Every task, in order of acceptance."""
         return self._store.tasks()
 
-    def find_tasks(self, wanted: TaskFilter, **page: Any) -> tuple[list[Task], int]:
-        """(a page of the tasks that fit, how many fit); see `task_log.find`.
-
-        A task is shown as processing until what it did can be searched.
-        """
-        found, total = find(self._store, wanted, **page)
-        shown = self._queue.outward(found)
-        left = [t for t in shown if wanted.statuses is None or t.status in wanted.statuses]
-        return left, total - len(shown) + len(left)
-
-    def find_batches(self, wanted: TaskFilter, **page: Any) -> tuple[dict[int, list[Task]], int]:
-        """(a page of the batches with such tasks, how many there are); see `find_batches`."""
-        found, total = find_batches(self._store, wanted, **page)
-        return {uid: self._queue.outward(tasks) for uid, tasks in found.items()}, total
-
-    def submit(
-        self,
-        uid: str | None,
-        kind: str,
-        *,
-        arguments: Mapping[str, Any],
-        bodies: Sequence[bytes] = (),
-        metadata: str | None = None,
-    ) -> Task:
-        """Accept a write, checked by the caller, and do not wait for it.
-
-        uid: the index it is about; one that is not there is made first, with the settings that
-        stand under "create" among the arguments. metadata: kept with the task. Raises
-        StorageError when the disk refuses.
-        """
-        return self._queue.submit(uid, kind, arguments=arguments, bodies=bodies, metadata=metadata)
-
     def check_settings(self, settings: Settings) -> None:
         """Raise SettingsError when an embedder of the settings cannot be had."""
         self._embedders(settings)
@@ -230,13 +273,16 @@ class Database:
         return self._queue.wait(uid, timeout=timeout)
 
     def connect(self) -> Connection:
-        """A DuckDB connection to the file, where each index is a relation of its name.
+        """A connection to the file, where each index is a relation of its name.
 
-        search() and its companions are attached; see `attach`.
+        It has the methods of a DuckDB connection. search() and its companions are attached, and
+        a WHERE or LIMIT beside a search() counts before the best hits are taken.
         """
-        connection = self._store.new_cursor()
-        self._functions_in_sql.attach(connection)
-        return connection
+        return self._front_end.connection(self._store.new_cursor())
+
+    def sql(self, text: str, params: object = None) -> Relation:
+        """The result of a statement as a DuckDB relation, on a connection of its own."""
+        return self.connect().sql(text, params=params)
 
     def ask(
         self,
@@ -286,7 +332,7 @@ class Database:
 
         with self._lock:
             if self._sealed is None:
-                self._sealed = Sealed(self._store.identity, self._engine)
+                self._sealed = Sealed(self._store.identity, self._current)
             return self._sealed
 
     # For Index
@@ -314,28 +360,45 @@ class Database:
                 self._engines[record.number] = self._opened(record)
             return self._engines[record.number]
 
+    def _current(self, uid: str) -> Engine:
+        """The index, to be searched: one over a source is refreshed before, if it has to be."""
+        engine = self._engine(uid)
+        if engine.record.attached is not None:
+            self._search_indexes.current(engine.record)
+        return engine
+
     def _opened(self, record: IndexRecord) -> Engine:
         return Engine(
             self._store,
             record,
             self._path and folder_of(self._path, record),
-            embedders=self._embedders(record.settings),
+            embedders=self._embedders_of(record, record.settings),
         )
+
+    def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:
+        """Nobody embeds the texts of a search index without being told to."""
+        if record.attached is not None and not settings.embedders:
+            return {}
+        return self._embedders(settings)
 
     def _embedders(self, settings: Settings) -> dict[str, Embedder]:
         return embedders_of(settings, default=self._default, functions=self._functions)
 
     # The worker
 
+    def _submit(self, uid: str, kind: str, arguments: Mapping[str, Any]) -> Task:
+        with self._lock:  # at the first task of all the queue is not quite there
+            queue = self._queue
+        return queue.submit(uid, kind, arguments=arguments)
+
     def _work(self, run: Sequence[Task]) -> Sequence[Task]:
         first = run[0]
-        steps = {CREATION: self._create, REMOVAL: self._remove}
-        steps.update({SETTINGS: self._change_settings, REBUILD: self._rebuild})
-        indexes = Indexes(self._store, self._engines)
-        steps.update({UPDATE: partial(update, indexes), SWAP: partial(swap, indexes)})
-        steps[SNAPSHOT] = lambda task: copy_database(self._store, task, self.snapshots)
+        steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
+        steps.update({ALTERING: self._change_settings, **self._attaching.steps})
+        chores = Chores(self._store, self._engines, self.snapshots)
+        steps.update(chores.steps)
         try:
-            self._make_missing(first)
+            chores.make_missing(first)
             if first.kind in steps:
                 return steps[first.kind](first)
             return apply_tasks(self._engine(first.index_uid or ""), self._store, run)
@@ -349,79 +412,56 @@ class Database:
                 fail(self._store, task, fault)
             raise
 
-    def _make_missing(self, task: Task) -> None:
-        settings, uid = task.arguments.get("create"), task.index_uid or ""
-        if settings and not self._exists(uid):
-            self._made(uid, None, settings)
-
-    def _create(self, task: Task) -> Sequence[Task]:
-        uid, arguments = task.index_uid or "", task.arguments
-        done: list[Task] = []
-        self._made(
-            uid,
-            arguments["primary_key"],
-            arguments["settings"],
-            lambda cursor: done.extend(
-                self._store.finish(cursor, [replace(task, status="succeeded")])
-            ),
-        )
-        return done
-
-    def _made(
-        self,
-        uid: str,
-        primary_key: str | None,
-        settings: Mapping[str, Any],
-        finish: Finish = lambda cursor: None,
-    ) -> None:
-        for record in self._store.indexes():
-            if record.uid.lower() == uid.lower():  # in SQL they would be one relation
-                raise Conflict(f'there is an index "{record.uid}" already', uid=record.uid)
-        with self._store.transaction() as cursor:
-            check_free(cursor, uid)
-            record = self._store.add_index(cursor, uid, primary_key)
-            checked = Settings().updated(settings)
-            record = self._store.save_index(cursor, replace(record, settings=checked))
-            documents = DocumentTable(self._store, record.number)
-            documents.create(cursor)
-            documents.show(cursor, uid, Columns(), record.primary_key)
-            finish(cursor)
-
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._record(task.index_uid or "")
         documents = DocumentTable(self._store, record.number)
         details = {"deleted_documents": len(documents.living())}
         with self._store.transaction() as cursor:
-            documents.drop(cursor, record.uid)
-            self._store.remove_index(cursor, record)
+            forget(self._store, cursor, record)
             done = self._store.finish(cursor, [replace(task, status="succeeded", details=details)])
+        self._release(record)
+        return done
+
+    def _release(self, record: IndexRecord) -> None:
+        """Close and remove what there is of an index outside the database."""
         engine = self._engines.pop(record.number, None)
         if engine is not None:
             engine.close()
         if self._path is not None:
             remove_folder(folder_of(self._path, record))
-        return done
 
     def _change_settings(self, task: Task) -> Sequence[Task]:
         engine = self._engine(task.index_uid or "")
         settings = engine.record.settings.updated(task.arguments["settings"])
+        definition = task.arguments.get("definition", engine.record.attached)
         done: list[Task] = []
+
+        def finish(cursor: Bare) -> None:
+            if definition is not None:
+                follow(cursor, engine.record, definition)
+            done.extend(self._store.finish(cursor, [replace(task, status="succeeded")]))
+
         try:
-            engine.change_settings(
-                settings,
-                self._embedders(settings),
-                finish=lambda cursor: done.extend(
-                    self._store.finish(cursor, [replace(task, status="succeeded")])
-                ),
-            )
+            embedders = self._embedders_of(engine.record, settings)
+            engine.change_settings(settings, embedders, finish=finish)
         except HybridSearchError as error:
             return fail(self._store, task, error)
+        engine.record = replace(engine.record, attached=definition)
         return done
 
     def _rebuild(self, task: Task) -> Sequence[Task]:
         self._engine(task.index_uid or "").rebuild(reuse=task.arguments["reuse"])
         with self._store.transaction() as cursor:
             return self._store.finish(cursor, [replace(task, status="succeeded")])
+
+
+def _check_name(uid: object) -> None:
+    if not isinstance(uid, str) or not NAMES.fullmatch(uid):
+        raise NameRefused(
+            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
+            " 400 at most",
+            uid=str(uid),
+        )
 
 
 def _claimed(path: Path | None) -> Path | None:

@@ -114,18 +114,27 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     )
 
 
+def asked(state: State, request: SearchRequest) -> Query:
+    """The request's text as it is read, whichever arms take part."""
+    return _query(state, request)
+
+
 def _query(state: State, request: SearchRequest) -> Query:
     return parse(request.text, state.analyzer, prefix=request.prefix)
 
 
 def _mask(state: State, request: SearchRequest) -> Mask | None:
-    """The rows that pass the filter and have one of the ids, bool [size]; None for all."""
+    """The rows that pass the filter and are among the ids and rows, bool [size]; None for all."""
     allowed = state.settings.filterable_attributes
     mask = state.selection.mask(request.filter, state.columns, size=state.size, allowed=allowed)
-    if request.ids is None:
-        return mask
-    chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
-    return chosen if mask is None else chosen & mask
+    if request.ids is not None:
+        chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
+        mask = chosen if mask is None else chosen & mask
+    if request.rows is not None:
+        chosen = np.zeros(state.size, bool)
+        chosen[request.rows[request.rows < state.size]] = True
+        mask = chosen if mask is None else chosen & mask
+    return mask
 
 
 def _mode(state: State, request: SearchRequest, vector: Vectors | None) -> str:

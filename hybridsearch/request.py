@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from hybridsearch.arrays import Rows
 from hybridsearch.errors import QueryError, VectorError, near
 from hybridsearch.jsontext import dumps
 
@@ -48,10 +49,11 @@ class SearchRequest:
     words, None = the searchable ones. distinct: one hit per value of this attribute. ids:
     only documents with one of these ids; an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
-    a word counts in all but its best attribute, 0..1; None takes the engine's. threshold: only
-    hits of at least this relevance, 0..1; the others are in no total and no facet. explain: say
-    of each hit how its score came about. passage: give with each hit the piece of its text that
-    is nearest to the query by meaning.
+    a word counts in all but its best attribute, 0..1; None takes the engine's. rows: only these
+    of our own numbers, int64 [n], in any order. threshold: only hits of at least this relevance,
+    0..1; the others are in no total and no facet. explain: say of each hit how its score came
+    about. passage: give with each hit the piece of its text that is nearest to the query by
+    meaning.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -76,6 +78,7 @@ class SearchRequest:
     exact: bool = False
     prefix: bool = True
     tie: float | None = None
+    rows: Rows | None = field(default=None, compare=False)
     threshold: float | None = None
     explain: bool = False
     passage: bool = False

@@ -27,7 +27,7 @@ from hybridsearch.errors import (
     revived,
 )
 from hybridsearch.store import WAITING, Store, Task
-from hybridsearch.task_log import remove
+from hybridsearch.task_log import TaskFilter, find, find_batches, remove
 from hybridsearch.writes import ADDITION, DELETION, failed, is_alone
 
 DOCUMENTS_AT_ONCE = 20_000
@@ -68,7 +68,12 @@ class Queue:
         bodies: Sequence[bytes] = (),
         metadata: str | None = None,
     ) -> Task:
-        """Accept a write; it is durable on return. Raises StorageError when the disk refuses."""
+        """Accept a write, which the caller has checked; it is durable on return.
+
+        index_uid: the index it is about; one that is not there is made first, with the settings
+        that stand under "create" among the arguments. metadata: kept with the task. Raises
+        StorageError when the disk refuses.
+        """
         if self._closing:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
         return self._store.enqueue(
@@ -118,7 +123,22 @@ class Queue:
             raise Conflict(f"task {uid} was canceled", code="task_canceled", uid=uid)
         return task
 
-    def outward(self, tasks: Sequence[Task]) -> list[Task]:
+    def find(self, wanted: TaskFilter, **page: Any) -> tuple[list[Task], int]:
+        """(a page of the tasks that fit, how many fit); see `task_log.find`.
+
+        A task is shown as processing until what it did can be searched.
+        """
+        found, total = find(self._store, wanted, **page)
+        shown = self._outward(found)
+        left = [t for t in shown if wanted.statuses is None or t.status in wanted.statuses]
+        return left, total - len(shown) + len(left)
+
+    def find_batches(self, wanted: TaskFilter, **page: Any) -> tuple[dict[int, list[Task]], int]:
+        """(a page of the batches with such tasks, how many there are); see the same there."""
+        found, total = find_batches(self._store, wanted, **page)
+        return {uid: self._outward(tasks) for uid, tasks in found.items()}, total
+
+    def _outward(self, tasks: Sequence[Task]) -> list[Task]:
         """The tasks as others may see them: finished only once what they did can be searched.
 
         A task's outcome is written in the transaction of its documents, before the index is.

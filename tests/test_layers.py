@@ -12,15 +12,21 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
+definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 embedders.onnx embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
-writes tasks index chores inspection database
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
+writes tasks
+refreshing attaching freshness attached
+index chores inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
+server.formatting server.search_fields server.ranking_details server.search_answers
+server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
 server.sql server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo
@@ -30,7 +36,11 @@ shell cli
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions", "sql.sealed", "shell.answers"},
+    "duckdb": {
+        *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *("sql.connection", "shell.answers"),
+        *("origin", "defining"),
+    },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),

@@ -18,13 +18,13 @@ from hybridsearch.filters import parse
 from hybridsearch.index import Index, check_key
 from hybridsearch.intake import document_id
 from hybridsearch.request import SearchRequest
-from hybridsearch.server.call import Body, Call
+from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.fields import Field
-from hybridsearch.server.indexes import CLOSED, allowed
+from hybridsearch.server.indexes import CLOSED, INDEX, allowed
 from hybridsearch.server.tasks import accepted
 from hybridsearch.server.wire import CSV, JSON, NDJSON, Refused, Reply, json_reply
 from hybridsearch.sources import documents_in
-from hybridsearch.writes import ADDITION, DELETION
+from hybridsearch.writes import ADDITION, DELETION, check_own
 
 PAGE = 20
 COMMA = re.compile(r",(?![^(]*\))")
@@ -35,7 +35,7 @@ ADDED = (
     Field("skipCreation", "boolean", "invalid_document_skip_creation", help="Only known ids."),
     METADATA,
 )
-DOCUMENTS = Body(kind="bytes", media=(JSON, NDJSON, CSV))
+ANY_FORMAT = Body(kind="bytes", media=(JSON, NDJSON, CSV))
 FETCHED = (
     Field("offset", "whole", "invalid_document_offset", help="How many to pass over."),
     Field("limit", "whole", "invalid_document_limit", help="How many; 20 when not given."),
@@ -60,7 +60,7 @@ def merge(call: Call) -> Reply:
 
 
 def _accepted(call: Call, mode: str) -> Reply:
-    uid, bodies = allowed(call), _bodies(call)
+    uid, bodies = _writable(call), _bodies(call)
     key = call.parameters.get("primaryKey")
     check_key(key)
     arguments = {
@@ -73,8 +73,17 @@ def _accepted(call: Call, mode: str) -> Reply:
     }
     metadata = call.parameters.get("customMetadata")
     return accepted(
-        call.db.submit(uid, ADDITION, arguments=arguments, bodies=bodies, metadata=metadata)
+        call.db.queue.submit(uid, ADDITION, arguments=arguments, bodies=bodies, metadata=metadata)
     )
+
+
+def _writable(call: Call) -> str:
+    """The index of the path, for documents. Raises Conflict for one that follows a source."""
+    uid = allowed(call)
+    for record in call.db.store.indexes():
+        if record.uid == uid:
+            check_own(record)
+    return uid
 
 
 def _bodies(call: Call) -> list[bytes]:
@@ -208,4 +217,97 @@ def delete_all(call: Call) -> Reply:
 
 def _deleted(call: Call, arguments: dict[str, Any]) -> Reply:
     metadata = call.parameters.get("customMetadata")
-    return accepted(call.db.submit(allowed(call), DELETION, arguments=arguments, metadata=metadata))
+    return accepted(
+        call.db.queue.submit(allowed(call), DELETION, arguments=arguments, metadata=metadata)
+    )
+
+
+DOCUMENTS = f"{INDEX}/documents"
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        DOCUMENTS,
+        "documents.add",
+        add,
+        "Add documents; one with the same id is replaced.",
+        body=ANY_FORMAT,
+        parameters=ADDED,
+        slow=True,
+        status=202,
+    ),
+    Route(
+        "PUT",
+        DOCUMENTS,
+        "documents.add",
+        merge,
+        "Add documents; attributes are laid over those of one with the same id.",
+        body=ANY_FORMAT,
+        parameters=ADDED,
+        slow=True,
+        status=202,
+    ),
+    Route(
+        "GET",
+        DOCUMENTS,
+        "documents.get",
+        fetch,
+        "A page of the ",
+        parameters=FETCHED,
+    ),
+    Route(
+        "POST",
+        f"{DOCUMENTS}/fetch",
+        "documents.get",
+        fetch,
+        "A page of the ",
+        body=Body(fields=FETCHED),
+    ),
+    Route(
+        "POST",
+        f"{DOCUMENTS}/delete-batch",
+        "documents.delete",
+        delete_batch,
+        "Delete documents by their ids.",
+        body=Body(kind="json"),
+        parameters=(METADATA,),
+        slow=True,
+        status=202,
+    ),
+    Route(
+        "POST",
+        f"{DOCUMENTS}/delete",
+        "documents.delete",
+        delete_where,
+        "Delete the documents that a filter keeps.",
+        body=Body(fields=FILTERED),
+        parameters=(METADATA,),
+        status=202,
+    ),
+    Route(
+        "DELETE",
+        DOCUMENTS,
+        "documents.delete",
+        delete_all,
+        "Delete every document.",
+        parameters=(METADATA,),
+        status=202,
+    ),
+    Route(
+        "GET",
+        f"{DOCUMENTS}/{{id}}",
+        "documents.get",
+        one,
+        "One document.",
+        parameters=ONE,
+    ),
+    Route(
+        "DELETE",
+        f"{DOCUMENTS}/{{id}}",
+        "documents.delete",
+        delete_one,
+        "Delete one document.",
+        parameters=(METADATA,),
+        status=202,
+    ),
+)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hybridsearch.chores import SWAP, UPDATE
-from hybridsearch.database import CREATION, REMOVAL
+from hybridsearch.chores import CREATION, SWAP, UPDATE
+from hybridsearch.database import REMOVAL
 from hybridsearch.errors import NotFound
 from hybridsearch.index import REBUILD
-from hybridsearch.server.call import Call, checked_uid
+from hybridsearch.server.call import Body, Call, Route, checked_uid
 from hybridsearch.server.fields import Field, read_object
 from hybridsearch.server.task_views import moment
 from hybridsearch.server.tasks import accepted
@@ -60,7 +60,7 @@ def create(call: Call) -> Reply:
     uid = allowed(call, call.fields["uid"])
     key = call.fields.get("primaryKey")
     return accepted(
-        call.db.submit(uid, CREATION, arguments={"primary_key": key, "settings": CLOSED})
+        call.db.queue.submit(uid, CREATION, arguments={"primary_key": key, "settings": CLOSED})
     )
 
 
@@ -71,18 +71,18 @@ def update(call: Call) -> Reply:
         "primary_key": call.fields.get("primaryKey"),
         "new_uid": None if new is None else allowed(call, new),
     }
-    return accepted(call.db.submit(allowed(call), UPDATE, arguments=arguments))
+    return accepted(call.db.queue.submit(allowed(call), UPDATE, arguments=arguments))
 
 
 def remove(call: Call) -> Reply:
     """Remove an index with its documents."""
-    return accepted(call.db.submit(allowed(call), REMOVAL, arguments={}))
+    return accepted(call.db.queue.submit(allowed(call), REMOVAL, arguments={}))
 
 
 def compact(call: Call) -> Reply:
     """Write an index's files anew, without what is dead in them."""
     record_of(call)
-    return accepted(call.db.submit(call.uid, REBUILD, arguments={"reuse": True}))
+    return accepted(call.db.queue.submit(call.uid, REBUILD, arguments={"reuse": True}))
 
 
 def swap(call: Call) -> Reply:
@@ -97,7 +97,7 @@ def swap(call: Call) -> Reply:
             f"Indexes must be declared only once during a swap: {', '.join(twice)} is not.",
             code="invalid_swap_duplicate_index_found",
         )
-    return accepted(call.db.submit(None, SWAP, arguments={"swaps": swaps}))
+    return accepted(call.db.queue.submit(None, SWAP, arguments={"swaps": swaps}))
 
 
 def _swap(call: Call, item: Any, number: int) -> dict[str, Any]:
@@ -136,3 +136,61 @@ def index_json(record: IndexRecord) -> dict[str, Any]:
         "updatedAt": moment(record.updated_at),
         "primaryKey": record.primary_key,
     }
+
+
+INDEX = "/indexes/{uid}"
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/indexes",
+        "indexes.get",
+        list_indexes,
+        "The indexes, by name.",
+        parameters=PAGING,
+    ),
+    Route(
+        "POST",
+        "/indexes",
+        "indexes.create",
+        create,
+        "Make an index.",
+        body=Body(fields=CREATED),
+        status=202,
+    ),
+    Route("GET", INDEX, "indexes.get", one, "One index."),
+    Route(
+        "PATCH",
+        INDEX,
+        "indexes.update",
+        update,
+        "Change an index's primary key or name.",
+        body=Body(fields=UPDATED),
+        status=202,
+    ),
+    Route(
+        "DELETE",
+        INDEX,
+        "indexes.delete",
+        remove,
+        "Remove an index with its documents.",
+        status=202,
+    ),
+    Route(
+        "POST",
+        f"{INDEX}/compact",
+        "indexes.compact",
+        compact,
+        "Write an index's files anew.",
+        status=202,
+    ),
+    Route(
+        "POST",
+        "/swap-indexes",
+        "indexes.swap",
+        swap,
+        "Exchange the names of pairs of ",
+        body=Body(kind="json"),
+        status=202,
+    ),
+)

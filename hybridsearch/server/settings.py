@@ -14,8 +14,8 @@ from typing import Any
 
 from hybridsearch.errors import NotFound, SettingsError
 from hybridsearch.index import SETTINGS
-from hybridsearch.server.call import Body, Call
-from hybridsearch.server.indexes import CLOSED, allowed, record_of
+from hybridsearch.server.call import Body, Call, Route
+from hybridsearch.server.indexes import CLOSED, INDEX, allowed, record_of
 from hybridsearch.server.tasks import accepted
 from hybridsearch.server.wire import Refused, Reply, json_reply
 from hybridsearch.settings import DEFAULTS, Settings
@@ -100,7 +100,7 @@ def _accepted(call: Call, changes: Mapping[str, Any], *, create: bool = True) ->
     arguments: dict[str, Any] = {"settings": settings}
     if create and call.caller.may("indexes.create"):
         arguments["create"] = CLOSED
-    return accepted(call.db.submit(uid, SETTINGS, arguments=arguments))
+    return accepted(call.db.queue.submit(uid, SETTINGS, arguments=arguments))
 
 
 def _check(call: Call, uid: str, changes: Mapping[str, Any]) -> None:
@@ -116,3 +116,56 @@ def _check(call: Call, uid: str, changes: Mapping[str, Any]) -> None:
         known = kebab(head).replace("-", "_")
         code = f"invalid_settings_{known}" if head in NAMES else "bad_request"
         raise Refused(error.message, code=code) from None
+
+
+ADDRESS = f"{INDEX}/settings"
+
+
+def _setting(name: str) -> tuple[Route, ...]:
+    """The routes of one setting."""
+    path, verb = f"{ADDRESS}/{kebab(name)}", "PUT"
+    if name in PATCHED:
+        verb = "PATCH"
+    return (
+        Route("GET", path, "settings.get", read_one(name), f"The setting {name}."),
+        Route(
+            verb,
+            path,
+            "settings.update",
+            change_one(name),
+            f"Change {name}; null resets it.",
+            body=ANY,
+            status=202,
+        ),
+        Route(
+            "DELETE",
+            path,
+            "settings.update",
+            reset_one(name),
+            f"Set {name} back to its default.",
+            status=202,
+        ),
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", ADDRESS, "settings.get", read, "Every setting of an index."),
+    Route(
+        "PATCH",
+        ADDRESS,
+        "settings.update",
+        change,
+        "Change some settings; null resets one.",
+        body=ANY,
+        status=202,
+    ),
+    Route(
+        "DELETE",
+        ADDRESS,
+        "settings.update",
+        reset,
+        "Set everything back to its default.",
+        status=202,
+    ),
+    *(route for name in NAMES for route in _setting(name)),
+)

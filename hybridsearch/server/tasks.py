@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hybridsearch.errors import NotFound, near
-from hybridsearch.server.call import Call
+from hybridsearch.server.call import Call, Route
 from hybridsearch.server.fields import Field
 from hybridsearch.server.task_views import batch_json, moment, task_json
 from hybridsearch.server.wire import Refused, Reply, json_reply
@@ -69,14 +69,14 @@ def accepted(task: Task, status: int = ACCEPTED) -> Reply:
 def list_tasks(call: Call) -> Reply:
     """A page of the tasks that fit, the last one first."""
     limit = call.parameters.get("limit", PAGE)
-    found, total = call.db.find_tasks(_filter(call), limit=limit + 1, **_order(call))
+    found, total = call.db.queue.find(_filter(call), limit=limit + 1, **_order(call))
     return _page([task_json(task) for task in found], total, limit)
 
 
 def one_task(call: Call) -> Reply:
     """One task by its number."""
     uid = _number(call.path["task"], "invalid_task_uids")
-    found, _ = call.db.find_tasks(TaskFilter(uids=[uid], patterns=call.caller.indexes))
+    found, _ = call.db.queue.find(TaskFilter(uids=[uid], patterns=call.caller.indexes))
     if not found:
         raise NotFound(f"Task `{uid}` not found.", code="task_not_found")
     return json_reply(task_json(found[0]))
@@ -95,7 +95,7 @@ def delete(call: Call) -> Reply:
 def list_batches(call: Call) -> Reply:
     """A page of the batches that hold a task that fits, the last one first."""
     limit = call.parameters.get("limit", PAGE)
-    found, total = call.db.find_batches(_filter(call), limit=limit + 1, **_order(call))
+    found, total = call.db.queue.find_batches(_filter(call), limit=limit + 1, **_order(call))
     return _page([batch_json(uid, tasks) for uid, tasks in found.items()], total, limit)
 
 
@@ -103,7 +103,7 @@ def one_batch(call: Call) -> Reply:
     """One batch by its number."""
     uid = _number(call.path["batch"], "invalid_batch_uids")
     wanted = TaskFilter(batches=[uid], patterns=call.caller.indexes)
-    found, _ = call.db.find_batches(wanted, limit=1)
+    found, _ = call.db.queue.find_batches(wanted, limit=1)
     if not found:
         raise NotFound(f"Batch `{uid}` not found.", code="batch_not_found")
     return json_reply(batch_json(uid, found[uid]))
@@ -116,9 +116,9 @@ def _about_tasks(call: Call, kind: str) -> Reply:
             f"Query parameters to filter the tasks are missing; give one of {names}.",
             code="missing_task_filters",
         )
-    found, _ = call.db.find_tasks(_filter(call))
+    found, _ = call.db.queue.find(_filter(call))
     arguments = {"uids": [task.uid for task in found], "filter": f"?{call.query}"}
-    return accepted(call.db.submit(None, kind, arguments=arguments), 200)
+    return accepted(call.db.queue.submit(None, kind, arguments=arguments), 200)
 
 
 def _filter(call: Call) -> TaskFilter:
@@ -208,3 +208,41 @@ def _page(results: list[dict[str, Any]], total: int, limit: int) -> Reply:
             "next": results[limit]["uid"] if len(results) > limit else None,
         }
     )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/tasks",
+        "tasks.get",
+        list_tasks,
+        "The tasks, the last one first.",
+        parameters=(*FILTERS, *PAGING),
+    ),
+    Route(
+        "DELETE",
+        "/tasks",
+        "tasks.delete",
+        delete,
+        "Forget tasks that are finished.",
+        parameters=FILTERS,
+    ),
+    Route(
+        "POST",
+        "/tasks/cancel",
+        "tasks.cancel",
+        cancel,
+        "Cancel tasks that have not begun.",
+        parameters=FILTERS,
+    ),
+    Route("GET", "/tasks/{task}", "tasks.get", one_task, "One task."),
+    Route(
+        "GET",
+        "/batches",
+        "tasks.get",
+        list_batches,
+        "The batches, the last one first.",
+        parameters=(*FILTERS, *PAGING),
+    ),
+    Route("GET", "/batches/{batch}", "tasks.get", one_batch, "One batch."),
+)
