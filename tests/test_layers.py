@@ -20,8 +20,8 @@ sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 writes tasks index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.sql server.operations server.bulk server.pages
-server.routes server.app server.serving server
+server.health server.sql server.operations server.bulk server.pages server.openapi
+server.routes server.reference server.app server.serving server
 stdlib_docs terminal exits arms demo cli
 """
 ORDER = LIST.split()

@@ -5,13 +5,14 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 
 from __future__ import annotations
 
-from hybridsearch.server import bulk, health, pages, sql
+from hybridsearch.server import bulk, health, openapi, pages, sql
 from hybridsearch.server.call import Route
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/health", "", health.health, "Whether the server answers."),
     Route("GET", "/version", "version", health.version, "The version of the server."),
     *sql.ROUTES,
+    *openapi.ROUTES,
     *bulk.ROUTES,
     *pages.ROUTES,
 )

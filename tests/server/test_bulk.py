@@ -123,7 +123,7 @@ def test_unfit_documents_spoil_no_others(client: TestClient, hybrid_movies: Inde
     for number in range(8):
         lines += [
             {"index": {"_id": f"n{number}"}},
-            {"title": f"t{number}", **unfit.get(number, {})},
+            {"title": f"t{number}", **(unfit.get(number) or {})},
         ]
     answer = bulk(client, *lines, path="/hybrid/_bulk")
     assert [status for _, _, status, _ in results(answer)] == [
