@@ -31,6 +31,7 @@ from hybridsearch.errors import DocumentError, InputError, NotFound, SettingsErr
 from hybridsearch.exits import FAILED, Commands
 from hybridsearch.extraction import project
 from hybridsearch.jsontext import dumps, loads
+from hybridsearch.shell.command import sql_command
 from hybridsearch.terminal import TAGS, console, loading, one_line, show_result, working
 
 if TYPE_CHECKING:
@@ -479,6 +480,9 @@ def _kept(path: str | None) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+commands.add_command(sql_command)
 
 
 def _print_json(value: Any) -> None:

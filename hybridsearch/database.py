@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.embedders import Embedder
-from hybridsearch.embedders.function import EmbedFunction, FunctionEmbedder
-from hybridsearch.embedders.provided import ProvidedEmbedder
-from hybridsearch.embedders.static import StaticEmbedder
+from hybridsearch.embedders.function import EmbedFunction
+from hybridsearch.embedders.making import STATIC, embedders_of
 from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
@@ -35,15 +34,16 @@ from hybridsearch.errors import (
     InputError,
     NameRefused,
     NotFound,
-    SettingsError,
     near,
 )
 from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
-from hybridsearch.settings import EmbedderSettings, Settings
+from hybridsearch.settings import Settings
+from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
-from hybridsearch.store import Connection, IndexRecord, Store, Task
+from hybridsearch.store import Connection as Bare
+from hybridsearch.store import IndexRecord, Store, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
@@ -54,7 +54,6 @@ NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 CREATION, REMOVAL = "indexCreation", "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
-STATIC = "static"
 
 _open_paths: set[Path] = set()
 _opening = threading.Lock()
@@ -79,7 +78,7 @@ def open(
     return Database(_claimed(where), default_embedder, functions or {})
 
 
-def attach(connection: Connection, db: Database) -> None:
+def attach(connection: Bare | Connection, db: Database) -> None:
     """Make search() and its companions known on a DuckDB connection, whatever file it is on.
 
     They search the indexes of `db` as long as it is open. Nothing is written into the
@@ -87,7 +86,8 @@ def attach(connection: Connection, db: Database) -> None:
     no harm; another database takes the names over. Raises Conflict in a transaction that began
     before the functions were there.
     """
-    db._functions_in_sql.attach(connection)
+    bare = connection.bare if isinstance(connection, Connection) else connection
+    db._functions_in_sql.attach(bare)
 
 
 class Database:
@@ -118,6 +118,7 @@ class Database:
             _release(path)
             raise
         self._functions_in_sql = Functions(self._store.identity, self._engine)
+        self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
     @property
@@ -150,7 +151,7 @@ class Database:
         self._embedders(checked)
         if exist_ok and any(record.uid == uid for record in self._store.indexes()):
             return self.index(uid)
-        arguments = {"primary_key": primary_key, "settings": checked.to_json()}
+        arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
         return self.index(uid)
 
@@ -184,13 +185,16 @@ class Database:
         return self._queue.wait(uid, timeout=timeout)
 
     def connect(self) -> Connection:
-        """A DuckDB connection to the file, where each index is a relation of its name.
+        """A connection to the file, where each index is a relation of its name.
 
-        search() and its companions are attached; see `attach`.
+        It has the methods of a DuckDB connection. search() and its companions are attached, and
+        a WHERE or LIMIT beside a search() counts before the best hits are taken.
         """
-        connection = self._store.new_cursor()
-        self._functions_in_sql.attach(connection)
-        return connection
+        return self._front_end.connection(self._store.new_cursor())
+
+    def sql(self, text: str, params: object = None) -> Relation:
+        """The result of a statement as a DuckDB relation, on a connection of its own."""
+        return self.connect().sql(text, params=params)
 
     def ask(
         self,
@@ -274,23 +278,7 @@ class Database:
         )
 
     def _embedders(self, settings: Settings) -> dict[str, Embedder]:
-        if not settings.embedders:
-            return {} if self._default is None else {"default": StaticEmbedder()}
-        return {name: self._embedder(name, item) for name, item in settings.embedders.items()}
-
-    def _embedder(self, name: str, settings: EmbedderSettings) -> Embedder:
-        if settings.source == "static":
-            return StaticEmbedder()
-        if settings.source == "userProvided":
-            return ProvidedEmbedder(settings.dimensions or 0, name=name)
-        function = self._functions.get(name)
-        if function is None:
-            raise SettingsError(
-                f'embedder "{name}" is a function that was not given; open the database with'
-                f' functions={{"{name}": ...}}',
-                field=f"embedders.{name}",
-            )
-        return FunctionEmbedder(function, name=name, dim=settings.dimensions)
+        return embedders_of(settings, default=self._default, functions=self._functions)
 
     # The worker
 

@@ -42,6 +42,7 @@ from hybridsearch.preparation import (
     prepare,
     recipe,
     reusable,
+    texts_of,
 )
 from hybridsearch.request import Filter
 from hybridsearch.selection import Selection, filter_columns
@@ -415,7 +416,7 @@ class Engine:
             analyzer=analyzer_of(manifest, self._stop_words(manifest)),
             keyword=self._generation.text.snapshot(),
             arms={
-                name: Arm(self.embedders[name], index.snapshot())
+                name: Arm(self.embedders[name], index.snapshot(), texts_of(manifest, name))
                 for name, index in self._generation.vectors.items()
             },
             selection=self._selection,

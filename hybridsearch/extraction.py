@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from hybridsearch.filterable import fits
 from hybridsearch.settings import EVERYTHING
 
 
@@ -48,17 +49,12 @@ def embedded_text(document: Mapping[str, Any], wanted: Sequence[str], *, without
 
 
 def is_wanted(name: str, wanted: Iterable[str]) -> bool:
-    """Whether the attribute is among those wanted: by name, by a parent's name, or by "*".
+    """Whether the attribute is among those wanted: by name, a parent's name, or a pattern.
 
     >>> is_wanted("crew.name", ["crew"]), is_wanted("crews", ["crew"])
     (True, False)
     """
-    return any(
-        pattern in ("*", name)
-        or name.startswith(pattern + ".")
-        or (pattern.endswith("*") and name.startswith(pattern[:-1]))
-        for pattern in wanted
-    )
+    return any(fits(name, pattern) for pattern in wanted)
 
 
 @lru_cache(maxsize=10_000)

@@ -171,6 +171,15 @@ class Index:
         """The answer to each query, in order, on one state; the texts are embedded in one call."""
         return self.snapshot().search_many([_request(query, options) for query in queries])
 
+    def similar(self, id: str | int, **options: Any) -> SearchResult:
+        """The documents that are most like the one of that id, without it; options as in `search`.
+
+        mode: "semantic", by the document's vector of `embedder`, where it has one; "keyword", by
+        the words that tell it apart, where not; "hybrid" fuses both. Raises NotFound for an id
+        that is not there, and what `search` raises.
+        """
+        return self.snapshot().similar(_id(id), _request(None, options))
+
     def snapshot(self) -> Snapshot:
         """The present state, to hold: its answers stay the same whatever is written meanwhile."""
         return self._host.engine(self.uid).snapshot

@@ -17,7 +17,7 @@ import contextlib
 import math
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -138,6 +138,14 @@ class KeywordSnapshot:
         result[at] = scores
         return result
 
+    def reference(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> float:
+        """The score of a text of average length with every word once, each where it counts most.
+
+        Above 0: a word that no text holds counts like the rarest one there could be.
+        """
+        laid = self._plan(query, weights, match, 1.0, 0.0)
+        return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
+
     def bodies(self, rows: Rows) -> list[bytes]:
         """What was kept for each row, in the order of the rows. Raises NotFound for one absent."""
         documents = [self._searcher.doc(self._address(row)) for row in rows.tolist()]
@@ -165,6 +173,14 @@ class KeywordSnapshot:
         clauses += [(clause, 1.0) for clause in laid.near]
         parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
         return {"score": score, "parts": parts if score > 0 else []}
+
+    def frequency(self, term: str, attributes: Iterable[str]) -> int:
+        """How many documents have the term in these attributes, counted once for each of them.
+
+        Documents that are gone may still be counted.
+        """
+        fields = (self._fields[name] for name in attributes if name in self._fields)
+        return sum(self._frequency(field, term) for field in fields)
 
     def terms(self, start: str, *, limit: int) -> list[tuple[str, int]]:
         """(term, occurrences) of the `limit` most frequent terms that begin so, most first.
@@ -215,6 +231,17 @@ class KeywordSnapshot:
 
     def _idf(self, frequency: int) -> float:
         return math.log1p((max(self.count - frequency, 0) + 0.5) / (frequency + 0.5))
+
+    def _usual(self, clause: Clause) -> float:
+        """What a clause scores in a text of average length, in its best attribute."""
+        most = 0.0
+        for unit, weight in clause:
+            field = self._fields[unit.attribute]
+            for terms, factor in unit.alternatives:
+                counts = [self._frequency(field, term) for term in terms]
+                if all(counts):
+                    most = max(most, weight * factor * sum(map(self._idf, counts)))
+        return most or max((weight for _, weight in clause), default=0.0) * self._idf(0)
 
     def _frequency(self, field: str, term: str) -> int:
         return self._searcher.doc_freq(field, term)

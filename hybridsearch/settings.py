@@ -11,12 +11,17 @@ sets a name back to its default. `TABLE` is the one list of names, defaults and 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hybridsearch.embedder_settings import EmbedderSettings, read_embedder
+from hybridsearch.embedder_settings import attribute_names as _names
+from hybridsearch.embedder_settings import camel as _camel
+from hybridsearch.embedder_settings import is_text as _is_text
+from hybridsearch.embedder_settings import wrong as _wrong
 from hybridsearch.errors import SettingsError, near
+from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
 
 EVERYTHING = ("*",)
 # fmt: off
@@ -27,29 +32,6 @@ LANGUAGES = (
 # fmt: on
 HEAVIEST = 1_000_000
 LARGEST = 2**53 - 1
-SOURCES = ("static", "userProvided", "function")
-
-
-@dataclass(frozen=True)
-class EmbedderSettings:
-    """One embedder of an index: where its vectors come from and how long they are.
-
-    source "static" is the bundled one; "function" is a callable given to `open(functions=...)`
-    under the embedder's name; "userProvided" means that vectors come with the documents.
-    """
-
-    source: str
-    dimensions: int | None = None
-    document_attributes: tuple[str, ...] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings in their JSON form, without what was not set."""
-        found: dict[str, Any] = {"source": self.source}
-        if self.dimensions is not None:
-            found["dimensions"] = self.dimensions
-        if self.document_attributes is not None:
-            found["documentAttributes"] = list(self.document_attributes)
-        return found
 
 
 @dataclass(frozen=True)
@@ -58,7 +40,8 @@ class Settings:
 
     searchable_attributes: where words are looked for. attribute_weights: attribute -> factor of
     its BM25 score, 1.0 where not given. displayed_attributes: what hits show.
-    filterable_attributes, sortable_attributes: what may be filtered and sorted by; ("*",) = all.
+    filterable_attributes, sortable_attributes: what may be filtered and sorted by; ("*",) = all;
+    `filterable` says how a rule narrows that.
     stop_words: words that are neither indexed nor searched. language: ISO 639-1 code to stem by,
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. distinct_attribute: one hit per value of it.
@@ -69,7 +52,7 @@ class Settings:
     searchable_attributes: tuple[str, ...] = EVERYTHING
     attribute_weights: Mapping[str, float] = field(default_factory=dict)
     displayed_attributes: tuple[str, ...] = EVERYTHING
-    filterable_attributes: tuple[str, ...] = EVERYTHING
+    filterable_attributes: tuple[Rule, ...] = EVERYTHING
     sortable_attributes: tuple[str, ...] = EVERYTHING
     stop_words: tuple[str, ...] = ()
     language: str = "auto"
@@ -92,11 +75,28 @@ class Settings:
                 found[entry.attribute] = (
                     getattr(DEFAULTS, entry.attribute) if part is None else entry.check(key, part)
                 )
+        if "embedders" in found:
+            found["embedders"] = self._with_secrets(found["embedders"])
         return dataclasses.replace(self, **found)
 
+    def _with_secrets(self, fresh: Mapping[str, EmbedderSettings]) -> dict[str, EmbedderSettings]:
+        """The embedders, where a masked secret that was read here is again what it was."""
+        old = self.embedders
+        return {n: e.with_secrets_of(old[n]) if n in old else e for n, e in fresh.items()}
+
+    @property
+    def filterable(self) -> tuple[str, ...]:
+        """The names and patterns of what may be filtered by, whatever the operator."""
+        return patterns_of(self.filterable_attributes)
+
     def to_json(self) -> dict[str, Any]:
-        """Every setting in its JSON form, under its name in the API."""
+        """Every setting in its JSON form, under its name in the API; secrets are masked."""
         return {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}
+
+    def to_storage(self) -> dict[str, Any]:
+        """The same with secrets in full, for the database file alone."""
+        embedders = {name: one.to_storage() for name, one in self.embedders.items()}
+        return {**self.to_json(), "embedders": embedders}
 
 
 @dataclass(frozen=True)
@@ -108,21 +108,6 @@ class _Entry:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _wrong(name: str, wanted: str, value: Any) -> SettingsError:
-    return SettingsError(f'setting "{name}" must be {wanted}, not {value!r:.80}', field=name)
-
-
-def _is_text(value: Any) -> bool:
-    """Whether it is a text without half of a surrogate pair, which nothing can store."""
-    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
-
-
-def _names(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(_is_text(v) and v for v in value):
-        raise _wrong(name, "a list of attribute names", value)
-    return tuple(dict.fromkeys(value))
 
 
 def _words(name: str, value: Any) -> tuple[str, ...]:
@@ -174,45 +159,16 @@ def _orders(name: str, value: Any) -> dict[str, str]:
 def _embedders(name: str, value: Any) -> dict[str, EmbedderSettings]:
     if not isinstance(value, Mapping):
         raise _wrong(name, "an object of name: embedder", value)
-    return {str(key): _embedder(f"{name}.{key}", item) for key, item in value.items()}
-
-
-def _embedder(name: str, value: Any) -> EmbedderSettings:
-    if not re.fullmatch(r"[^.]+\.[A-Za-z0-9_-]{1,64}", name):
-        raise SettingsError(
-            f'an embedder may not be called "{name.partition(".")[2]}": letters, digits, _ and -, '
-            "64 at most",
-            field=name,
-        )
-    if not isinstance(value, Mapping):
-        raise _wrong(name, 'an object such as {"source": "static"}', value)
-    known = ("source", "dimensions", "documentAttributes")
-    given = {_camel(str(key)): item for key, item in value.items()}
-    for key in given.keys() - set(known):
-        raise SettingsError(f'unknown setting "{name}.{key}"{near(key, known)}', field=name)
-    source = given.get("source")
-    if source not in SOURCES:
-        raise _wrong(f"{name}.source", f"one of {', '.join(SOURCES)}", source)
-    dimensions = given.get("dimensions")
-    if dimensions is not None and not 1 <= _positive(f"{name}.dimensions", dimensions) <= 8192:
-        raise _wrong(f"{name}.dimensions", "between 1 and 8192", dimensions)
-    if source == "userProvided" and dimensions is None:
-        raise SettingsError(f'"{name}" is userProvided: it needs "dimensions"', field=name)
-    attributes = given.get("documentAttributes")
-    return EmbedderSettings(
-        source=str(source),
-        dimensions=dimensions,
-        document_attributes=(
-            None if attributes is None else _names(f"{name}.documentAttributes", attributes)
-        ),
-    )
+    return {str(key): read_embedder(f"{name}.{key}", item) for key, item in value.items()}
 
 
 TABLE: dict[str, _Entry] = {
     "searchableAttributes": _Entry("searchable_attributes", _names, list),
     "attributeWeights": _Entry("attribute_weights", _weights, dict),
     "displayedAttributes": _Entry("displayed_attributes", _names, list),
-    "filterableAttributes": _Entry("filterable_attributes", _names, list),
+    "filterableAttributes": _Entry(
+        "filterable_attributes", read_rules, lambda found: [rule_to_json(rule) for rule in found]
+    ),
     "sortableAttributes": _Entry("sortable_attributes", _names, list),
     "stopWords": _Entry("stop_words", _words, list),
     "language": _Entry("language", _language, _same),
@@ -224,11 +180,6 @@ TABLE: dict[str, _Entry] = {
     "sortFacetValuesBy": _Entry("sort_facet_values_by", _orders, dict),
 }
 DEFAULTS = Settings()
-
-
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)
 
 
 def _spread(name: str, value: Any) -> list[tuple[str, Any]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,13 @@ from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.planning import Plan, embedded, must_embed, plan
 from hybridsearch.ranking import Places, Ranked, members, page_places, rank
+from hybridsearch.relevance import relevance
 from hybridsearch.request import Hit, SearchRequest, SearchResult
+from hybridsearch.selection import known_attribute
+from hybridsearch.similar import plan_like
 from hybridsearch.state import State
+
+STAGES = ("embed", "plan", "rank", "load", "facets")
 
 
 class Snapshot:
@@ -51,6 +57,16 @@ class Snapshot:
         """
         request = self._with_defaults(request)
         return self._answer(request, embedded(self.state, request), time.perf_counter())
+
+    def similar(self, id: str, request: SearchRequest) -> SearchResult:
+        """The documents that are like the one of that id, without it; see `similar.plan_like`.
+
+        Raises NotFound for an id that is not there, and what `search` raises.
+        """
+        started = time.perf_counter()
+        return self._answered(
+            plan_like(self.state, id, self._with_defaults(request)), started, started
+        )
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
@@ -96,6 +112,7 @@ class Snapshot:
         return {name: value for name, value in marked.items() if value != document[name]}
 
     def _counted(self, name: str, member: Mask) -> dict[str | None, int]:
+        known_attribute(name, self.state.columns, "facets")
         column = self.state.selection.facet(name, self.state.columns, size=self.state.size)
         having = np.zeros(len(member), bool)
         having[column.rows] = True
@@ -138,17 +155,25 @@ class Snapshot:
     def _answer(
         self, request: SearchRequest, vector: Vectors | None, started: float
     ) -> SearchResult:
-        made = plan(self.state, request, vector)
+        embedded_at = time.perf_counter()
+        return self._answered(plan(self.state, request, vector), started, embedded_at)
+
+    def _answered(self, made: Plan, started: float, embedded_at: float) -> SearchResult:
+        times = [started, embedded_at, time.perf_counter()]
         ranked = rank(self.state, made)
+        times.append(time.perf_counter())
         hits = self._page(made, ranked)
+        times.append(time.perf_counter())
         facets, stats = self._facets(made, ranked)
+        times.append(time.perf_counter())
         return SearchResult(
             hits=hits,
             count=ranked.count,
             facets=facets,
             facet_stats=stats,
             mode=made.mode,
-            seconds=time.perf_counter() - started,
+            seconds=times[-1] - started,
+            stages=dict(zip(STAGES, (b - a for a, b in pairwise(times)), strict=True)),
         )
 
     # The page
@@ -156,11 +181,15 @@ class Snapshot:
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
+        shares = relevance(self.state, made, places.scores).tolist()
         return tuple(
-            self._hit(made, places, number, document) for number, document in enumerate(documents)
+            self._hit(made, places, number, document, shares[number])
+            for number, document in enumerate(documents)
         )
 
-    def _hit(self, made: Plan, places: Places, number: int, document: dict[str, Any]) -> Hit:
+    def _hit(
+        self, made: Plan, places: Places, number: int, document: dict[str, Any], share: float
+    ) -> Hit:
         words, near = int(places.keyword_ranks[number]), int(places.semantic_ranks[number])
         hit = Hit(
             id=document.get(self.state.primary_key or "", ""),
@@ -171,10 +200,23 @@ class Snapshot:
             semantic_rank=near or None,
             semantic_score=float(places.semantic_scores[number]) if near else None,
             row=int(places.rows[number]),
+            relevance=share,
         )
         if made.request.highlight:
             hit = replace(hit, highlights=self._highlights(made, hit.document))
+        if made.request.passage:
+            hit = replace(hit, passage=self._passage(made, hit.row, document))
         return replace(hit, explanation=self._explain(made, hit)) if made.request.explain else hit
+
+    def _passage(self, made: Plan, row: int, document: Mapping[str, Any]) -> str | None:
+        """The embedded piece of the document's text that is nearest to the query."""
+        if made.arm is None or made.vector is None:
+            return None
+        pieces = made.arm.texts.texts(document, without=self.state.primary_key or "")
+        vectors = made.arm.vectors.get(np.array([row], np.int64))[1]
+        if len(pieces) != len(vectors):  # they came with the document
+            return None
+        return pieces[int((vectors @ made.vector).argmax())] if pieces else None
 
     def _highlights(self, made: Plan, document: Mapping[str, Any]) -> dict[str, Any]:
         wanted = made.request.highlight
@@ -237,14 +279,13 @@ class Snapshot:
         return counts, {name: found for name, found in stats.items() if found is not None}
 
     def _facet_names(self, wanted: Sequence[str]) -> list[str]:
-        allowed = self.state.settings.filterable_attributes
+        allowed = self.state.settings.filterable
         names = list(dict.fromkeys(wanted))
         if "*" in names:
-            return [
-                name
-                for name, column in self.state.columns.items()
-                if column.kind != "json" and is_wanted(name, allowed)
-            ]
+            plain = [name for name, column in self.state.columns.items() if column.kind != "json"]
+            found = [name for name in plain if is_wanted(name, allowed)]
+            named = [name for name in allowed if "*" not in name]
+            return list(dict.fromkeys([*found, *named]))
         for name in names:
             if not is_wanted(name, allowed):
                 raise FilterError(

@@ -208,7 +208,7 @@ class Store:
         record = IndexRecord(number, uid, primary_key, Settings(), (), 1, time, time)
         cursor.execute(
             "INSERT INTO hybridsearch.indexes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [number, uid, primary_key, _json(record.settings.to_json()), "[]", 1, time, time],
+            [number, uid, primary_key, _json(record.settings.to_storage()), "[]", 1, time, time],
         )
         return record
 
@@ -221,7 +221,7 @@ class Store:
             [
                 record.uid,
                 record.primary_key,
-                _json(record.settings.to_json()),
+                _json(record.settings.to_storage()),
                 _json([list(column) for column in record.columns]),
                 record.next_row,
                 record.updated_at,

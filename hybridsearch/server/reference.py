@@ -60,7 +60,8 @@ def _table(title: str, fields: Sequence[Field]) -> Iterator[str]:
     yield f"| {title} | Kind | |\n|---|---|---|"
     for field in fields:
         needed = "Needed. " if field.missing else ""
-        yield f"| `{field.name}` | {_kind(field)} | {needed}{field.help.replace('|', chr(92) + '|')} |"
+        told = field.help.replace("|", "\\|")
+        yield f"| `{field.name}` | {_kind(field)} | {needed}{told} |"
     yield ""
 
 

@@ -21,7 +21,7 @@ from hybridsearch.jsontext import loads
 from hybridsearch.ranking import Places
 from hybridsearch.request import MATCHES, SearchRequest
 
-__all__ = ["ARGUMENTS", "Call", "kept", "request", "scores"]
+__all__ = ["ARGUMENTS", "INSIDE", "Call", "kept", "request", "scores"]
 
 ARGUMENTS = {
     "index": "VARCHAR",
@@ -42,15 +42,22 @@ ARGUMENTS = {
     "exact": "BOOLEAN",
     "highlight": "BOOLEAN",
     "tie": "DOUBLE",
+    "rows": "BIGINT[]",
 }
-"""name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was."""
+"""name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was; rows are
+numbers of rows that the front end has found to be allowed."""
+INSIDE = "search_inside"
+"""search() under another name, for one that stands among the arguments of another."""
 ARMS = ("keyword", "semantic")
 PLAIN_K = 60
 PLAIN_WEIGHTS = (1.0, 1.0)
 
 
 class Call(NamedTuple):
-    """One call; equal calls have equal answers. Lists are tuples, None is SQL's null."""
+    """One call; equal calls have equal answers.
+
+    Lists are tuples, None is SQL's null; rows are the bytes of int64 numbers.
+    """
 
     uid: str | None
     query: str | None
@@ -70,6 +77,7 @@ class Call(NamedTuple):
     exact: bool | None
     highlight: bool | None
     tie: float | None
+    rows: bytes | None
 
 
 def request(call: Call, *, count: int) -> SearchRequest:
@@ -100,6 +108,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         exact=bool(call.exact),
         prefix=call.match == "prefix",
         tie=call.tie,
+        rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),
     )
 
 

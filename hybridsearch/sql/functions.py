@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -39,8 +39,8 @@ from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
-from hybridsearch.sql.calls import ARGUMENTS, Call, kept, request, scores
-from hybridsearch.sql.relation import carried, joined, literal
+from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, kept, request, scores
+from hybridsearch.sql.relation import Source, carried, joined, literal, living
 from hybridsearch.store import Connection, quoted
 
 __all__ = ["Functions", "Searchable"]
@@ -65,6 +65,7 @@ HIT = {
 FACET = {"field": "VARCHAR", "value": "VARCHAR", "count": "BIGINT"}
 TOKEN = {"position": "BIGINT", "term": "VARCHAR"}
 SUGGESTION = {"term": "VARCHAR", "count": "BIGINT"}
+ROWS = pa.list_(pa.int64())
 ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
 
 
@@ -145,6 +146,7 @@ class Functions:
             if self._create(apart, "body", SIGNATURES["body"], self._bodies):
                 self._register(apart)
         texts = [assets.text(f"{MACROS}/{name}") for name in assets.names(MACROS)]
+        texts += [assets.text(f"{MACROS}/search.sql").replace("MACRO search(", f"MACRO {INSIDE}(")]
         try:
             connection.execute("".join(texts).replace(PREFIX, self._prefix))
         except duckdb.CatalogException as error:
@@ -152,6 +154,26 @@ class Functions:
                 "the transaction under way on this connection began before search() was there;"
                 " commit it or roll it back, then attach"
             ) from error
+
+    def source(self, uid: str, connection: Connection) -> Source | None:
+        """What the index is over, as the connection sees it; None where it does not.
+
+        Raises NotFound.
+        """
+        engine = self._engine(uid)
+        catalog = self._catalog(connection)
+        if catalog is None:
+            return None
+        state = engine.snapshot.state
+        return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
+
+    def stamp(self, uid: str) -> Hashable:
+        """What `source` depends on; None where there is no such index."""
+        try:
+            engine = self._engine(uid)
+        except NotFound:
+            return None
+        return engine.documents.table, engine.snapshot.state.columns.stored
 
     def _register(self, connection: Connection) -> None:
         catalog = self._catalog(connection)
@@ -354,11 +376,25 @@ def _transposed(fields: dict[str, str], rows: Sequence[Sequence[Any]]) -> list[p
 
 
 def _values(column: Column) -> list[Any]:
-    """The column's values, hashable."""
+    """The column's values, hashable; lists of whole numbers as the bytes of int64."""
+    if column.type == ROWS:
+        return [value for chunk in column.chunks for value in _packed(chunk)]
     values: list[Any] = column.to_pylist()
     if pa.types.is_list(column.type):
         return [None if value is None else tuple(value) for value in values]
     return values
+
+
+def _packed(lists: pa.ListArray) -> list[bytes | None]:
+    """Each list's numbers as bytes, without a look at any of them."""
+    numbers = lists.values.to_numpy()
+    ends = lists.offsets.to_numpy()
+    return [
+        None if absent else numbers[start:end].tobytes()
+        for absent, start, end in zip(
+            lists.is_null().to_numpy(zero_copy_only=False), ends, ends[1:], strict=False
+        )
+    ]
 
 
 def _read(engine: Searchable, rows: Rows) -> pa.Array:

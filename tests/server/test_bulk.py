@@ -118,24 +118,14 @@ def test_document_says_its_own_id(client: TestClient, movies: Index) -> None:
 
 
 def test_unfit_documents_spoil_no_others(client: TestClient, hybrid_movies: Index) -> None:
-    unfit = {2: {"_vectors": {"letters": [1, 2]}}, 5: {"_vectors": "x"}}
+    unfit: dict[int, Line] = {2: {"_vectors": {"letters": [1, 2]}}, 5: {"_vectors": "x"}}
     lines: list[Line] = []
     for number in range(8):
-        lines += [
-            {"index": {"_id": f"n{number}"}},
-            {"title": f"t{number}", **(unfit.get(number) or {})},
-        ]
+        document: Line = {"title": f"t{number}"} | unfit.get(number, {})
+        lines += [{"index": {"_id": f"n{number}"}}, document]
     answer = bulk(client, *lines, path="/hybrid/_bulk")
-    assert [status for _, _, status, _ in results(answer)] == [
-        201,
-        201,
-        400,
-        201,
-        201,
-        400,
-        201,
-        201,
-    ]
+    statuses = [status for _, _, status, _ in results(answer)]
+    assert statuses == [201, 201, 400, 201, 201, 400, 201, 201]
     assert sorted(key for key in titles(hybrid_movies) if key.startswith("n")) == [
         "n0", "n1", "n3", "n4", "n6", "n7"
     ]  # fmt: skip

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from hybridsearch.embedder_settings import EmbedderSettings
 from hybridsearch.errors import SettingsError
-from hybridsearch.settings import TABLE, EmbedderSettings, Settings
+from hybridsearch.settings import TABLE, Settings
 
 SOME: dict[str, Any] = {
     "searchableAttributes": ["title", "crew.name"],
@@ -79,3 +80,64 @@ def test_a_setting_that_is_wrong_names_itself_and_what_it_must_be() -> None:
     with pytest.raises(SettingsError, match='"stopWords" must be a list of words') as caught:
         Settings().updated({"stopWords": "the"})
     assert caught.value.fields == {"field": "stopWords"}
+
+
+SERVICE = {
+    "source": "rest",
+    "url": "https://example.org/embed",
+    "apiKey": "sk-0123456789abcdef",
+    "headers": {"X-Team": "search"},
+    "request": {"input": ["{{text}}", "{{..}}"]},
+    "response": {"data": ["{{embedding}}", "{{..}}"]},
+}
+
+
+def service(**changes: Any) -> Settings:
+    return Settings().updated({"embedders": {"mine": {**SERVICE, **changes}}})
+
+
+def test_secrets_are_masked_when_settings_are_read() -> None:
+    shown = service().to_json()["embedders"]["mine"]
+    assert (shown["apiKey"], shown["headers"]) == ("sk-0XXX...", {"X-Team": "XXX..."})
+
+
+def test_secrets_are_whole_in_the_database_file() -> None:
+    stored = service().to_storage()
+    assert stored["embedders"]["mine"] == SERVICE
+    assert Settings().updated(stored) == service()
+
+
+def test_settings_that_were_read_can_be_given_back_with_their_masks() -> None:
+    assert service().updated(service().to_json()) == service()
+
+
+def test_a_masked_secret_does_not_go_to_another_address() -> None:
+    changed = {**service().to_json()["embedders"]["mine"], "url": "https://evil.example"}
+    assert service().updated({"embedders": {"mine": changed}}).embedders["mine"].api_key == (
+        "sk-0XXX..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        ({"source": "static", "apiKey": "x"}, '"apiKey" does not belong to the source "static"'),
+        ({"source": "ollama"}, 'it needs "model"'),
+        ({"source": "rest", "url": "https://a"}, 'it needs "request"'),
+        ({"source": "static", "docTemplate": "x"}, 'did you mean "documentTemplate"'),
+        ({"source": "openAi", "url": "ftp://a"}, "an address like"),
+        ({"source": "openAi", "url": "http://user:pass@host/"}, "without a user name"),
+        ({"source": "openAi", "headers": {"A": "b\r\nC: d"}}, "without line ends"),
+        ({"source": "onnx", "model": "m", "pooling": "max"}, "one of useModel"),
+        ({"source": "static", "passageWords": -1}, "whole number between"),
+    ],
+)
+def test_an_unfit_embedder_says_what_is_wrong(own: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings().updated({"embedders": {"mine": own}})
+    assert says in caught.value.message.replace("mine.", "").replace("embedders.", "")
+
+
+def test_meilisearchs_names_of_pooling_are_taken() -> None:
+    own = {"source": "huggingFace", "model": "m", "pooling": "forceMean"}
+    assert Settings().updated({"embedders": {"m": own}}).embedders["m"].pooling == "mean"
