@@ -16,7 +16,7 @@ export function showHits(list, hits, primaryKey, first) {
 }
 
 /** Grey shapes in the place of hits that are on their way. */
-export function showWaiting(list, count = 6) {
+export function showWaiting(list, count = 10) {
   const shape = () =>
     make("li", { class: "hit waiting", "aria-hidden": "true" }, ...["", "", ""].map(() => make("i")));
   fill(list, Array.from({ length: count }, shape));

@@ -87,12 +87,12 @@ async function learn(uid, signal) {
     ask("GET", path, undefined, signal).catch(allowed),
     ask("POST", `${path}/search`, every, signal),
   ]);
-  const facets = facetsOf(all);
+  const primaryKey = facts.primaryKey ?? "id";
   about = {
     of: uid,
     embedder: Object.keys(settings.embedders ?? {})[0] ?? "default",
-    primaryKey: facts.primaryKey ?? "id",
-    facets,
+    primaryKey,
+    facets: facetsOf(all).filter((facet) => facet.name !== primaryKey),
     sorts: sortable(settings.sortableAttributes ?? [], all.facetStats ?? {}),
   };
 }
@@ -144,7 +144,7 @@ function showControls() {
   fill(find("sort"), options.map(([value, text]) => make("option", { value }, text)));
   find("sort").value = state.sort;
   find("sorting").hidden = orders.length === 0;
-  find("filters").hidden = about.facets.length === 0;
+  find("filters").hidden = about.of === state.index && about.facets.length === 0;
   const count = narrowed(state);
   find("narrowed").textContent = count > 0 ? String(count) : "";
 }
@@ -238,6 +238,7 @@ function listen() {
     change({ ...START, index: find("index").value, query: state.query, mix: state.mix });
   });
   find("key").addEventListener("click", () => enter(""));
+  find("cancel").addEventListener("click", () => find("asking").close("cancel"));
   find("asking").addEventListener("close", entered);
   addEventListener("popstate", () => {
     state = Object.freeze({ ...read(location.search) });
@@ -250,7 +251,9 @@ function listen() {
 function entered() {
   const secret = find("secret").value;
   find("secret").value = "";
-  if (find("asking").returnValue !== "enter") return;
+  const wanted = find("asking").returnValue === "enter";
+  find("asking").returnValue = "";
+  if (!wanted) return;
   keep(secret);
   about = { ...about, of: null };
   const index = find("named").value.trim();

@@ -8,7 +8,8 @@ export const AFTER = "\uE0F1";
 export function marked(text) {
   const nodes = [];
   for (const [place, part] of String(text).split(BEFORE).entries()) {
-    const [inside, ...rest] = place === 0 ? [null, part] : part.split(AFTER);
+    const pieces = part.split(AFTER);
+    const [inside, ...rest] = place === 0 ? [null, ...pieces] : pieces;
     if (inside) {
       const mark = document.createElement("mark");
       mark.textContent = inside;

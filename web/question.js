@@ -50,8 +50,8 @@ export function answered(answer) {
   };
 }
 
-/** Which facets are worth showing, from an answer over the whole index: those whose values several
- *  documents share; numbers of which there are many are chosen by their ends. */
+/** Which facets are worth showing, from an answer over the whole index: numbers, chosen by their
+ *  ends where there are many, and short values that several documents share. */
 export function facetsOf(answer) {
   const stats = answer.facetStats ?? {};
   return Object.entries(answer.facetDistribution ?? {})
@@ -63,9 +63,9 @@ function facet(name, counts, stats) {
   const values = Object.keys(counts);
   if (values.length === 0) return null;
   const shared = values.filter((value) => counts[value] >= FEWEST_SHARED).length;
-  if (stats && values.length > MOST_EXACT) return shared > 0 ? { name, kind: "range", ...stats } : null;
-  const short = values.every((value) => value.length <= LONGEST_VALUE);
-  return short && shared * 4 >= values.length ? { name, kind: "values" } : null;
+  if (stats && values.length > MOST_EXACT) return { name, kind: "range", ...stats };
+  const short = values.filter((value) => value.length <= LONGEST_VALUE).length;
+  return short * 4 >= values.length * 3 && shared * 4 >= values.length ? { name, kind: "values" } : null;
 }
 
 function mix(state, about) {
