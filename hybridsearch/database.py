@@ -19,7 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
+from hybridsearch.attaching import Attaching, forget
 from hybridsearch.columns import Columns
+from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction
@@ -39,6 +42,7 @@ from hybridsearch.errors import (
 from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
+from hybridsearch.prints import follow
 from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
@@ -111,13 +115,20 @@ class Database:
             _release(path)
             raise
         try:
-            self._queue = Queue(self._store, self._work)
-            self._host = Host(self._queue, self._record, self._engine, self._embedders)
+            self._attaching = Attaching(
+                self._store, engine=self._engine, submit=self._submit, release=self._release
+            )
+            with self._lock:  # the worker begins at once
+                self._queue = Queue(self._store, self._work)
+            self._search_indexes = SearchIndexes(
+                self._store, self._queue, self._engine, self.drop_index
+            )
+            self._host = Host(self._queue, self._record, self._current, self._embedders)
         except BaseException:
             self._store.close()
             _release(path)
             raise
-        self._functions_in_sql = Functions(self._store.identity, self._engine)
+        self._functions_in_sql = Functions(self._store.identity, self._current)
         self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
@@ -140,12 +151,7 @@ class Database:
         given. exist_ok: an index of that name is given back as it is. Raises NameRefused,
         SettingsError, or Conflict when the name is taken.
         """
-        if not isinstance(uid, str) or not NAMES.fullmatch(uid):
-            raise NameRefused(
-                f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
-                " 400 at most",
-                uid=str(uid),
-            )
+        _check_name(uid)
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         self._embedders(checked)
@@ -168,6 +174,69 @@ class Database:
         """Remove the index with its documents. Raises NotFound."""
         self._record(uid)
         self._queue.wait(self._queue.submit(uid, REMOVAL, arguments={}).uid)
+
+    # Indexes over the user's own tables
+
+    def create_search_index(
+        self,
+        name: str,
+        source: str,
+        items: Sequence[Item | str],
+        *,
+        where: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        replace: bool = False,
+        if_not_exists: bool = False,
+    ) -> IndexReport:
+        """Make a search index over a table, a view, files or a query, which stay the user's.
+
+        source: SQL text: a name, a path or glob in single quotes, or a query in brackets, as it is
+        committed. items: what is searched. where: a condition on the rows. options: see
+        `definition.OPTIONS`; "key" names the column that identifies rows where no constraint does.
+        Raises NotFound for the source, InputError or SettingsError for what does not fit it, and
+        Conflict when the name is taken; no index is left behind then.
+        """
+        _check_name(name)
+        return self._search_indexes.create(
+            name,
+            source,
+            items,
+            where=where,
+            options=options,
+            replace=replace,
+            if_not_exists=if_not_exists,
+        )
+
+    def refresh_search_index(self, name: str, *, full: bool = False) -> RefreshReport:
+        """Bring the index up to its source, by what differs; full: from every row, read anew.
+
+        Raises NotFound, or Conflict when the source cannot be read any more.
+        """
+        return self._search_indexes.refresh(name, full=full)
+
+    def alter_search_index(self, name: str, options: Mapping[str, Any]) -> IndexReport:
+        """Change what searches go by: refresh, stopwords, weights. Raises SettingsError."""
+        return self._search_indexes.alter(name, options)
+
+    def drop_search_index(self, name: str, *, if_exists: bool = False) -> bool:
+        """Remove the index, not its source; whether there was one. Raises NotFound."""
+        return self._search_indexes.drop(name, if_exists=if_exists)
+
+    def search_indexes(self) -> list[IndexReport]:
+        """Every search index over a source of the user's, in the order of their names."""
+        return self._search_indexes.reports()
+
+    def describe_search_index(self, name: str) -> IndexReport:
+        """One search index as it is. Raises NotFound."""
+        return self._search_indexes.describe(name)
+
+    def freshness(self, name: str, *, cursor: Bare | Connection | None = None) -> Freshness:
+        """How many rows of its source a search index lacks or holds otherwise; changes nothing.
+
+        cursor: a connection to this database, whose transaction may see more than is committed.
+        """
+        bare = cursor.bare if isinstance(cursor, Connection) else cursor
+        return self._search_indexes.freshness(name, cursor=bare)
 
     def task(self, uid: int) -> Task:
         """The task of that number. Raises NotFound."""
@@ -244,7 +313,7 @@ class Database:
 
         with self._lock:
             if self._sealed is None:
-                self._sealed = Sealed(self._store.identity, self._engine)
+                self._sealed = Sealed(self._store.identity, self._current)
             return self._sealed
 
     # For Index
@@ -269,23 +338,42 @@ class Database:
                 self._engines[record.number] = self._opened(record)
             return self._engines[record.number]
 
+    def _current(self, uid: str) -> Engine:
+        """The index, to be searched: one over a source is refreshed before, if it has to be."""
+        engine = self._engine(uid)
+        if engine.record.attached is not None:
+            self._search_indexes.current(engine.record)
+        return engine
+
     def _opened(self, record: IndexRecord) -> Engine:
         return Engine(
             self._store,
             record,
             self._path and folder_of(self._path, record),
-            embedders=self._embedders(record.settings),
+            embedders=self._embedders_of(record, record.settings),
         )
+
+    def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:
+        """Nobody embeds the texts of a search index without being told to."""
+        if record.attached is not None and not settings.embedders:
+            return {}
+        return self._embedders(settings)
 
     def _embedders(self, settings: Settings) -> dict[str, Embedder]:
         return embedders_of(settings, default=self._default, functions=self._functions)
 
     # The worker
 
+    def _submit(self, uid: str, kind: str, arguments: Mapping[str, Any]) -> Task:
+        with self._lock:  # at the first task of all the queue is not quite there
+            queue = self._queue
+        return queue.submit(uid, kind, arguments=arguments)
+
     def _work(self, run: Sequence[Task]) -> Sequence[Task]:
         first = run[0]
         steps = {CREATION: self._create, REMOVAL: self._remove}
         steps.update({SETTINGS: self._change_settings, REBUILD: self._rebuild})
+        steps.update({ALTERING: self._change_settings, **self._attaching.steps})
         try:
             if first.kind in steps:
                 return steps[first.kind](first)
@@ -318,36 +406,51 @@ class Database:
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._record(task.index_uid or "")
         with self._store.transaction() as cursor:
-            DocumentTable(self._store, record.number).drop(cursor, record.uid)
-            self._store.remove_index(cursor, record)
+            forget(self._store, cursor, record)
             done = self._store.finish(cursor, [replace(task, status="succeeded")])
+        self._release(record)
+        return done
+
+    def _release(self, record: IndexRecord) -> None:
+        """Close and remove what there is of an index outside the database."""
         engine = self._engines.pop(record.number, None)
         if engine is not None:
             engine.close()
         if self._path is not None:
             remove_folder(folder_of(self._path, record))
-        return done
 
     def _change_settings(self, task: Task) -> Sequence[Task]:
         engine = self._engine(task.index_uid or "")
         settings = engine.record.settings.updated(task.arguments["settings"])
+        definition = task.arguments.get("definition", engine.record.attached)
         done: list[Task] = []
+
+        def finish(cursor: Bare) -> None:
+            if definition is not None:
+                follow(cursor, engine.record, definition)
+            done.extend(self._store.finish(cursor, [replace(task, status="succeeded")]))
+
         try:
-            engine.change_settings(
-                settings,
-                self._embedders(settings),
-                finish=lambda cursor: done.extend(
-                    self._store.finish(cursor, [replace(task, status="succeeded")])
-                ),
-            )
+            embedders = self._embedders_of(engine.record, settings)
+            engine.change_settings(settings, embedders, finish=finish)
         except HybridSearchError as error:
             return fail(self._store, task, error)
+        engine.record = replace(engine.record, attached=definition)
         return done
 
     def _rebuild(self, task: Task) -> Sequence[Task]:
         self._engine(task.index_uid or "").rebuild(reuse=task.arguments["reuse"])
         with self._store.transaction() as cursor:
             return self._store.finish(cursor, [replace(task, status="succeeded")])
+
+
+def _check_name(uid: object) -> None:
+    if not isinstance(uid, str) or not NAMES.fullmatch(uid):
+        raise NameRefused(
+            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
+            " 400 at most",
+            uid=str(uid),
+        )
 
 
 def _claimed(path: Path | None) -> Path | None:

@@ -196,7 +196,7 @@ class Engine:
             self.documents.evolve(cursor, self._columns, columns)
             self.documents.add(cursor, documents, columns=columns, stamp=stamp)
             self.documents.kill(cursor, dead, stamp=stamp)
-            if record.columns != self.record.columns:
+            if record.columns != self.record.columns and record.attached is None:
                 self.documents.show(cursor, record.uid, columns, record.primary_key)
             record = self._store.save_index(cursor, record)
             finish(cursor)

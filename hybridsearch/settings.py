@@ -89,6 +89,11 @@ class Settings:
         """The names and patterns of what may be filtered by, whatever the operator."""
         return patterns_of(self.filterable_attributes)
 
+    def facet_order(self, name: str) -> str:
+        """In which order the values of a facet are listed: "alpha" or "count"."""
+        orders = self.sort_facet_values_by
+        return orders.get(name) or orders.get("*", "alpha")
+
     def to_json(self) -> dict[str, Any]:
         """Every setting in its JSON form, under its name in the API; secrets are masked."""
         return {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}

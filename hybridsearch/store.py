@@ -73,7 +73,7 @@ class Task:
 
 @dataclass(frozen=True)
 class IndexRecord:
-    """What the store knows of one index; `columns` is the business of `documents`."""
+    """What the store knows of one index; `columns` and `definition` read its columns, attached."""
 
     number: int
     uid: str
@@ -83,6 +83,7 @@ class IndexRecord:
     next_row: int
     created_at: datetime
     updated_at: datetime
+    attached: Mapping[str, Any] | None = None
 
 
 class Store:
@@ -178,7 +179,8 @@ class Store:
             self.cursor()
             .execute(
                 "SELECT number, uid, primary_key, settings, columns, next_row, created_at,"
-                " updated_at FROM hybridsearch.indexes ORDER BY uid"
+                " updated_at, definition FROM hybridsearch.indexes"
+                " LEFT JOIN hybridsearch.attached USING (number) ORDER BY uid"
             )
             .fetchall()
         )
@@ -192,8 +194,9 @@ class Store:
                 next_row,
                 created,
                 updated,
+                None if definition is None else orjson.loads(definition),
             )
-            for number, uid, key, settings, columns, next_row, created, updated in rows
+            for number, uid, key, settings, columns, next_row, created, updated, definition in rows
         ]
 
     def add_index(self, cursor: Connection, uid: str, primary_key: str | None) -> IndexRecord:

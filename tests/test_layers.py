@@ -12,6 +12,7 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns store document_table manifest intake
+definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -19,10 +20,15 @@ embedders.onnx embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
-writes tasks index inspection database
+writes tasks
+refreshing attaching freshness attached
+index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.sql server.operations server.bulk server.pages server.openapi
+server.formatting server.search_fields server.ranking_details server.search_answers
+server.search server.facet_search server.similar server.federation server.multi_search
+server.health server.sql
+server.operations server.bulk server.pages server.openapi
 server.routes server.reference server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
@@ -34,6 +40,7 @@ OWNERS = {
     "duckdb": {
         *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
+        *("origin", "defining"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {

@@ -5,12 +5,26 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 
 from __future__ import annotations
 
-from hybridsearch.server import bulk, health, openapi, pages, sql
+from hybridsearch.server import (
+    bulk,
+    facet_search,
+    health,
+    multi_search,
+    openapi,
+    pages,
+    search,
+    similar,
+    sql,
+)
 from hybridsearch.server.call import Route
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/health", "", health.health, "Whether the server answers."),
     Route("GET", "/version", "version", health.version, "The version of the server."),
+    *search.ROUTES,
+    *multi_search.ROUTES,
+    *facet_search.ROUTES,
+    *similar.ROUTES,
     *sql.ROUTES,
     *openapi.ROUTES,
     *bulk.ROUTES,
