@@ -11,7 +11,7 @@ errors arrays jsontext assets filterable embedder_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
-files columns store document_table manifest intake
+files columns store document_table row_ids manifest intake
 definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
@@ -43,7 +43,7 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("columns", "store", "document_table", "row_ids", "sql.functions", "sql.sealed"),
         *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
