@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
 from hybridsearch.attaching import Attaching, forget
-from hybridsearch.columns import Columns
+from hybridsearch.chores import CREATION, Chores
 from hybridsearch.definition import Item
-from hybridsearch.document_table import DocumentTable, check_free
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction
 from hybridsearch.embedders.making import STATIC, embedders_of
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
 
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
-CREATION, REMOVAL = "indexCreation", "indexDeletion"
+REMOVAL = "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
 
@@ -137,6 +137,21 @@ class Database:
         """The DuckDB file, or None in memory."""
         return self._path
 
+    @property
+    def store(self) -> Store:
+        """What is kept beside the documents: keys and webhooks of a server are among it."""
+        return self._store
+
+    @property
+    def queue(self) -> Queue:
+        """The tasks: to submit one that the caller has checked, and to find those there were."""
+        return self._queue
+
+    @property
+    def snapshots(self) -> Path | None:
+        """The folder for copies of the database, or None in memory."""
+        return self._path and self._path.with_name(f"{self._path.name}.snapshots")
+
     def create_index(
         self,
         uid: str,
@@ -155,7 +170,7 @@ class Database:
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         self._embedders(checked)
-        if exist_ok and any(record.uid == uid for record in self._store.indexes()):
+        if exist_ok and self._exists(uid):
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
@@ -249,6 +264,10 @@ class Database:
         """Every task, in order of acceptance."""
         return self._store.tasks()
 
+    def check_settings(self, settings: Settings) -> None:
+        """Raise SettingsError when an embedder of the settings cannot be had."""
+        self._embedders(settings)
+
     def wait(self, uid: int, *, timeout: float | None = None) -> Task:
         """The task once it is finished; raises what made it fail. See `Queue.wait`."""
         return self._queue.wait(uid, timeout=timeout)
@@ -318,6 +337,9 @@ class Database:
 
     # For Index
 
+    def _exists(self, uid: str) -> bool:
+        return any(record.uid == uid for record in self._store.indexes())
+
     def _record(self, uid: str) -> IndexRecord:
         records = {record.uid: record for record in self._store.indexes()}
         if uid not in records:
@@ -371,10 +393,12 @@ class Database:
 
     def _work(self, run: Sequence[Task]) -> Sequence[Task]:
         first = run[0]
-        steps = {CREATION: self._create, REMOVAL: self._remove}
-        steps.update({SETTINGS: self._change_settings, REBUILD: self._rebuild})
+        steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
         steps.update({ALTERING: self._change_settings, **self._attaching.steps})
+        chores = Chores(self._store, self._engines, self.snapshots)
+        steps.update(chores.steps)
         try:
+            chores.make_missing(first)
             if first.kind in steps:
                 return steps[first.kind](first)
             return apply_tasks(self._engine(first.index_uid or ""), self._store, run)
@@ -388,26 +412,13 @@ class Database:
                 fail(self._store, task, fault)
             raise
 
-    def _create(self, task: Task) -> Sequence[Task]:
-        uid, arguments = task.index_uid or "", task.arguments
-        for record in self._store.indexes():
-            if record.uid.lower() == uid.lower():  # in SQL they would be one relation
-                raise Conflict(f'there is an index "{record.uid}" already', uid=record.uid)
-        with self._store.transaction() as cursor:
-            check_free(cursor, uid)
-            record = self._store.add_index(cursor, uid, arguments["primary_key"])
-            settings = Settings().updated(arguments["settings"])
-            record = self._store.save_index(cursor, replace(record, settings=settings))
-            documents = DocumentTable(self._store, record.number)
-            documents.create(cursor)
-            documents.show(cursor, uid, Columns(), record.primary_key)
-            return self._store.finish(cursor, [replace(task, status="succeeded")])
-
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._record(task.index_uid or "")
+        documents = DocumentTable(self._store, record.number)
+        details = {"deleted_documents": len(documents.living())}
         with self._store.transaction() as cursor:
             forget(self._store, cursor, record)
-            done = self._store.finish(cursor, [replace(task, status="succeeded")])
+            done = self._store.finish(cursor, [replace(task, status="succeeded", details=details)])
         self._release(record)
         return done
 

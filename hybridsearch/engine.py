@@ -405,6 +405,11 @@ class Engine:
             self._retire(old)
         self.snapshot = self._publish()
 
+    def take_record(self, record: IndexRecord) -> None:
+        """Go on under another name or primary key, which the caller has written down."""
+        self.record = record
+        self.snapshot = self._publish()
+
     # Publishing
 
     def _publish(self) -> Snapshot:

@@ -29,7 +29,7 @@ from hybridsearch.store import IndexRecord, Task
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import ADDITION, DELETION, check_own
 
-SETTINGS, REBUILD = "settingsUpdate", "indexRebuild"
+SETTINGS, REBUILD = "settingsUpdate", "indexCompaction"
 AHEAD = 2
 
 Progress = Callable[[int], None]

@@ -163,6 +163,15 @@ class Snapshot:
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
         return dict(order)
 
+    def page(self, request: SearchRequest) -> tuple[Rows, int]:
+        """(the rows of the page, how many fit in all) of a request without words.
+
+        Every document that passes counts: the settings' distinct attribute plays no part.
+        """
+        made = plan(self.state, request, None)
+        ranked = rank(self.state, made)
+        return page_places(made, ranked).rows, ranked.count()
+
     def documents(self, rows: Rows) -> list[dict[str, Any]]:
         """The documents of the rows, in their order. Raises NotFound for a row that is not here."""
         return [loads(body) for body in self.bodies(rows)]

@@ -124,6 +124,9 @@ class Batch:
         )
         if task.arguments.get("mode") == "merge":
             documents = self._merged(documents)
+        if task.arguments.get("skip_creation"):
+            known = self._known([document.id for document in documents])
+            documents = [document for document in documents if document.id in known]
         by_id: dict[str, Incoming] = {}
         for document in documents:
             by_id.pop(document.id, None)
@@ -159,6 +162,11 @@ class Batch:
             known[document.id] = merged(old, document) if old is not None else document
             found.append(known[document.id])
         return found
+
+    def _known(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that a document has, in the batch or in the index."""
+        stored = self._engine.documents.find([id_ for id_ in ids if id_ not in self._gone])
+        return stored.keys() | self._puts.keys()
 
     def _stored(self, ids: Sequence[str]) -> dict[str, Incoming]:
         rows = self._engine.documents.find(ids)

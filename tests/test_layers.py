@@ -7,12 +7,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings settings request
+errors arrays jsontext assets filterable embedder_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
-files columns store document_table row_ids manifest intake
-definition origin defining prints
+files columns payloads migrations store task_log document_table manifest intake
+row_ids definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -22,12 +22,13 @@ sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 writes tasks
 refreshing attaching freshness attached
-index inspection database
+index chores inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
-server.health server.sql server.routes server.app server.serving server
+server.health server.task_views server.tasks server.indexes server.documents server.settings
+server.sql server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
 shell cli
@@ -43,7 +44,8 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "row_ids", "sql.functions", "sql.sealed"),
+        *("columns", "payloads", "store", "document_table", "sql.functions", "sql.sealed"),
+        "row_ids",
         *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
