@@ -16,7 +16,7 @@ row_ids definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-embedders.onnx embedders.making
+outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
@@ -50,6 +50,7 @@ OWNERS = {
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
+    "httpx2": {"outbound"},
     "onnxruntime": {"embedders.onnx"},
     "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},

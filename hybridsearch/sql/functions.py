@@ -1,9 +1,9 @@
 """How do search() and its companions run on a DuckDB connection?
 
 `Functions.attach` puts Python functions into the connection's DuckDB instance, under names that
-nobody else has, and temporary macros over them on the connection: `search`, `facets`, `tokens`,
-`suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing is
-written into any file, and attaching again changes nothing.
+nobody else has, and temporary macros over them on the connection: `search`, `similar`, `facets`,
+`tokens`, `suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing
+is written into any file, and attaching again changes nothing.
 
     functions.attach(connection)
     connection.sql("SELECT title, _score FROM search('movies', 'space opera', k := 5)")
@@ -101,6 +101,7 @@ SIGNATURES = {
     "name": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "relation": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "search": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
+    "similar": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
     "facets": _Signature(
         ["VARCHAR", "VARCHAR", "VARCHAR[]", *_FILTER, "VARCHAR", "BIGINT"],
         _rows_of(FACET),
@@ -124,6 +125,7 @@ TESTS: Mapping[str, Callable[..., matching.Answers]] = {
 
 Column: TypeAlias = pa.ChunkedArray
 Function: TypeAlias = Callable[..., pa.Array]
+Ask: TypeAlias = Callable[[Snapshot, Sequence[SearchRequest]], list[Places]]
 
 _called_by_duckdb: list[Function] = []
 """An instance keeps a function for longer than the connection that made it, and counts on others
@@ -213,6 +215,7 @@ class Functions:
             "number": self._ids,
             "name": self._ids,
             "search": self._hits,
+            "similar": self._likenesses,
             "facets": self._facets,
             "tokens": self._tokens,
             "suggest": self._suggestions,
@@ -276,14 +279,21 @@ class Functions:
     # The functions: Arrow columns in, one Arrow array out
 
     def _hits(self, *columns: Column) -> pa.Array:
+        return self._found(columns, Snapshot.places)
+
+    def _likenesses(self, *columns: Column) -> pa.Array:
+        """The same for documents; the key of one is in the place of the query."""
+        return self._found(columns, _places_like)
+
+    def _found(self, columns: Sequence[Column], ask: Ask) -> pa.Array:
         calls = [Call(*values) for values in zip(*map(_values, columns), strict=True)]
         places = {call: place for place, call in enumerate(dict.fromkeys(calls))}
-        answers = _lists(HIT, self._answers(list(places)))
+        answers = _lists(HIT, self._answers(list(places), ask))
         if len(places) == len(calls):
             return answers
         return answers.take(pa.array([places[call] for call in calls], pa.int64()))
 
-    def _answers(self, calls: Sequence[Call]) -> list[list[pa.Array]]:
+    def _answers(self, calls: Sequence[Call], ask: Ask) -> list[list[pa.Array]]:
         """The columns of `HIT` for each call; each index is asked once for all of its calls."""
         found: dict[int, list[pa.Array]] = {}
         for uid in dict.fromkeys(call.uid for call in calls):
@@ -291,9 +301,8 @@ class Functions:
                 n for n, call in enumerate(calls) if call.uid == uid and call.query is not None
             ]
             engine = self._engine(uid, current=True)
-            snapshot = engine.snapshot
             requests = [_request(engine, calls[n]) for n in asked]
-            answers = snapshot.places(requests)
+            answers = ask(engine.snapshot, requests)
             for n, made, answer in zip(asked, requests, answers, strict=True):
                 found[n] = _columns(calls[n], made, answer)
         nothing = [pa.array([], ARROW[kind]) for kind in HIT.values()]
@@ -385,6 +394,12 @@ def _own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] |
 def _both(some: Sequence[str | int], others: Sequence[str]) -> tuple[str | int, ...]:
     known = frozenset(others)
     return tuple(id_ for id_ in some if id_ in known)
+
+
+def _places_like(snapshot: Snapshot, requests: Sequence[SearchRequest]) -> list[Places]:
+    return [
+        snapshot.places_like(asked.query or "", replace(asked, query=None)) for asked in requests
+    ]
 
 
 def _with_parameters(function: Function, count: int) -> Function:
