@@ -12,7 +12,7 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
-definition origin defining prints
+row_ids definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -47,6 +47,7 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table", "sql.functions", "sql.sealed"),
+        "row_ids",
         *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
