@@ -37,7 +37,16 @@ import Stemmer
 
 from hybridsearch.errors import SettingsError, near
 
-__all__ = ["LANGUAGES", "Analyzer", "Token", "detect", "fold", "is_pair_script", "stop_words"]
+__all__ = [
+    "LANGUAGES",
+    "Analyzer",
+    "Token",
+    "detect",
+    "fold",
+    "folded",
+    "is_pair_script",
+    "stop_words",
+]
 
 LONGEST_TERM = 64
 CACHED_WORDS = 1 << 16
@@ -198,8 +207,6 @@ def fold(word: str) -> str:
     >>> fold("Ångström"), fold("ﬁle"), fold("한국")
     ('angstrom', 'file', '한국')
     """
-    if word.isascii():  # nothing to fold but its case, and most words are
-        return _bare(word[:LONGEST_TERM].lower())
     return _bare(_plain(word[:LONGEST_TERM]))[:LONGEST_TERM]
 
 
@@ -298,6 +305,11 @@ def _pairs(run: str, start: int) -> Iterator[Token]:
         yield Token(letters[0][0], start + letters[0][1], start + letters[0][2])
     for (a, begin, _), (b, _, end) in pairwise(letters):
         yield Token((a + b)[:LONGEST_TERM], start + begin, start + end)
+
+
+def folded(word: str) -> str:
+    """The same as `fold`, kept for when the word comes again."""
+    return _words(None)[word]
 
 
 def is_pair_script(term: str) -> bool:
