@@ -46,15 +46,8 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *(
-            "columns",
-            "payloads",
-            "store",
-            "document_table",
-            "sql.hits",
-            "sql.functions",
-            "sql.sealed",
-        ),
+        *("columns", "payloads", "store", "document_table"),
+        *("sql.hits", "sql.functions", "sql.sealed"),
         "row_ids",
         *("server.bodies", "server.sql", "shell.answers"),
     },
