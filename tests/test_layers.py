@@ -24,10 +24,12 @@ writes tasks
 refreshing attaching freshness attached
 index chores inspection database
 evaluate
-server.wire server.fields server.access server.bodies server.threads server.call
+server.wire server.fields server.key_store server.webhook_store server.access server.bodies
+server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
+server.keys server.webhooks server.stats server.attributes server.experimental
 server.sql server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
@@ -54,6 +56,7 @@ OWNERS = {
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
     "starlette": {"server.app", "server.serving"},
+    "jwt": {"server.access"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},
     "click": {"cli", "exits", "shell.command"},

@@ -6,16 +6,21 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 from __future__ import annotations
 
 from hybridsearch.server import (
+    attributes,
     documents,
+    experimental,
     facet_search,
     health,
     indexes,
+    keys,
     multi_search,
     search,
     settings,
     similar,
     sql,
+    stats,
     tasks,
+    webhooks,
 )
 from hybridsearch.server.call import Route
 
@@ -23,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/health", "", health.health, "Whether the server answers."),
     Route("GET", "/version", "version", health.version, "The version of the server."),
     *indexes.ROUTES,
+    *attributes.ROUTES,
     *documents.ROUTES,
     *search.ROUTES,
     *multi_search.ROUTES,
@@ -30,5 +36,9 @@ ROUTES: tuple[Route, ...] = (
     *similar.ROUTES,
     *settings.ROUTES,
     *tasks.ROUTES,
+    *keys.ROUTES,
+    *webhooks.ROUTES,
+    *stats.ROUTES,
+    *experimental.ROUTES,
     *sql.ROUTES,
 )
