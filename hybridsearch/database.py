@@ -26,7 +26,7 @@ from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction
-from hybridsearch.embedders.making import STATIC, embedders_of
+from hybridsearch.embedders.making import STATIC, EmbedderMaker, Supplies, settled
 from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
@@ -68,18 +68,24 @@ def open(
     *,
     default_embedder: str | None = STATIC,
     functions: Mapping[str, EmbedFunction] | None = None,
+    allowed_networks: Sequence[str] = (),
 ) -> Database:
     """Open the database in a DuckDB file, made when absent; without a path, in memory.
 
     default_embedder: "static" gives every index without embedders of its own the bundled one,
     named "default"; None gives it none. functions: embedder's name -> callable, for embedders of
-    the source "function". Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
+    the source "function". allowed_networks: where embedding services may be beside the public
+    internet: "loopback" (this machine), "private", or networks such as "10.1.0.0/16".
+    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
     later version wrote it, StorageError when it cannot be opened.
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
     where = None if path is None or str(path) == ":memory:" else Path(path).absolute()
-    return Database(_claimed(where), default_embedder, functions or {})
+    folder = where and where.with_name(where.name + ".search") / "embedded"
+    supplies = Supplies(default_embedder, functions or {}, allowed_networks)
+    embedders = EmbedderMaker(supplies, folder)
+    return Database(_claimed(where), embedders)
 
 
 def attach(connection: Bare | Connection, db: Database) -> None:
@@ -97,15 +103,9 @@ def attach(connection: Bare | Connection, db: Database) -> None:
 class Database:
     """One DuckDB file with its indexes, open; a context manager that closes it."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        default_embedder: str | None,
-        functions: Mapping[str, EmbedFunction],
-    ) -> None:
+    def __init__(self, path: Path | None, embedders: EmbedderMaker) -> None:
         self._path = path
-        self._default = default_embedder
-        self._functions = functions
+        self._embedders = embedders.of
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
         self._closed = False
@@ -128,7 +128,7 @@ class Database:
             self._store.close()
             _release(path)
             raise
-        self._functions_in_sql = Functions(self._store.identity, self._current)
+        self._functions_in_sql = Functions(self._store.identity, self._engine, self._current)
         self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
@@ -169,7 +169,7 @@ class Database:
         _check_name(uid)
         check_key(primary_key)
         checked = Settings().updated(settings or {})
-        self._embedders(checked)
+        checked = settled(checked, self._embedders(checked))
         if exist_ok and self._exists(uid):
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
@@ -381,9 +381,6 @@ class Database:
             return {}
         return self._embedders(settings)
 
-    def _embedders(self, settings: Settings) -> dict[str, Embedder]:
-        return embedders_of(settings, default=self._default, functions=self._functions)
-
     # The worker
 
     def _submit(self, uid: str, kind: str, arguments: Mapping[str, Any]) -> Task:
@@ -442,6 +439,7 @@ class Database:
             done.extend(self._store.finish(cursor, [replace(task, status="succeeded")]))
 
         try:
+            settings = settled(settings, self._embedders_of(engine.record, settings))
             embedders = self._embedders_of(engine.record, settings)
             engine.change_settings(settings, embedders, finish=finish)
         except HybridSearchError as error:

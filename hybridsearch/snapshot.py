@@ -87,7 +87,14 @@ class Snapshot:
         """Where the hits of each request stand, in their order, without loading documents."""
         requests = [self._with_defaults(request) for request in requests]
         vectors = self._embedded_together(requests)
-        return [self._placed(request, vectors.get(n)) for n, request in enumerate(requests)]
+        return [
+            self._placed(plan(self.state, request, vectors.get(n)))
+            for n, request in enumerate(requests)
+        ]
+
+    def places_like(self, id: str, request: SearchRequest) -> Places:
+        """Where the hits of `similar` stand, without loading documents."""
+        return self._placed(plan_like(self.state, id, self._with_defaults(request)))
 
     def counts(
         self, request: SearchRequest, attributes: Sequence[str]
@@ -139,10 +146,9 @@ class Snapshot:
         made = self.state.arms[name].vectors.get(np.array([row], np.int64))[1]
         return {"embeddings": made.tolist(), "regenerate": True}
 
-    def _placed(self, request: SearchRequest, vector: Vectors | None) -> Places:
-        made = plan(self.state, request, vector)
+    def _placed(self, made: Plan) -> Places:
         found = page_places(made, rank(self.state, made))
-        if not request.highlight:
+        if not made.request.highlight:
             return found
         documents = self.documents(found.rows)
         return replace(found, highlights=tuple(self._found_in(made, d) for d in documents))

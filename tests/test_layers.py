@@ -12,11 +12,11 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
-definition origin defining prints
+row_ids definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-embedders.onnx embedders.making
+outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
@@ -30,7 +30,9 @@ server.formatting server.search_fields server.ranking_details server.search_answ
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
 server.keys server.webhooks server.stats server.attributes server.experimental
-server.sql server.routes server.app server.serving server
+server.sql
+server.operations server.bulk server.pages server.openapi
+server.routes server.reference server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
 shell cli
@@ -47,10 +49,12 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table", "sql.functions", "sql.sealed"),
+        "row_ids",
         *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
+    "httpx2": {"outbound"},
     "onnxruntime": {"embedders.onnx"},
     "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hybridsearch.server import (
     attributes,
+    bulk,
     documents,
     experimental,
     facet_search,
@@ -14,6 +15,8 @@ from hybridsearch.server import (
     indexes,
     keys,
     multi_search,
+    openapi,
+    pages,
     search,
     settings,
     similar,
@@ -41,4 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *stats.ROUTES,
     *experimental.ROUTES,
     *sql.ROUTES,
+    *openapi.ROUTES,
+    *bulk.ROUTES,
+    *pages.ROUTES,
 )
