@@ -28,6 +28,7 @@ MODES = ("hybrid", "keyword", "semantic")
 FUSIONS = ("rrf", "score", "dbsf")
 MATCHES = ("any", "all", "phrase")
 LONGEST_QUERY = 1_000_000
+MOST_TYPOS = 2
 
 Filter = str | Sequence[str | Sequence[str]] | None
 
@@ -48,8 +49,9 @@ class SearchRequest:
     words, None = the searchable ones. distinct: one hit per value of this attribute. ids:
     only documents with one of these ids; an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
-    a word counts in all but its best attribute, 0..1; None takes the engine's. explain: say of
-    each hit how its score came about.
+    a word counts in all but its best attribute, 0..1; None takes the engine's. typos: how many
+    typos a word may have at most, 0 to 2; None takes what the index's settings allow, which more
+    never exceeds. explain: say of each hit how its score came about.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -74,6 +76,7 @@ class SearchRequest:
     exact: bool = False
     prefix: bool = True
     tie: float | None = None
+    typos: int | None = None
     explain: bool = False
 
     def __post_init__(self) -> None:
@@ -95,6 +98,7 @@ class SearchRequest:
         _check_vector(self.vector)
         _check_ids(self.ids)
         _check_tie(self.tie)
+        _check_typos(self.typos)
 
     @property
     def text(self) -> str:
@@ -286,6 +290,15 @@ def _check_ids(ids: object) -> None:
 def _check_tie(tie: object) -> None:
     if tie is not None and not (_is_number(tie) and 0 <= tie <= 1):  # type: ignore[operator]  # a number by then
         raise QueryError(f"tie must be a number from 0 to 1, not {tie!r:.40}", field="tie")
+
+
+def _check_typos(typos: object) -> None:
+    if typos is not None and (type(typos) is not int or not 0 <= typos <= MOST_TYPOS):
+        raise QueryError(
+            f"typos must be 0, 1 or 2, not {typos!r:.40}",
+            code="invalid_search_typos",
+            field="typos",
+        )
 
 
 def _is_number(value: object) -> bool:

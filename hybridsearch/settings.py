@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybridsearch.errors import SettingsError, near
+from hybridsearch.word_settings import TypoTolerance, camel, is_text, words, wrong
 
 EVERYTHING = ("*",)
 # fmt: off
@@ -63,7 +64,7 @@ class Settings:
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. distinct_attribute: one hit per value of it.
     max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet (or "*") ->
-    "alpha" or "count".
+    "alpha" or "count". typo_tolerance: see there; what a change leaves out stays as it was.
     """
 
     searchable_attributes: tuple[str, ...] = EVERYTHING
@@ -77,6 +78,7 @@ class Settings:
     distinct_attribute: str | None = None
     max_values_per_facet: int = 100
     sort_facet_values_by: Mapping[str, str] = field(default_factory=lambda: {"*": "alpha"})
+    typo_tolerance: TypoTolerance = field(default_factory=TypoTolerance)
 
     def updated(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with the changes made; names as in JSON or in snake_case.
@@ -89,9 +91,8 @@ class Settings:
         for name, value in changes.items():
             for key, part in _spread(str(name), value):
                 entry = _entry(key)
-                found[entry.attribute] = (
-                    getattr(DEFAULTS, entry.attribute) if part is None else entry.check(key, part)
-                )
+                before = found.get(entry.attribute, getattr(self, entry.attribute))
+                found[entry.attribute] = entry.changed(key, part, before)
         return dataclasses.replace(self, **found)
 
     def to_json(self) -> dict[str, Any]:
@@ -105,42 +106,38 @@ class _Entry:
     check: Callable[[str, Any], Any]
     show: Callable[[Any], Any]
 
+    def changed(self, name: str, value: Any, before: Any) -> Any:
+        """What the setting is from now on; a null means its default."""
+        return getattr(DEFAULTS, self.attribute) if value is None else self.check(name, value)
+
+
+class _Merged(_Entry):
+    """A setting of several parts, of which a change may name some; the value checks them."""
+
+    def changed(self, name: str, value: Any, before: Any) -> Any:
+        """What it was before, with the parts that the value names."""
+        default = getattr(DEFAULTS, self.attribute)
+        return default if value is None else before.changed(name, value)
+
 
 def _same(value: Any) -> Any:
     return value
 
 
-def _wrong(name: str, wanted: str, value: Any) -> SettingsError:
-    return SettingsError(f'setting "{name}" must be {wanted}, not {value!r:.80}', field=name)
-
-
-def _is_text(value: Any) -> bool:
-    """Whether it is a text without half of a surrogate pair, which nothing can store."""
-    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
-
-
 def _names(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(_is_text(v) and v for v in value):
-        raise _wrong(name, "a list of attribute names", value)
+    if not isinstance(value, list | tuple) or not all(is_text(v) and v for v in value):
+        raise wrong(name, "a list of attribute names", value)
     return tuple(dict.fromkeys(value))
-
-
-def _words(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple | set | frozenset):
-        raise _wrong(name, "a list of words", value)
-    if not all(_is_text(v) for v in value):
-        raise _wrong(name, "a list of words", value)
-    return tuple(sorted(set(value)))
 
 
 def _weights(name: str, value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        raise _wrong(name, "an object of attribute: weight", value)
+        raise wrong(name, "an object of attribute: weight", value)
     for weight in value.values():
         if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise _wrong(name, "an object of attribute: number", value)
+            raise wrong(name, "an object of attribute: number", value)
         if not 0 <= weight <= HEAVIEST:
-            raise _wrong(name, "an object of attribute: number from 0 to 1,000,000", value)
+            raise wrong(name, "an object of attribute: number from 0 to 1,000,000", value)
     _names(name, list(value))
     return {str(key): float(weight) for key, weight in value.items()}
 
@@ -153,27 +150,27 @@ def _language(name: str, value: Any) -> str:
 
 
 def _attribute(name: str, value: Any) -> str:
-    if not _is_text(value) or not value:
-        raise _wrong(name, "the name of an attribute", value)
+    if not is_text(value) or not value:
+        raise wrong(name, "the name of an attribute", value)
     return str(value)
 
 
 def _positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
-        raise _wrong(name, "a whole number of 0 or more, below 2**53", value)
+        raise wrong(name, "a whole number of 0 or more, below 2**53", value)
     return value
 
 
 def _orders(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(v in ("alpha", "count") for v in value.values()):
-        raise _wrong(name, 'an object of facet: "alpha" or "count"', value)
+        raise wrong(name, 'an object of facet: "alpha" or "count"', value)
     _names(name, list(value))
     return {str(key): str(order) for key, order in value.items()}
 
 
 def _embedders(name: str, value: Any) -> dict[str, EmbedderSettings]:
     if not isinstance(value, Mapping):
-        raise _wrong(name, "an object of name: embedder", value)
+        raise wrong(name, "an object of name: embedder", value)
     return {str(key): _embedder(f"{name}.{key}", item) for key, item in value.items()}
 
 
@@ -185,17 +182,17 @@ def _embedder(name: str, value: Any) -> EmbedderSettings:
             field=name,
         )
     if not isinstance(value, Mapping):
-        raise _wrong(name, 'an object such as {"source": "static"}', value)
+        raise wrong(name, 'an object such as {"source": "static"}', value)
     known = ("source", "dimensions", "documentAttributes")
-    given = {_camel(str(key)): item for key, item in value.items()}
+    given = {camel(str(key)): item for key, item in value.items()}
     for key in given.keys() - set(known):
         raise SettingsError(f'unknown setting "{name}.{key}"{near(key, known)}', field=name)
     source = given.get("source")
     if source not in SOURCES:
-        raise _wrong(f"{name}.source", f"one of {', '.join(SOURCES)}", source)
+        raise wrong(f"{name}.source", f"one of {', '.join(SOURCES)}", source)
     dimensions = given.get("dimensions")
     if dimensions is not None and not 1 <= _positive(f"{name}.dimensions", dimensions) <= 8192:
-        raise _wrong(f"{name}.dimensions", "between 1 and 8192", dimensions)
+        raise wrong(f"{name}.dimensions", "between 1 and 8192", dimensions)
     if source == "userProvided" and dimensions is None:
         raise SettingsError(f'"{name}" is userProvided: it needs "dimensions"', field=name)
     attributes = given.get("documentAttributes")
@@ -214,7 +211,7 @@ TABLE: dict[str, _Entry] = {
     "displayedAttributes": _Entry("displayed_attributes", _names, list),
     "filterableAttributes": _Entry("filterable_attributes", _names, list),
     "sortableAttributes": _Entry("sortable_attributes", _names, list),
-    "stopWords": _Entry("stop_words", _words, list),
+    "stopWords": _Entry("stop_words", words, list),
     "language": _Entry("language", _language, _same),
     "embedders": _Entry(
         "embedders", _embedders, lambda found: {k: v.to_json() for k, v in found.items()}
@@ -222,13 +219,9 @@ TABLE: dict[str, _Entry] = {
     "distinctAttribute": _Entry("distinct_attribute", _attribute, _same),
     "maxValuesPerFacet": _Entry("max_values_per_facet", _positive, _same),
     "sortFacetValuesBy": _Entry("sort_facet_values_by", _orders, dict),
+    "typoTolerance": _Merged("typo_tolerance", TypoTolerance().changed, TypoTolerance.to_json),
 }
 DEFAULTS = Settings()
-
-
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)
 
 
 def _spread(name: str, value: Any) -> list[tuple[str, Any]]:
@@ -238,12 +231,12 @@ def _spread(name: str, value: Any) -> list[tuple[str, Any]]:
     if value is None:
         return [("maxValuesPerFacet", None), ("sortFacetValuesBy", None)]
     if not isinstance(value, Mapping):
-        raise _wrong(name, "an object", value)
+        raise wrong(name, "an object", value)
     return [(str(key), item) for key, item in value.items()]
 
 
 def _entry(name: str) -> _Entry:
-    entry = TABLE.get(name) or TABLE.get(_camel(name))
+    entry = TABLE.get(name) or TABLE.get(camel(name))
     if entry is None:
-        raise SettingsError(f'unknown setting "{name}"{near(_camel(name), TABLE)}', field=name)
+        raise SettingsError(f'unknown setting "{name}"{near(camel(name), TABLE)}', field=name)
     return entry

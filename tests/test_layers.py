@@ -7,12 +7,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets settings request
+errors arrays jsontext assets word_settings settings request
 documents tables delimited sources
 filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction facets
 files columns store document_table manifest intake
-keyword_plan keyword_scores keyword_snapshot keyword
+vocabulary wordlists keyword_plan keyword_scores keyword_snapshot keyword spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 generation preparation selection state planning ranking snapshot engine
@@ -35,6 +35,7 @@ OWNERS = {
     "tokenizers": {"embedders.static"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
+    "rapidfuzz": {"vocabulary"},
     "starlette": {"server.app", "server.serving"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},

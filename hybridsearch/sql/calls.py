@@ -2,8 +2,9 @@
 
 A call is a tuple of the values of `ARGUMENTS`, in their order; `request` makes it a checked
 `SearchRequest`. SQL differs from the other doors in this: without `k` the whole result set comes,
-words are complete unless `match := 'prefix'`, a word counts in full in every attribute unless
-`tie` says less, and a score fused under weights or an rrf_k that were given is the plain sum.
+words are complete unless `match := 'prefix'` and mean themselves unless `typos` says more, a word
+counts in full in every attribute unless `tie` says less, and a score fused under weights or an
+rrf_k that were given is the plain sum.
 
     request(Call.of(("movies", "space opera", 5, *rest)), count=1000)
 """
@@ -42,6 +43,7 @@ ARGUMENTS = {
     "exact": "BOOLEAN",
     "highlight": "BOOLEAN",
     "tie": "DOUBLE",
+    "typos": "BIGINT",
 }
 """name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was."""
 ARMS = ("keyword", "semantic")
@@ -70,6 +72,7 @@ class Call(NamedTuple):
     exact: bool | None
     highlight: bool | None
     tie: float | None
+    typos: int | None
 
 
 def request(call: Call, *, count: int) -> SearchRequest:
@@ -100,6 +103,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         exact=bool(call.exact),
         prefix=call.match == "prefix",
         tie=call.tie,
+        typos=call.typos,
     )
 
 

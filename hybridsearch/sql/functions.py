@@ -264,7 +264,7 @@ class Functions:
             return []
         if by is None or (limit is not None and limit < 0):
             raise QueryError("facets() needs by := [attribute, ...] and a limit of 0 or more")
-        asked = SearchRequest(query=query, filter=filter, ids=ids, mode=mode, prefix=False)
+        asked = SearchRequest(query=query, filter=filter, ids=ids, mode=mode, prefix=False, typos=0)
         return [
             (name, value, count)
             for name, counts in snapshot.counts(asked, by).items()
