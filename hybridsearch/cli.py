@@ -31,6 +31,7 @@ from hybridsearch.errors import DocumentError, InputError, NotFound, SettingsErr
 from hybridsearch.exits import FAILED, Commands
 from hybridsearch.extraction import project
 from hybridsearch.jsontext import dumps, loads
+from hybridsearch.shell.command import sql_command
 from hybridsearch.terminal import TAGS, console, loading, one_line, show_result, working
 
 if TYPE_CHECKING:
@@ -423,6 +424,7 @@ def _reports_json(reports: Mapping[str, Any]) -> dict[str, Any]:
     help="Who has it may do everything; also from HYBRIDSEARCH_MASTER_KEY.",
 )
 @click.option("--no-default-embedder", is_flag=True, help="Indexes have only embedders they name.")
+@_names("--allow-network", "Where embedding services may be: loopback, private, 10.1.0.0/16.")
 def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> None:
     """Answer over HTTP, as Meilisearch does.
 
@@ -434,7 +436,9 @@ def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> No
     embedder = None if no_default_embedder else "static"
     with (
         closing(serving.listener(options["host"], options["port"])) as listening,
-        hybridsearch.open(path, default_embedder=embedder) as database,
+        hybridsearch.open(
+            path, default_embedder=embedder, allowed_networks=options["allow_network"]
+        ) as database,
     ):
         app = import_module("hybridsearch.server").app_for(database, master_key=master_key)
         address, port = listening.getsockname()[:2]
@@ -479,6 +483,9 @@ def _kept(path: str | None) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+commands.add_command(sql_command)
 
 
 def _print_json(value: Any) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +21,11 @@ import pyarrow as pa
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns, StoredColumn
 from hybridsearch.errors import Conflict
+from hybridsearch.geo import GEO, GEOJSON, Point, location, metres_sql
 from hybridsearch.jsontext import loads
 from hybridsearch.store import Connection, Store, quoted, registered
+
+BATCH = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ class Document:
     body: bytes
     fields: Mapping[str, Any]
     vectors: Mapping[str, list[list[float]]] = field(default_factory=dict)
+
+
+class SortKey(NamedTuple):
+    """What to sort by: an attribute, or the distance of a document's place from a point."""
+
+    attribute: str
+    descending: bool = False
+    point: Point | None = None
 
 
 class DocumentTable:
@@ -66,9 +77,10 @@ class DocumentTable:
             " passage INTEGER NOT NULL, vector FLOAT[] NOT NULL)"
         )
 
-    def drop(self, cursor: Connection, uid: str) -> None:
-        """Remove tables and view."""
-        cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(uid)}")
+    def drop(self, cursor: Connection, uid: str | None) -> None:
+        """Remove the tables, and the view if it has one, with that name."""
+        if uid is not None:
+            cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(uid)}")
         cursor.execute(f"DROP TABLE IF EXISTS {self._table}")
         cursor.execute(f"DROP TABLE IF EXISTS {self._vectors}")
 
@@ -201,6 +213,20 @@ class DocumentTable:
         places = order[np.minimum(np.searchsorted(known, rows, sorter=order), len(known) - 1)]
         return found["body"].take(pa.array(places, mask=known[places] != rows)).combine_chunks()
 
+    def living_columns(self, columns: Mapping[str, StoredColumn]) -> Iterator[pa.RecordBatch]:
+        """Batches of the living documents, in no order: the columns by the names given, in order.
+
+        A value that its column's type no longer holds, since it widened, is null.
+        """
+        listed = ", ".join(
+            f"TRY_CAST({column.name} AS {column.type}) AS c{place}"
+            for place, column in enumerate(columns.values())
+        )
+        with self._store.new_cursor() as cursor:
+            relation = cursor.sql(f"SELECT {listed} FROM {self._table} WHERE died IS NULL")
+            for batch in relation.to_arrow_reader(BATCH):
+                yield batch.rename_columns(list(columns))
+
     def born_since(self, stamp: int, *, size: int) -> Iterator[list[Document]]:
         """Living documents born after the stamp, in order of row, in lists of `size` at most."""
         last = 0
@@ -253,6 +279,18 @@ class DocumentTable:
         mask[rows - start] = True
         return mask
 
+    def holds(self, attribute: str) -> bool:
+        """Whether any living document has the attribute, be it null; it looks at all of them."""
+        pointer = "/" + attribute.replace("~", "~0").replace("/", "~1")
+        return bool(
+            self._store.cursor()
+            .execute(
+                f"SELECT 1 FROM {self._table} WHERE died IS NULL AND json_exists(body, ?) LIMIT 1",
+                [pointer],
+            )
+            .fetchall()
+        )
+
     def rows_with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
         """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
         mask = np.zeros(size, bool)
@@ -267,18 +305,18 @@ class DocumentTable:
             mask[np.asarray(found["row"], np.int64)] = True
         return mask
 
-    def order(self, by: Sequence[tuple[str, bool]], columns: Columns, *, size: int) -> Rows:
+    def order(self, by: Sequence[SortKey], columns: Columns, *, size: int) -> Rows:
         """The place of every row below `size` in the order asked, int64 [size], 0 = first.
 
-        by: (attribute, descending). Texts compare without case, then with; lists by their least
-        item ascending and their greatest descending; documents without the attribute come last
-        in both directions. Rows with equal values share a place.
+        by: the first that tells two rows apart decides. Texts compare without case, then with;
+        lists by their least item ascending and their greatest descending; documents without the
+        attribute come last in both directions. Rows with equal values share a place.
         """
         terms: list[str] = []
         values: list[object] = []
-        for attribute, descending in by:
-            for expression, given in _sort_terms(attribute, columns, descending=descending):
-                terms.append(f"{expression} {'DESC' if descending else 'ASC'} NULLS LAST")
+        for key in by:
+            for expression, given in _sort_terms(key, columns):
+                terms.append(f"{expression} {'DESC' if key.descending else 'ASC'} NULLS LAST")
                 values.extend(given)
         return self._places(", ".join(terms) or "row", values, size)
 
@@ -353,7 +391,8 @@ def check_free(cursor: Connection, uid: str) -> None:
         "  WHERE database_name = current_database() AND schema_name = 'main'"
         " UNION ALL SELECT view_name FROM duckdb_views()"
         "  WHERE database_name = current_database() AND schema_name = 'main'"
-        "  AND lower(view_name) NOT IN (SELECT lower(uid) FROM hybridsearch.indexes)"
+        "  AND lower(view_name) NOT IN (SELECT lower(uid) FROM hybridsearch.indexes"
+        "   WHERE number NOT IN (SELECT number FROM hybridsearch.attached))"
         ") WHERE lower(name) = lower(?)",
         [uid],
     ).fetchall()
@@ -407,14 +446,14 @@ def shown(columns: Columns) -> dict[str, StoredColumn]:
     return dict(zip(names, columns.values(), strict=True))
 
 
-def _sort_terms(
-    attribute: str, columns: Columns, *, descending: bool
-) -> list[tuple[str, list[object]]]:
-    column, path = nested(attribute, columns)
+def _sort_terms(key: SortKey, columns: Columns) -> list[tuple[str, list[object]]]:
+    if key.point is not None:
+        return _distance_terms(key.point, columns)
+    column, path = nested(key.attribute, columns)
     if column is None or (path and column.kind != "json"):
         return []
     if column.kind == "list":
-        return [(f"{'list_max' if descending else 'list_min'}({column.name})", [])]
+        return [(f"{'list_max' if key.descending else 'list_min'}({column.name})", [])]
     if column.kind == "text":
         return [(f"lower({column.name})", []), (column.name, [])]
     if column.kind == "json":
@@ -425,6 +464,12 @@ def _sort_terms(
             (f"lower({value})", [f"${steps}"]),
         ]
     return [(column.name, [])]
+
+
+def _distance_terms(point: Point, columns: Columns) -> list[tuple[str, list[object]]]:
+    stored = [columns[name] for name in (GEO, GEOJSON) if name in columns]
+    place = location({item.attribute: item.name for item in stored if item.kind == "json"})
+    return [] if place is None else [metres_sql(*place, point)]
 
 
 def _path_name(name: str) -> str:

@@ -42,6 +42,7 @@ from hybridsearch.preparation import (
     prepare,
     recipe,
     reusable,
+    texts_of,
 )
 from hybridsearch.request import Filter
 from hybridsearch.selection import Selection, filter_columns
@@ -195,7 +196,7 @@ class Engine:
             self.documents.evolve(cursor, self._columns, columns)
             self.documents.add(cursor, documents, columns=columns, stamp=stamp)
             self.documents.kill(cursor, dead, stamp=stamp)
-            if record.columns != self.record.columns:
+            if record.columns != self.record.columns and record.attached is None:
                 self.documents.show(cursor, record.uid, columns, record.primary_key)
             record = self._store.save_index(cursor, record)
             finish(cursor)
@@ -401,6 +402,11 @@ class Engine:
             self._retire(old)
         self.snapshot = self._publish()
 
+    def take_record(self, record: IndexRecord) -> None:
+        """Go on under another name or primary key, which the caller has written down."""
+        self.record = record
+        self.snapshot = self._publish()
+
     # Publishing
 
     def _publish(self) -> Snapshot:
@@ -415,7 +421,7 @@ class Engine:
             analyzer=analyzer_of(manifest, self._stop_words(manifest)),
             keyword=self._generation.text.snapshot(),
             arms={
-                name: Arm(self.embedders[name], index.snapshot())
+                name: Arm(self.embedders[name], index.snapshot(), texts_of(manifest, name))
                 for name, index in self._generation.vectors.items()
             },
             selection=self._selection,

@@ -11,6 +11,9 @@
     +-- NotFound (also a KeyError)          no such index, document or task
     +-- Conflict                            it exists already, or a name is taken by a table
     +-- EmbedderError                       the embedder failed or answered nonsense
+    |   +-- EmbeddingsFailed                some of the texts could not be embedded: which, why
+    +-- CallFailed                          an address outside could not be reached
+    |   +-- CallRefused                     it is private, and calling it was not allowed
     +-- StorageError                        the disk or the files
         +-- DatabaseLocked                  another process holds the file
         +-- FormatTooNew                    written by a later version of this library
@@ -25,8 +28,11 @@ Every error has a `code` that stays the same between versions, a `message` for p
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
+
+LISTED = 5
+MOST_IDS = 1_000
 
 
 class HybridSearchError(Exception):
@@ -108,6 +114,47 @@ class EmbedderError(HybridSearchError):
     """The embedder failed, or answered with the wrong shape or with NaN."""
 
     default_code = "vector_embedding_error"
+
+
+class EmbeddingsFailed(EmbedderError):
+    """Some of the texts could not be embedded; `reasons` says of each position why, and `made` has
+    the vectors of all, float32 [n, dim], NaN where there is none.
+
+    As the outcome of a task it has fields `failed`, how many documents, and `documents`, the ids.
+    """
+
+    def __init__(
+        self, message: str, *, reasons: Mapping[int, str], made: Any, **fields: Any
+    ) -> None:
+        super().__init__(message, **fields)
+        self.reasons = dict(reasons)
+        self.made = made
+
+    def of(self, owners: Sequence[str]) -> EmbedderError:
+        """The same error in terms of the documents that the texts are of, by position."""
+        found: dict[str, str] = {}
+        for position, reason in sorted(self.reasons.items()):
+            found.setdefault(owners[position], reason)
+        listed = "; ".join(f'document "{id_}": {why}' for id_, why in list(found.items())[:LISTED])
+        more = f"; and {len(found) - LISTED:,} more" if len(found) > LISTED else ""
+        ids = {"documents": ", ".join(found)} if len(found) <= MOST_IDS else {}
+        return EmbedderError(
+            f"{self.message}: {listed}{more}. Nothing of this batch was applied, and what was"
+            " embedded is kept: give the same documents again without these, or mend them",
+            **{**self.fields, "failed": len(found), **ids},
+        )
+
+
+class CallFailed(HybridSearchError):
+    """An address outside could not be reached, or did not answer in time."""
+
+    default_code = "call_failed"
+
+
+class CallRefused(CallFailed):
+    """The address is private, and the database was not opened with leave to call it."""
+
+    default_code = "call_refused"
 
 
 class StorageError(HybridSearchError):

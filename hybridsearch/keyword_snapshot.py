@@ -145,6 +145,14 @@ class KeywordSnapshot:
         result[at] = scores
         return result
 
+    def reference(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> float:
+        """The score of a text of average length with every word once, each where it counts most.
+
+        Above 0: a word that no text holds counts like the rarest one there could be.
+        """
+        laid = self._plan(query, weights, match, 1.0, 0.0)
+        return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
+
     def bodies(self, rows: Rows) -> list[bytes]:
         """What was kept for each row, in the order of the rows. Raises NotFound for one absent."""
         documents = [self._searcher.doc(self._address(row)) for row in rows.tolist()]
@@ -256,6 +264,17 @@ class KeywordSnapshot:
 
     def _idf(self, frequency: int) -> float:
         return math.log1p((max(self.count - frequency, 0) + 0.5) / (frequency + 0.5))
+
+    def _usual(self, clause: Clause) -> float:
+        """What a clause scores in a text of average length, in its best attribute."""
+        most = 0.0
+        for unit, weight in clause:
+            field = self._fields[unit.attribute]
+            for terms, factor in unit.alternatives:
+                counts = [self._frequency(field, term) for term in terms]
+                if all(counts):
+                    most = max(most, weight * factor * sum(map(self._idf, counts)))
+        return most or max((weight for _, weight in clause), default=0.0) * self._idf(0)
 
     def _frequency(self, field: str, term: str) -> int:
         return self._searcher.doc_freq(field, term)

@@ -36,7 +36,8 @@ class Plan:
     vector: float32 [dim] where the semantic arm takes part. mask: the rows that pass the filter,
     bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. weights: (keyword,
-    semantic). needed: how many rows of the ranking the page reaches down to.
+    semantic). needed: how many rows of the ranking the page reaches down to. without: a row that is
+    in no ranking and no count.
     """
 
     request: SearchRequest
@@ -51,6 +52,7 @@ class Plan:
     k: int
     candidates: int
     needed: int
+    without: int | None = None
 
     @property
     def tie(self) -> float:
@@ -60,7 +62,8 @@ class Plan:
     @property
     def whole(self) -> bool:
         """Whether the whole result set has to be ranked, not only what the page reaches."""
-        return bool(self.request.sort or self.request.distinct)
+        asked = self.request
+        return bool(asked.sort or asked.distinct or asked.threshold)
 
 
 def must_embed(state: State, request: SearchRequest) -> bool:
@@ -112,8 +115,12 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     )
 
 
+def asked(state: State, request: SearchRequest) -> Query:
+    """The request's text as it is read, whichever arms take part, with what may be meant."""
+    return _query(state, request, _fields(state, request))
+
+
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
-    """What was typed, with what may have been meant."""
     query = parse(request.text, state.analyzer, prefix=request.prefix)
     tolerance = state.settings.typo_tolerance
     speller = Speller(state.keyword, state.analyzer, tolerance, most=request.typos)
@@ -121,13 +128,17 @@ def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) ->
 
 
 def _mask(state: State, request: SearchRequest) -> Mask | None:
-    """The rows that pass the filter and have one of the ids, bool [size]; None for all."""
+    """The rows that pass the filter and are among the ids and rows, bool [size]; None for all."""
     allowed = state.settings.filterable_attributes
     mask = state.selection.mask(request.filter, state.columns, size=state.size, allowed=allowed)
-    if request.ids is None:
-        return mask
-    chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
-    return chosen if mask is None else chosen & mask
+    if request.ids is not None:
+        chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
+        mask = chosen if mask is None else chosen & mask
+    if request.rows is not None:
+        chosen = np.zeros(state.size, bool)
+        chosen[request.rows[request.rows < state.size]] = True
+        mask = chosen if mask is None else chosen & mask
+    return mask
 
 
 def _mode(state: State, request: SearchRequest, vector: Vectors | None) -> str:
@@ -140,15 +151,17 @@ def _mode(state: State, request: SearchRequest, vector: Vectors | None) -> str:
 
 
 def _check(state: State, request: SearchRequest, vector: Vectors | None) -> None:
+    allowed = state.settings.filterable
     for parameter in ("facets", "highlight"):
         for name in getattr(request, parameter):
             if name != "*":
-                known_attribute(name, state.columns, parameter)
+                known_attribute(name, state.columns, parameter, allowed)
     if request.distinct is not None:
-        known_attribute(request.distinct, state.columns, "distinct")
+        known_attribute(request.distinct, state.columns, "distinct", allowed)
     known = state.keyword.attributes
+    named = [name for name in state.settings.searchable_attributes if name != "*"]
     for name in request.attributes or ():
-        if not any(is_wanted(attribute, [name]) for attribute in known):
+        if not any(is_wanted(attribute, [name]) for attribute in (*known, *named)):
             raise QueryError(
                 f'no searchable attribute "{name}"{near(name, known)}',
                 code="invalid_search_attributes_to_search_on",

@@ -17,11 +17,13 @@ import numpy as np
 from hybridsearch.analysis import Analyzer, detect
 from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.document_table import Document
+from hybridsearch.embedded_texts import EmbeddedTexts
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.provided import ProvidedEmbedder
-from hybridsearch.errors import IndexDamaged
-from hybridsearch.extraction import attribute_texts, embedded_text
+from hybridsearch.errors import EmbeddingsFailed, IndexDamaged
+from hybridsearch.extraction import attribute_texts
 from hybridsearch.generation import Generation, Prepared
+from hybridsearch.jsontext import dumps
 from hybridsearch.manifest import Manifest
 from hybridsearch.settings import Settings
 from hybridsearch.vectors import VectorIndex, VectorSnapshot
@@ -66,7 +68,7 @@ def prepare(
                 name,
                 embedders[name],
                 documents,
-                wanted=manifest.text["seen"][name],
+                how=texts_of(manifest, name),
                 primary_key=primary_key or "",
                 known=(known or {}).get(name),
             )
@@ -81,7 +83,7 @@ def _vectors(
     embedder: Embedder,
     documents: Sequence[Document],
     *,
-    wanted: Sequence[str],
+    how: EmbeddedTexts,
     primary_key: str,
     known: VectorSnapshot | None,
 ) -> tuple[Rows, Vectors]:
@@ -97,11 +99,21 @@ def _vectors(
         done = set(kept.tolist())
         rest = [document for document in rest if document.row not in done]
     if not isinstance(embedder, ProvidedEmbedder):
-        texts = [embedded_text(d.fields, wanted, without=primary_key) for d in rest]
-        made = [place for place, text in enumerate(texts) if text]
-        rows.extend(rest[place].row for place in made)
-        parts.append(embedder.embed([texts[place] for place in made]))
+        texts = [how.texts(document.fields, without=primary_key) for document in rest]
+        rows.extend(d.row for d, own in zip(rest, texts, strict=True) for _ in own)
+        parts.append(_made(embedder, rest, texts))
     return np.array(rows, np.int64), np.concatenate(parts)
+
+
+def _made(
+    embedder: Embedder, documents: Sequence[Document], texts: Sequence[Sequence[str]]
+) -> Vectors:
+    """A vector for each text of each document. Raises EmbedderError naming what it is of."""
+    owners = [document.id for document, own in zip(documents, texts, strict=True) for _ in own]
+    try:
+        return embedder.embed([text for own in texts for text in own])
+    except EmbeddingsFailed as error:
+        raise error.of(owners) from error
 
 
 def language_of(settings: Settings, documents: Iterable[Mapping[str, Any]]) -> str | None:
@@ -122,18 +134,26 @@ def analyzer_of(manifest: Manifest, stop_words: frozenset[str] = frozenset()) ->
     return Analyzer(language=manifest.text["found"], stop_words=stop_words)
 
 
+def texts_of(manifest: Manifest, embedder: str) -> EmbeddedTexts:
+    """Which texts of a document the generation embeds for the embedder of that name."""
+    return EmbeddedTexts(**manifest.text["embedded"][embedder])
+
+
 def recipe(settings: Settings, embedders: Mapping[str, Embedder]) -> dict[str, Any]:
     """What of the settings a generation depends on: `text` and `embedders` of its manifest."""
-    seen = {name: list(_seen(settings, name)) for name in embedders}
+    embedded = {
+        name: EmbeddedTexts.of(settings, name, passage_words=item.passage_words).to_json()
+        for name, item in embedders.items()
+    }
     return {
         "text": {
             "searchable": list(settings.searchable_attributes),
             "language": settings.language,
             "reading": READING,
-            "seen": seen,
+            "embedded": embedded,
         },
         "embedders": {
-            name: (f"{item.fingerprint} of {' '.join(seen[name])}", item.dim)
+            name: (f"{item.fingerprint} of {dumps(embedded[name]).decode()}", item.dim)
             for name, item in embedders.items()
         },
     }
@@ -164,11 +184,3 @@ def _is_whole(index: VectorIndex) -> bool:
     except IndexDamaged:
         return False
     return True
-
-
-def _seen(settings: Settings, embedder: str) -> Sequence[str]:
-    """The attributes whose text the embedder sees."""
-    own = settings.embedders.get(embedder)
-    if own is None or own.document_attributes is None:
-        return settings.searchable_attributes
-    return own.document_attributes

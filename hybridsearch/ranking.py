@@ -19,6 +19,7 @@ from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
+from hybridsearch.relevance import relevance
 from hybridsearch.state import Arm, State
 
 SCALE_ROWS = 1000
@@ -92,7 +93,8 @@ def rank(state: State, plan: Plan) -> Ranked:
         "semantic": _by_meaning,
         "hybrid": _by_both,
     }
-    return _distinct(state, plan, _sorted(state, plan, stages[plan.mode](state, plan)))
+    ranked = _relevant(state, plan, stages[plan.mode](state, plan))
+    return _distinct(state, plan, _sorted(state, plan, ranked))
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
@@ -102,6 +104,8 @@ def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
         matches = state.keyword.matches(plan.query, weights=plan.fields, match=plan.request.match)
         found[matches if plan.mask is None else matches[plan.mask[matches]]] = True
     found[ranked.rows] = True
+    if plan.without is not None:
+        found[plan.without] = False
     return found
 
 
@@ -150,22 +154,44 @@ def _by_both(state: State, plan: Plan) -> Ranked:
 def _words(state: State, plan: Plan, limit: int) -> Ranking:
     if plan.query.empty:
         return Ranking(*no_rows(), total=0)
-    return state.keyword.top(
+    found = state.keyword.top(
         plan.query,
         weights=plan.fields,
-        limit=limit,
+        limit=limit if plan.without is None else limit + 1,
         match=plan.request.match,
         mask=plan.mask,
         tie=plan.tie,
     )
+    return found if plan.without is None else _others(state, plan, plan.without, found, limit)
 
 
-def _nearest(plan: Plan) -> tuple[Rows, Scores]:
+def _others(state: State, plan: Plan, row: int, found: Ranking, limit: int) -> Ranking:
+    """The ranking without that row, which may be in its total without being in its rows."""
+    arm = _without((found.rows, found.scores), row, limit)
+    matches = bool(np.isin(row, found.rows))
+    if not matches and len(found.rows) < found.total and (plan.mask is None or plan.mask[row]):
+        own = np.array([row], np.int64)
+        matches = bool(state.keyword.scores(plan.query, own, weights=plan.fields)[0] > 0)
+    return Ranking(*arm, total=found.total - matches)
+
+
+def _without(arm: tuple[Rows, Scores], row: int | None, limit: int) -> tuple[Rows, Scores]:
+    kept = arm[0] != row
+    return arm[0][kept][:limit], arm[1][kept][:limit]
+
+
+def _nearest(plan: Plan, count: int | None = None) -> tuple[Rows, Scores]:
+    """The `count` nearest rows, or as many as the semantic arm brings."""
     if plan.arm is None or plan.vector is None or not plan.vector.any():
         return no_rows()
-    return plan.arm.vectors.top(
-        plan.vector, plan.candidates, mask=plan.semantic_mask, exact=plan.request.exact
+    count = plan.candidates if count is None else count
+    found = plan.arm.vectors.top(
+        plan.vector,
+        count if plan.without is None else count + 1,
+        mask=plan.semantic_mask,
+        exact=plan.request.exact,
     )
+    return found if plan.without is None else _without(found, plan.without, count)
 
 
 def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
@@ -207,7 +233,7 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Ro
     bm25 = state.keyword.scores(
         plan.query, rows, weights=plan.fields, match=plan.request.match, tie=plan.tie
     )
-    scale = plan.arm.vectors.top(plan.vector, SCALE_ROWS, mask=plan.semantic_mask)[1]
+    scale = _nearest(plan, SCALE_ROWS)[1]
     return by_score(
         rows,
         plan.arm.vectors.similarities(plan.vector, rows),
@@ -231,6 +257,16 @@ def _alpha(plan: Plan, arm: Arm) -> float:
         return arm.embedder.alpha
     keyword, semantic = plan.request.weights
     return semantic / (keyword + semantic)
+
+
+def _relevant(state: State, plan: Plan, ranked: Ranked) -> Ranked:
+    """Only the rows that are relevant enough; `plan.whole` has seen to it that all are here."""
+    least = plan.request.threshold
+    if not least:
+        return ranked
+    kept = relevance(state, plan, ranked.scores) >= least
+    rows = ranked.rows[kept]
+    return replace(ranked, rows=rows, scores=ranked.scores[kept], count=lambda: len(rows))
 
 
 def _sorted(state: State, plan: Plan, ranked: Ranked) -> Ranked:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from hybridsearch.arrays import Rows
 from hybridsearch.errors import QueryError, VectorError, near
 from hybridsearch.jsontext import dumps
 
@@ -51,7 +52,10 @@ class SearchRequest:
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
     a word counts in all but its best attribute, 0..1; None takes the engine's. typos: how many
     typos a word may have at most, 0 to 2; None takes what the index's settings allow, which more
-    never exceeds. explain: say of each hit how its score came about.
+    never exceeds. rows: only these of our own numbers, int64 [n], in any order. threshold: only
+    hits of at least this relevance, 0..1; the others are in no total and no facet. explain: say
+    of each hit how its score came about. passage: give with each hit the piece of its text that
+    is nearest to the query by meaning.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -77,7 +81,10 @@ class SearchRequest:
     prefix: bool = True
     tie: float | None = None
     typos: int | None = None
+    rows: Rows | None = field(default=None, compare=False)
+    threshold: float | None = None
     explain: bool = False
+    passage: bool = False
 
     def __post_init__(self) -> None:
         _check_query(self.query)
@@ -97,7 +104,8 @@ class SearchRequest:
         _check_weights(self.weights)
         _check_vector(self.vector)
         _check_ids(self.ids)
-        _check_tie(self.tie)
+        _check_share("tie", self.tie)
+        _check_share("threshold", self.threshold)
         _check_typos(self.typos)
 
     @property
@@ -111,9 +119,11 @@ class Hit:
     """One document that was found.
 
     id: the user's key. score: 0..1 in hybrid mode; BM25 in keyword mode, cosine similarity in
-    semantic mode, 0.0 where nothing ranks. keyword_rank, semantic_rank: its place in each arm
+    semantic mode, 0.0 where nothing ranks. relevance: the same order on 0..1 in every mode; the
+    module `relevance` says how. keyword_rank, semantic_rank: its place in each arm
     from 1, None where that arm did not find it. keyword_score, semantic_score: BM25 and cosine.
     highlights: attribute -> marked text. explanation: the parts of the score, when asked for.
+    passage: the piece of its text nearest to the query, when asked for and embedded from the text.
     """
 
     id: str | int
@@ -124,8 +134,10 @@ class Hit:
     keyword_score: float | None = None
     semantic_score: float | None = None
     row: int = -1
+    relevance: float = 1.0
     highlights: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] | None = None
+    passage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ class SearchResult:
 
     count: counts the result set; see `total`. facets: attribute -> value -> how many documents
     of the set have it. facet_stats: attribute -> least and greatest number. seconds: the time
-    that the search took.
+    that the search took; stages: the same by stage.
     """
 
     hits: tuple[Hit, ...]
@@ -143,6 +155,7 @@ class SearchResult:
     facet_stats: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mode: str = "keyword"
     seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @cached_property
     def total(self) -> int:
@@ -287,9 +300,9 @@ def _check_ids(ids: object) -> None:
         raise QueryError(f"ids must be a list of ids, not {ids!r:.40}", field="ids")
 
 
-def _check_tie(tie: object) -> None:
-    if tie is not None and not (_is_number(tie) and 0 <= tie <= 1):  # type: ignore[operator]  # a number by then
-        raise QueryError(f"tie must be a number from 0 to 1, not {tie!r:.40}", field="tie")
+def _check_share(name: str, value: object) -> None:
+    if value is not None and not (_is_number(value) and 0 <= value <= 1):  # type: ignore[operator]  # a number by then
+        raise QueryError(f"{name} must be a number from 0 to 1, not {value!r:.40}", field=name)
 
 
 def _check_typos(typos: object) -> None:

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from hybridsearch import filters
 from hybridsearch.arrays import Mask, Rows
-from hybridsearch.columns import Columns
-from hybridsearch.document_table import DocumentTable, nested
+from hybridsearch.columns import Columns, StoredColumn
+from hybridsearch.document_table import DocumentTable, SortKey, nested
 from hybridsearch.errors import FilterError, QueryError, near
 from hybridsearch.extraction import is_wanted
 from hybridsearch.facets import FacetColumn, facet_column
+from hybridsearch.filterable import FilterRule, Rule, patterns_of, rule_of
+from hybridsearch.geo import GEO, GEOJSON, parse_point
 from hybridsearch.request import Filter
+from hybridsearch.settings import EVERYTHING
 
 KEPT = 48
 
@@ -36,31 +39,42 @@ class Selection:
         self._lock = threading.Lock()
 
     def mask(
-        self, filter: Filter, columns: Columns, *, size: int, allowed: Sequence[str]
+        self, filter: Filter, columns: Columns, *, size: int, allowed: Sequence[Rule]
     ) -> Mask | None:
         """Which of the rows below `size` the filter keeps, bool [size]; None for no filter.
 
-        Raises FilterError for broken syntax, an attribute that no document has, or one that is
-        not among those allowed.
+        Raises FilterError for broken syntax, an attribute that is not among those allowed, or is
+        so only by "*" and no document has it, and an operator that its rule does not allow.
         """
-        key = ("tree", str(filter))
-        tree = self._keep(key, lambda: filters.parse(filter))
+        tree = self._keep(("tree", str(filter)), lambda: filters.parse(filter))
         if tree is None:
             return None
-        for name in filters.fields(tree):
-            if not is_wanted(name, allowed):
-                raise FilterError(
-                    f'attribute "{name}" is not filterable{near(name, allowed)}', field=name
-                )
-        return self._grown(("mask", str(filter), columns.stored), tree, columns, size)
+        _check_filterable(tree, allowed)
+        known = _without_hidden_places(columns, allowed)
+        absent = self._absent(tree, known, allowed)
+        places = (GEO in known, GEOJSON in known)
+        key = ("mask", str(filter), columns.stored, places, absent)
+        return self._grown(key, tree, known, size)
 
-    def _grown(self, key: Hashable, tree: Any, columns: Columns, size: int) -> Mask:
+    def _absent(
+        self, tree: filters.Filter, columns: Mapping[str, Any], allowed: Sequence[Rule]
+    ) -> bool:
+        """Whether a field has no column and yet may be asked for: by its name, or as ever null."""
+        unknown = [name for name in filters.fields(tree) if not _has_column(name, columns)]
+        named = [pattern for pattern in patterns_of(allowed) if pattern != "*"]
+        return bool(unknown) and all(
+            is_wanted(name, named) or self._documents.holds(name) for name in unknown
+        )
+
+    def _grown(
+        self, key: tuple[Any, ...], tree: filters.Filter, columns: Mapping[str, Any], size: int
+    ) -> Mask:
         with self._lock:
             known = self._kept.get(key)
         start = 0 if known is None else len(known)
         if known is not None and start >= size:
             return np.asarray(known[:size], bool)
-        where, values = filters.to_sql(tree, filter_columns(columns))
+        where, values = filters.to_sql(tree, filter_columns(columns), missing_ok=key[-1])
         fresh = self._documents.rows_where(where, values, size=size, start=start)
         grown = fresh if known is None else np.concatenate([known, fresh])
         self._put(key, grown)
@@ -69,6 +83,11 @@ class Selection:
     def with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
         """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
         return self._documents.rows_with_ids(ids, size=size)
+
+    def given_vectors(self, rows: Rows) -> dict[int, Mapping[str, list[list[float]]]]:
+        """row -> embedder -> the vectors that came with the document; what has none is left out."""
+        found = self._documents.read(rows.tolist())
+        return {document.row: document.vectors for document in found}
 
     def order(
         self, sort: Sequence[str], columns: Columns, *, size: int, allowed: Sequence[str]
@@ -91,8 +110,7 @@ class Selection:
         return found
 
     def facet(self, attribute: str, columns: Columns, *, size: int) -> FacetColumn:
-        """The values of an attribute for the rows below `size`. Raises QueryError if unknown."""
-        known_attribute(attribute, columns, "facets")
+        """The values of an attribute for the rows below `size`; none if no document has it."""
         found: FacetColumn = self._keep(
             ("facet", attribute, columns.stored, size),
             lambda: facet_column(*self._documents.values(attribute, columns, size=size)),
@@ -114,7 +132,47 @@ class Selection:
         return value
 
 
-def filter_columns(columns: Columns) -> dict[str, filters.Column]:
+def _check_filterable(tree: filters.Filter, allowed: Sequence[Rule]) -> None:
+    for name in filters.fields(tree):
+        rule = _rule(allowed, name)
+        if rule is None:
+            raise FilterError(
+                f'attribute "{name}" is not filterable{near(name, patterns_of(allowed))}',
+                field=name,
+            )
+        compared = name in filters.compared_fields(tree)
+        if not (rule.comparison if compared else rule.equality):
+            kind = "comparison" if compared else "equality"
+            raise FilterError(
+                f'attribute "{name}" may not be filtered by {kind}; allow it in'
+                " filterableAttributes under features.filter",
+                field=name,
+            )
+
+
+def _rule(allowed: Sequence[Rule], name: str) -> FilterRule | None:
+    found = rule_of(allowed, name)
+    return rule_of(allowed, GEOJSON) if found is None and name == GEO else found
+
+
+def _without_hidden_places(columns: Columns, allowed: Sequence[Rule]) -> Mapping[str, StoredColumn]:
+    """The columns, without the kind of place that may not be filtered by."""
+    return {
+        name: column
+        for name, column in columns.items()
+        if name not in (GEO, GEOJSON) or rule_of(allowed, name)
+    }
+
+
+def _has_column(name: str, columns: Mapping[str, Any]) -> bool:
+    if name == GEO and GEOJSON in columns:
+        return True
+    while name not in columns and "." in name:
+        name = name.rpartition(".")[0]
+    return name in columns
+
+
+def filter_columns(columns: Mapping[str, StoredColumn]) -> dict[str, filters.Column]:
     """The columns as the filter compiler wants them."""
     return {
         attribute: filters.Column(column.name, column.kind, column.item)
@@ -122,10 +180,13 @@ def filter_columns(columns: Columns) -> dict[str, filters.Column]:
     }
 
 
-def known_attribute(attribute: str, columns: Columns, parameter: str) -> None:
-    """Raise QueryError when no document has the attribute."""
+def known_attribute(
+    attribute: str, columns: Columns, parameter: str, allowed: Sequence[str] = EVERYTHING
+) -> None:
+    """Raise QueryError when no document has the attribute, unless it is allowed by its name."""
     column, path = nested(attribute, columns)
-    if column is None or (path and column.kind != "json"):
+    named = [pattern for pattern in allowed if pattern != "*"]
+    if (column is None or (path and column.kind != "json")) and not is_wanted(attribute, named):
         raise QueryError(
             f'unknown attribute "{attribute}" in {parameter}{near(attribute, columns)}',
             code=f"invalid_search_{parameter}",
@@ -133,7 +194,7 @@ def known_attribute(attribute: str, columns: Columns, parameter: str) -> None:
         )
 
 
-def _sort_key(item: str, columns: Columns, allowed: Sequence[str]) -> tuple[str, bool]:
+def _sort_key(item: str, columns: Columns, allowed: Sequence[str]) -> SortKey:
     attribute, _, direction = item.rpartition(":")
     if direction not in ("asc", "desc") or not attribute:
         raise QueryError(
@@ -141,11 +202,14 @@ def _sort_key(item: str, columns: Columns, allowed: Sequence[str]) -> tuple[str,
             code="invalid_search_sort",
             field="sort",
         )
-    known_attribute(attribute, columns, "sort")
-    if not is_wanted(attribute, allowed):
+    point = parse_point(attribute) if attribute.startswith("_geoPoint(") else None
+    name = GEO if point else attribute
+    if point is None:
+        known_attribute(name, columns, "sort", allowed)
+    if not is_wanted(name, allowed):
         raise QueryError(
-            f'attribute "{attribute}" is not sortable{near(attribute, allowed)}',
+            f'attribute "{name}" is not sortable{near(name, allowed)}',
             code="invalid_search_sort",
             field="sort",
         )
-    return attribute, direction == "desc"
+    return SortKey(name, direction == "desc", point)

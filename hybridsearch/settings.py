@@ -11,13 +11,19 @@ sets a name back to its default. `TABLE` is the one list of names, defaults and 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hybridsearch.embedder_settings import EmbedderSettings, read_embedder
+from hybridsearch.embedder_settings import attribute_names as _names
+from hybridsearch.embedder_settings import camel as _camel
+from hybridsearch.embedder_settings import is_text as _is_text
+from hybridsearch.embedder_settings import wrong as _wrong
 from hybridsearch.errors import SettingsError, near
-from hybridsearch.word_settings import TypoTolerance, camel, is_text, words, wrong
+from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
+from hybridsearch.kept_settings import KEPT, kept, shown
+from hybridsearch.word_settings import TypoTolerance, words
 
 EVERYTHING = ("*",)
 # fmt: off
@@ -28,29 +34,6 @@ LANGUAGES = (
 # fmt: on
 HEAVIEST = 1_000_000
 LARGEST = 2**53 - 1
-SOURCES = ("static", "userProvided", "function")
-
-
-@dataclass(frozen=True)
-class EmbedderSettings:
-    """One embedder of an index: where its vectors come from and how long they are.
-
-    source "static" is the bundled one; "function" is a callable given to `open(functions=...)`
-    under the embedder's name; "userProvided" means that vectors come with the documents.
-    """
-
-    source: str
-    dimensions: int | None = None
-    document_attributes: tuple[str, ...] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings in their JSON form, without what was not set."""
-        found: dict[str, Any] = {"source": self.source}
-        if self.dimensions is not None:
-            found["dimensions"] = self.dimensions
-        if self.document_attributes is not None:
-            found["documentAttributes"] = list(self.document_attributes)
-        return found
 
 
 @dataclass(frozen=True)
@@ -59,18 +42,20 @@ class Settings:
 
     searchable_attributes: where words are looked for. attribute_weights: attribute -> factor of
     its BM25 score, 1.0 where not given. displayed_attributes: what hits show.
-    filterable_attributes, sortable_attributes: what may be filtered and sorted by; ("*",) = all.
+    filterable_attributes, sortable_attributes: what may be filtered and sorted by; ("*",) = all;
+    `filterable` says how a rule narrows that.
     stop_words: words that are neither indexed nor searched. language: ISO 639-1 code to stem by,
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. distinct_attribute: one hit per value of it.
     max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet (or "*") ->
-    "alpha" or "count". typo_tolerance: see there; what a change leaves out stays as it was.
+    "alpha" or "count". typo_tolerance: which words may be meant otherwise; what a change of it
+    does not name stays as it was. kept: what only Meilisearch has a use for; see `kept_settings`.
     """
 
     searchable_attributes: tuple[str, ...] = EVERYTHING
     attribute_weights: Mapping[str, float] = field(default_factory=dict)
     displayed_attributes: tuple[str, ...] = EVERYTHING
-    filterable_attributes: tuple[str, ...] = EVERYTHING
+    filterable_attributes: tuple[Rule, ...] = EVERYTHING
     sortable_attributes: tuple[str, ...] = EVERYTHING
     stop_words: tuple[str, ...] = ()
     language: str = "auto"
@@ -79,6 +64,7 @@ class Settings:
     max_values_per_facet: int = 100
     sort_facet_values_by: Mapping[str, str] = field(default_factory=lambda: {"*": "alpha"})
     typo_tolerance: TypoTolerance = field(default_factory=TypoTolerance)
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def updated(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with the changes made; names as in JSON or in snake_case.
@@ -87,17 +73,52 @@ class Settings:
         """
         if not isinstance(changes, Mapping):
             raise SettingsError(f"settings must be an object, not {type(changes).__name__}")
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"kept": self.kept}
         for name, value in changes.items():
-            for key, part in _spread(str(name), value):
+            for key, part in self._parts(str(name), value):
+                if key in KEPT:
+                    found["kept"] = kept(found["kept"], key, part)
+                    continue
                 entry = _entry(key)
                 before = found.get(entry.attribute, getattr(self, entry.attribute))
                 found[entry.attribute] = entry.changed(key, part, before)
+        if "embedders" in found:
+            found["embedders"] = self._with_secrets(found["embedders"])
         return dataclasses.replace(self, **found)
 
+    def _with_secrets(self, fresh: Mapping[str, EmbedderSettings]) -> dict[str, EmbedderSettings]:
+        """The embedders, where a masked secret that was read here is again what it was."""
+        old = self.embedders
+        return {n: e.with_secrets_of(old[n]) if n in old else e for n, e in fresh.items()}
+
+    @property
+    def filterable(self) -> tuple[str, ...]:
+        """The names and patterns of what may be filtered by, whatever the operator."""
+        return patterns_of(self.filterable_attributes)
+
+    def facet_order(self, name: str) -> str:
+        """In which order the values of a facet are listed: "alpha" or "count"."""
+        orders = self.sort_facet_values_by
+        return orders.get(name) or orders.get("*", "alpha")
+
     def to_json(self) -> dict[str, Any]:
-        """Every setting in its JSON form, under its name in the API."""
-        return {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}
+        """Every setting in its JSON form, under its name in the API; secrets are masked."""
+        found = {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}
+        return {**found, **shown(self.kept)}
+
+    def _parts(self, name: str, value: Any) -> list[tuple[str, Any]]:
+        """(name, value) of each setting that a change is about."""
+        camel = _camel(name)
+        if camel in KEPT:
+            return [(camel, value)]
+        if name == "embedders" and isinstance(value, Mapping):
+            return [(name, {**_renewed(self.embedders, value)})]
+        return _spread(name, value)
+
+    def to_storage(self) -> dict[str, Any]:
+        """The same with secrets in full, for the database file alone."""
+        embedders = {name: one.to_storage() for name, one in self.embedders.items()}
+        return {**self.to_json(), "embedders": embedders}
 
 
 @dataclass(frozen=True)
@@ -124,20 +145,14 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _names(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(is_text(v) and v for v in value):
-        raise wrong(name, "a list of attribute names", value)
-    return tuple(dict.fromkeys(value))
-
-
 def _weights(name: str, value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        raise wrong(name, "an object of attribute: weight", value)
+        raise _wrong(name, "an object of attribute: weight", value)
     for weight in value.values():
         if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise wrong(name, "an object of attribute: number", value)
+            raise _wrong(name, "an object of attribute: number", value)
         if not 0 <= weight <= HEAVIEST:
-            raise wrong(name, "an object of attribute: number from 0 to 1,000,000", value)
+            raise _wrong(name, "an object of attribute: number from 0 to 1,000,000", value)
     _names(name, list(value))
     return {str(key): float(weight) for key, weight in value.items()}
 
@@ -150,66 +165,61 @@ def _language(name: str, value: Any) -> str:
 
 
 def _attribute(name: str, value: Any) -> str:
-    if not is_text(value) or not value:
-        raise wrong(name, "the name of an attribute", value)
+    if not _is_text(value) or not value:
+        raise _wrong(name, "the name of an attribute", value)
     return str(value)
 
 
 def _positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
-        raise wrong(name, "a whole number of 0 or more, below 2**53", value)
+        raise _wrong(name, "a whole number of 0 or more, below 2**53", value)
     return value
 
 
 def _orders(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(v in ("alpha", "count") for v in value.values()):
-        raise wrong(name, 'an object of facet: "alpha" or "count"', value)
+        raise _wrong(name, 'an object of facet: "alpha" or "count"', value)
     _names(name, list(value))
     return {str(key): str(order) for key, order in value.items()}
 
 
 def _embedders(name: str, value: Any) -> dict[str, EmbedderSettings]:
     if not isinstance(value, Mapping):
-        raise wrong(name, "an object of name: embedder", value)
-    return {str(key): _embedder(f"{name}.{key}", item) for key, item in value.items()}
+        raise _wrong(name, "an object of name: embedder", value)
+    return {str(key): read_embedder(f"{name}.{key}", item) for key, item in value.items()}
 
 
-def _embedder(name: str, value: Any) -> EmbedderSettings:
-    if not re.fullmatch(r"[^.]+\.[A-Za-z0-9_-]{1,64}", name):
-        raise SettingsError(
-            f'an embedder may not be called "{name.partition(".")[2]}": letters, digits, _ and -, '
-            "64 at most",
-            field=name,
-        )
-    if not isinstance(value, Mapping):
-        raise wrong(name, 'an object such as {"source": "static"}', value)
-    known = ("source", "dimensions", "documentAttributes")
-    given = {camel(str(key)): item for key, item in value.items()}
-    for key in given.keys() - set(known):
-        raise SettingsError(f'unknown setting "{name}.{key}"{near(key, known)}', field=name)
-    source = given.get("source")
-    if source not in SOURCES:
-        raise wrong(f"{name}.source", f"one of {', '.join(SOURCES)}", source)
-    dimensions = given.get("dimensions")
-    if dimensions is not None and not 1 <= _positive(f"{name}.dimensions", dimensions) <= 8192:
-        raise wrong(f"{name}.dimensions", "between 1 and 8192", dimensions)
-    if source == "userProvided" and dimensions is None:
-        raise SettingsError(f'"{name}" is userProvided: it needs "dimensions"', field=name)
-    attributes = given.get("documentAttributes")
-    return EmbedderSettings(
-        source=str(source),
-        dimensions=dimensions,
-        document_attributes=(
-            None if attributes is None else _names(f"{name}.documentAttributes", attributes)
-        ),
-    )
+def _renewed(old: Mapping[str, EmbedderSettings], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The embedders after a change: those that it does not name stay, null removes one."""
+    found: dict[str, Any] = {name: embedder.to_storage() for name, embedder in old.items()}
+    for name, change in changes.items():
+        before = found.pop(name, {})
+        if isinstance(change, Mapping):
+            found[name] = _changed(before, {_camel(str(key)): part for key, part in change.items()})
+        elif change is not None:
+            found[name] = change
+    return found
+
+
+def _changed(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """One embedder after a change: of the same source it keeps what the change does not name.
+
+    At another address it keeps no secret: one goes only where its owner sent it.
+    """
+    if change.get("source", before.get("source")) != before.get("source"):
+        return dict(change)
+    moved = change.get("url", before.get("url")) != before.get("url")
+    stays = {k: v for k, v in before.items() if not (moved and k in ("apiKey", "headers"))}
+    return {key: part for key, part in {**stays, **change}.items() if part is not None}
 
 
 TABLE: dict[str, _Entry] = {
     "searchableAttributes": _Entry("searchable_attributes", _names, list),
     "attributeWeights": _Entry("attribute_weights", _weights, dict),
     "displayedAttributes": _Entry("displayed_attributes", _names, list),
-    "filterableAttributes": _Entry("filterable_attributes", _names, list),
+    "filterableAttributes": _Entry(
+        "filterable_attributes", read_rules, lambda found: [rule_to_json(rule) for rule in found]
+    ),
     "sortableAttributes": _Entry("sortable_attributes", _names, list),
     "stopWords": _Entry("stop_words", words, list),
     "language": _Entry("language", _language, _same),
@@ -231,12 +241,12 @@ def _spread(name: str, value: Any) -> list[tuple[str, Any]]:
     if value is None:
         return [("maxValuesPerFacet", None), ("sortFacetValuesBy", None)]
     if not isinstance(value, Mapping):
-        raise wrong(name, "an object", value)
+        raise _wrong(name, "an object", value)
     return [(str(key), item) for key, item in value.items()]
 
 
 def _entry(name: str) -> _Entry:
-    entry = TABLE.get(name) or TABLE.get(camel(name))
+    entry = TABLE.get(name) or TABLE.get(_camel(name))
     if entry is None:
-        raise SettingsError(f'unknown setting "{name}"{near(camel(name), TABLE)}', field=name)
+        raise SettingsError(f'unknown setting "{name}"{near(_camel(name), TABLE)}', field=name)
     return entry

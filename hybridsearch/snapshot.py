@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,16 @@ from hybridsearch.facets import listed
 from hybridsearch.fusion import rrf_best
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import Plan, embedded, must_embed, plan
+from hybridsearch.planning import Plan, asked, embedded, must_embed, plan
+from hybridsearch.query import Query
 from hybridsearch.ranking import Places, Ranked, members, page_places, rank
+from hybridsearch.relevance import from_cosine, of_words, relevance
 from hybridsearch.request import Hit, SearchRequest, SearchResult
+from hybridsearch.selection import known_attribute
+from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
+
+STAGES = ("embed", "plan", "rank", "load", "facets")
 
 
 class Snapshot:
@@ -52,6 +59,20 @@ class Snapshot:
         request = self._with_defaults(request)
         return self._answer(request, embedded(self.state, request), time.perf_counter())
 
+    def similar(self, id: str, request: SearchRequest) -> SearchResult:
+        """The documents that are like the one of that id, without it; see `similar.plan_like`.
+
+        Raises NotFound for an id that is not there, and what `search` raises.
+        """
+        started = time.perf_counter()
+        return self._answered(
+            plan_like(self.state, id, self._with_defaults(request)), started, started
+        )
+
+    def has_vector(self, id: str, embedder: str | None) -> bool:
+        """Whether the document has a vector of that embedder. Raises NotFound for an unknown id."""
+        return has_vector(self.state, id, embedder)
+
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
@@ -66,7 +87,14 @@ class Snapshot:
         """Where the hits of each request stand, in their order, without loading documents."""
         requests = [self._with_defaults(request) for request in requests]
         vectors = self._embedded_together(requests)
-        return [self._placed(request, vectors.get(n)) for n, request in enumerate(requests)]
+        return [
+            self._placed(plan(self.state, request, vectors.get(n)))
+            for n, request in enumerate(requests)
+        ]
+
+    def places_like(self, id: str, request: SearchRequest) -> Places:
+        """Where the hits of `similar` stand, without loading documents."""
+        return self._placed(plan_like(self.state, id, self._with_defaults(request)))
 
     def counts(
         self, request: SearchRequest, attributes: Sequence[str]
@@ -82,10 +110,45 @@ class Snapshot:
         member = members(self.state, made, rank(self.state, made))
         return {name: self._counted(name, member) for name in dict.fromkeys(attributes)}
 
-    def _placed(self, request: SearchRequest, vector: Vectors | None) -> Places:
-        made = plan(self.state, request, vector)
+    def members(self, request: SearchRequest) -> Mask:
+        """Which rows are in the request's result set, bool [size], whatever its page."""
+        request = self._with_defaults(replace(request, limit=0))
+        made = plan(self.state, request, embedded(self.state, request))
+        return members(self.state, made, rank(self.state, made))
+
+    def facets_of(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+        """(counts, least and greatest numbers) of filterable attributes, or "*", over some rows.
+
+        Ordered and cut as the settings say. Raises FilterError for one that is not filterable.
+        """
+        return self._facets_over(self._facet_names(names), member)
+
+    def asked(self, request: SearchRequest) -> Query:
+        """The request's text as it is read and looked for: what marking it in a text needs."""
+        return asked(self.state, request)
+
+    def vectors(self, rows: Rows) -> list[dict[str, dict[str, Any]]]:
+        """For each row: embedder of the settings -> its `embeddings` and whether we made them."""
+        given = self.state.selection.given_vectors(rows)
+        names = [name for name in self.state.arms if name in self.state.settings.embedders]
+        return [
+            {name: self._vectors(name, row, given.get(row, {})) for name in names}
+            for row in rows.tolist()
+        ]
+
+    def _vectors(
+        self, name: str, row: int, given: Mapping[str, Sequence[Sequence[float]]]
+    ) -> dict[str, Any]:
+        if name in given:
+            return {"embeddings": [list(vector) for vector in given[name]], "regenerate": False}
+        made = self.state.arms[name].vectors.get(np.array([row], np.int64))[1]
+        return {"embeddings": made.tolist(), "regenerate": True}
+
+    def _placed(self, made: Plan) -> Places:
         found = page_places(made, rank(self.state, made))
-        if not request.highlight:
+        if not made.request.highlight:
             return found
         documents = self.documents(found.rows)
         return replace(found, highlights=tuple(self._found_in(made, d) for d in documents))
@@ -96,6 +159,7 @@ class Snapshot:
         return {name: value for name, value in marked.items() if value != document[name]}
 
     def _counted(self, name: str, member: Mask) -> dict[str | None, int]:
+        known_attribute(name, self.state.columns, "facets")
         column = self.state.selection.facet(name, self.state.columns, size=self.state.size)
         having = np.zeros(len(member), bool)
         having[column.rows] = True
@@ -104,6 +168,15 @@ class Snapshot:
             counts[None] = without
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
         return dict(order)
+
+    def page(self, request: SearchRequest) -> tuple[Rows, int]:
+        """(the rows of the page, how many fit in all) of a request without words.
+
+        Every document that passes counts: the settings' distinct attribute plays no part.
+        """
+        made = plan(self.state, request, None)
+        ranked = rank(self.state, made)
+        return page_places(made, ranked).rows, ranked.count()
 
     def documents(self, rows: Rows) -> list[dict[str, Any]]:
         """The documents of the rows, in their order. Raises NotFound for a row that is not here."""
@@ -138,17 +211,25 @@ class Snapshot:
     def _answer(
         self, request: SearchRequest, vector: Vectors | None, started: float
     ) -> SearchResult:
-        made = plan(self.state, request, vector)
+        embedded_at = time.perf_counter()
+        return self._answered(plan(self.state, request, vector), started, embedded_at)
+
+    def _answered(self, made: Plan, started: float, embedded_at: float) -> SearchResult:
+        times = [started, embedded_at, time.perf_counter()]
         ranked = rank(self.state, made)
+        times.append(time.perf_counter())
         hits = self._page(made, ranked)
+        times.append(time.perf_counter())
         facets, stats = self._facets(made, ranked)
+        times.append(time.perf_counter())
         return SearchResult(
             hits=hits,
             count=ranked.count,
             facets=facets,
             facet_stats=stats,
             mode=made.mode,
-            seconds=time.perf_counter() - started,
+            seconds=times[-1] - started,
+            stages=dict(zip(STAGES, (b - a for a, b in pairwise(times)), strict=True)),
         )
 
     # The page
@@ -156,11 +237,15 @@ class Snapshot:
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
+        shares = relevance(self.state, made, places.scores).tolist()
         return tuple(
-            self._hit(made, places, number, document) for number, document in enumerate(documents)
+            self._hit(made, places, number, document, shares[number])
+            for number, document in enumerate(documents)
         )
 
-    def _hit(self, made: Plan, places: Places, number: int, document: dict[str, Any]) -> Hit:
+    def _hit(
+        self, made: Plan, places: Places, number: int, document: dict[str, Any], share: float
+    ) -> Hit:
         words, near = int(places.keyword_ranks[number]), int(places.semantic_ranks[number])
         hit = Hit(
             id=document.get(self.state.primary_key or "", ""),
@@ -171,10 +256,23 @@ class Snapshot:
             semantic_rank=near or None,
             semantic_score=float(places.semantic_scores[number]) if near else None,
             row=int(places.rows[number]),
+            relevance=share,
         )
         if made.request.highlight:
             hit = replace(hit, highlights=self._highlights(made, hit.document))
+        if made.request.passage:
+            hit = replace(hit, passage=self._passage(made, hit.row, document))
         return replace(hit, explanation=self._explain(made, hit)) if made.request.explain else hit
+
+    def _passage(self, made: Plan, row: int, document: Mapping[str, Any]) -> str | None:
+        """The embedded piece of the document's text that is nearest to the query."""
+        if made.arm is None or made.vector is None:
+            return None
+        pieces = made.arm.texts.texts(document, without=self.state.primary_key or "")
+        vectors = made.arm.vectors.get(np.array([row], np.int64))[1]
+        if len(pieces) != len(vectors):  # they came with the document
+            return None
+        return pieces[int((vectors @ made.vector).argmax())] if pieces else None
 
     def _highlights(self, made: Plan, document: Mapping[str, Any]) -> dict[str, Any]:
         wanted = made.request.highlight
@@ -198,9 +296,11 @@ class Snapshot:
         """The parts of a hit's score; in hybrid mode by rank they add up to it."""
         found: dict[str, Any] = {"mode": made.mode, "score": hit.score}
         if hit.keyword_rank is not None:
+            share = of_words(self.state, made, np.array([hit.keyword_score], np.float32)).item()
             found["keyword"] = {
                 "rank": hit.keyword_rank,
                 "score": hit.keyword_score,
+                "relevance": share,
                 "parts": self.state.keyword.explain(
                     made.query,
                     hit.row,
@@ -210,7 +310,12 @@ class Snapshot:
                 ),
             }
         if hit.semantic_rank is not None:
-            found["semantic"] = {"rank": hit.semantic_rank, "similarity": hit.semantic_score}
+            near = np.array([hit.semantic_score], np.float32)
+            found["semantic"] = {
+                "rank": hit.semantic_rank,
+                "similarity": hit.semantic_score,
+                "relevance": from_cosine(near).item(),
+            }
         if made.mode == "hybrid":
             found["fusion"] = _fusion(made, hit)
         return found
@@ -221,30 +326,31 @@ class Snapshot:
         self, made: Plan, ranked: Ranked
     ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
         names = self._facet_names(made.request.facets)
-        if not names:
-            return {}, {}
+        return self._facets_over(names, members(self.state, made, ranked)) if names else ({}, {})
+
+    def _facets_over(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
         state = self.state
-        member = members(state, made, ranked)
         columns = {
             name: state.selection.facet(name, state.columns, size=state.size) for name in names
         }
         limit = state.settings.max_values_per_facet
         counts = {
-            name: listed(column.counts(member), order=self._facet_order(name), limit=limit)
+            name: listed(column.counts(member), order=state.settings.facet_order(name), limit=limit)
             for name, column in columns.items()
         }
         stats = {name: column.stats(member) for name, column in columns.items()}
         return counts, {name: found for name, found in stats.items() if found is not None}
 
     def _facet_names(self, wanted: Sequence[str]) -> list[str]:
-        allowed = self.state.settings.filterable_attributes
+        allowed = self.state.settings.filterable
         names = list(dict.fromkeys(wanted))
         if "*" in names:
-            return [
-                name
-                for name, column in self.state.columns.items()
-                if column.kind != "json" and is_wanted(name, allowed)
-            ]
+            plain = [name for name, column in self.state.columns.items() if column.kind != "json"]
+            found = [name for name in plain if is_wanted(name, allowed)]
+            named = [name for name in allowed if "*" not in name]
+            return list(dict.fromkeys([*found, *named]))
         for name in names:
             if not is_wanted(name, allowed):
                 raise FilterError(
@@ -254,10 +360,6 @@ class Snapshot:
                     field=name,
                 )
         return names
-
-    def _facet_order(self, name: str) -> str:
-        orders = self.state.settings.sort_facet_values_by
-        return orders.get(name) or orders.get("*", "alpha")
 
 
 def _fusion(made: Plan, hit: Hit) -> dict[str, Any]:

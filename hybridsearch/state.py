@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hybridsearch.analysis import Analyzer
 from hybridsearch.arrays import Rows
 from hybridsearch.columns import Columns
+from hybridsearch.embedded_texts import EmbeddedTexts
 from hybridsearch.embedders import Embedder
 from hybridsearch.errors import QueryError, near
 from hybridsearch.keyword import KeywordSnapshot
@@ -22,10 +23,11 @@ from hybridsearch.vectors import VectorSnapshot
 
 @dataclass(frozen=True)
 class Arm:
-    """One embedder with the vectors that it made."""
+    """One embedder with the vectors that it made, and of which texts it made them."""
 
     embedder: Embedder
     vectors: VectorSnapshot
+    texts: EmbeddedTexts
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,19 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hybridsearch.embedder_settings import camel, is_text, wrong
 from hybridsearch.errors import SettingsError, near
 
 LONGEST = 255
-
-
-def wrong(name: str, wanted: str, value: Any) -> SettingsError:
-    """The error to raise for a value that is not what is wanted."""
-    return SettingsError(f'setting "{name}" must be {wanted}, not {value!r:.80}', field=name)
-
-
-def is_text(value: Any) -> bool:
-    """Whether it is a text without half of a surrogate pair, which nothing can store."""
-    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
 
 
 def words(name: str, value: Any) -> tuple[str, ...]:
@@ -49,12 +40,6 @@ def parts(name: str, value: Any, known: Collection[str]) -> dict[str, Any]:
     for key in given.keys() - set(known):
         raise SettingsError(f'unknown setting "{name}.{key}"{near(key, known)}', field=name)
     return given
-
-
-def camel(name: str) -> str:
-    """A snake_case name as it is in JSON; others as they are."""
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)
 
 
 @dataclass(frozen=True)

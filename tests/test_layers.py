@@ -7,43 +7,64 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets word_settings settings request
+errors arrays jsontext assets filterable embedder_settings word_settings kept_settings
+settings request
 documents tables delimited sources
-filters.tree filters.tokens filters.grammar filters.lowering filters
-analysis query fusion highlight extraction facets
-files columns store document_table manifest intake
+geo filters.tree filters.tokens filters.grammar filters.lowering filters
+analysis query fusion highlight extraction templates embedded_texts facets
+files columns payloads migrations store task_log document_table manifest intake
+definition origin defining prints
 vocabulary wordlists keyword_plan keyword_scores keyword_snapshot keyword spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-generation preparation selection state planning ranking snapshot engine
-sql.matching sql.calls sql.relation sql.functions sql
-writes tasks index inspection database
+outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
+generation preparation selection state planning relevance ranking similar snapshot engine
+sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
+writes tasks
+refreshing attaching freshness attached
+index chores inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.routes server.app server.serving server
-stdlib_docs terminal exits arms demo cli
+server.formatting server.search_fields server.ranking_details server.search_answers
+server.search server.facet_search server.similar server.federation server.multi_search
+server.health server.task_views server.tasks server.indexes server.documents server.settings
+server.sql server.routes server.app server.serving server
+stdlib_docs terminal exits arms demo
+shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
+shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot"},
-    "duckdb": {"store", "sources", "tables", "sql.functions"},
+    "duckdb": {
+        *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *("sql.connection", "shell.answers"),
+        *("origin", "defining"),
+    },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions", "server.bodies"),
+        *("columns", "payloads", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("server.bodies", "server.sql", "shell.answers"),
     },
-    "tokenizers": {"embedders.static"},
+    "tokenizers": {"embedders.static", "embedders.onnx"},
+    "liquid": {"templates"},
+    "httpx2": {"outbound"},
+    "onnxruntime": {"embedders.onnx"},
+    "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
     "rapidfuzz": {"vocabulary"},
     "starlette": {"server.app", "server.serving"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},
-    "click": {"cli", "exits"},
-    "rich": {"terminal", "cli"},
+    "click": {"cli", "exits", "shell.command"},
+    "rich": {"terminal", "cli", "shell.layout", "shell.session"},
+    "prompt_toolkit": {"shell.prompt"},
     "orjson": {
         *("jsontext", "request", "documents", "tables", "delimited", "sources"),
-        *("store", "manifest"),
+        *("store", "manifest", "server.sql"),
     },
 }
 

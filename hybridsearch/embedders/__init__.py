@@ -1,8 +1,9 @@
 """What turns texts into vectors?
 
 An `Embedder` is one method for each side of a search, and the numbers that say how far its arm
-is to be trusted when the arms are fused. Three come with the package: `static` (bundled, nothing
-to download), `function` (any Python callable) and `provided` (vectors come with the documents).
+is to be trusted when the arms are fused. These come with the package: `static` (bundled, nothing
+to download), `function` (any Python callable), `provided` (vectors come with the documents) and
+`onnx` (a model in a folder) and `rest` (a service). `making` has the one that settings ask for.
 Any object of this shape will do.
 
     vectors = StaticEmbedder().embed(["a space opera", "slow cooking"])     # float32 [2, 256]
@@ -23,7 +24,8 @@ class Embedder(Protocol):
 
     dim: the length of a vector. weight: the share, 0..1, of the semantic arm in reciprocal rank
     fusion, and rrf_k its constant. alpha: the share, 0..1, of the cosine in score fusion.
-    fingerprint: differs whenever the same text would get another vector.
+    passage_words: about how many words it can take in at once, 0 for any number; longer texts are
+    given to it in passages. fingerprint: differs whenever the same text would get another vector.
     """
 
     @property
@@ -34,6 +36,8 @@ class Embedder(Protocol):
     def rrf_k(self) -> int: ...  # noqa: D102
     @property
     def alpha(self) -> float: ...  # noqa: D102
+    @property
+    def passage_words(self) -> int: ...  # noqa: D102
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
 

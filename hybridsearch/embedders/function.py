@@ -36,6 +36,7 @@ class FunctionEmbedder:
     weight = 0.5
     rrf_k = 20
     alpha = 0.5
+    passage_words = 0
 
     def __init__(
         self,

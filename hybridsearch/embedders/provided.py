@@ -27,6 +27,7 @@ class ProvidedEmbedder:
     weight: ClassVar[float] = 0.5
     rrf_k: ClassVar[int] = 20
     alpha: ClassVar[float] = 0.5
+    passage_words: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if self.dim < 1:

@@ -56,6 +56,7 @@ class StaticEmbedder:
     weight: ClassVar[float] = 0.15
     rrf_k: ClassVar[int] = 5
     alpha: ClassVar[float] = 0.3
+    passage_words: ClassVar[int] = 0
 
     @property
     def fingerprint(self) -> str:

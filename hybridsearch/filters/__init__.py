@@ -22,6 +22,6 @@ from __future__ import annotations
 
 from hybridsearch.filters.grammar import parse
 from hybridsearch.filters.lowering import Column, to_sql
-from hybridsearch.filters.tree import Filter, fields, text
+from hybridsearch.filters.tree import Filter, compared_fields, fields, text
 
-__all__ = ["Column", "Filter", "fields", "parse", "text", "to_sql"]
+__all__ = ["Column", "Filter", "compared_fields", "fields", "parse", "text", "to_sql"]

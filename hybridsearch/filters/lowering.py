@@ -20,7 +20,6 @@ names from the caller's table; everything else that a user wrote is a parameter.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -37,8 +36,8 @@ from hybridsearch.filters.tree import (
     unfold,
     value_text,
 )
+from hybridsearch.geo import GEO, GEOJSON, Point, location, metres_sql
 
-EARTH_DIAMETER = 2 * 6_371_000.0
 MAX_STEPS = 50
 MAX_PLANNED = 100  # DuckDB plans the conjuncts of a WHERE in quadratic time, but not inside a CASE
 Sql: TypeAlias = tuple[str, list[object]]
@@ -79,7 +78,7 @@ class _Place:
 
     @property
     def sql(self) -> str:
-        return '"' + self.column.name.replace('"', '""') + '"'
+        return _quoted(self.column)
 
     @property
     def never(self) -> bool:
@@ -102,7 +101,7 @@ def to_sql(
     columns: by attribute, the columns of the table, which also has the whole document as JSON
     text in the column "body". A top-level attribute with dots in its name wins over a path.
     Raises FilterError for a field whose attribute is not among the columns, unless missing_ok:
-    then it is a field that no document has.
+    then it is a field that no document has, or has as anything but null.
     """
     values: list[object] = []
 
@@ -123,12 +122,14 @@ def to_sql(
 
 
 def _condition(leaf: Node, columns: Mapping[str, Column], missing_ok: bool) -> Sql:
-    place = _place(leaf, columns, missing_ok)
-    if place is None or place.never:
-        return _NOTHING
     if isinstance(leaf, exp.Anonymous):
-        sql, values = _geo(leaf, place)
-    elif isinstance(leaf, exp.Exists):
+        return _geo(leaf, columns, missing_ok)
+    place = _place(leaf, columns, missing_ok)
+    if place is None:
+        return _absent(leaf)
+    if place.never:
+        return _NOTHING
+    if isinstance(leaf, exp.Exists):
         sql, values = _exists(place)
     elif isinstance(leaf, exp.Is):
         sql, values = _null(place) if isinstance(leaf.expression, exp.Null) else _empty(place)
@@ -279,29 +280,38 @@ def _empty(place: _Place) -> Sql:
     return (f"{place.sql} IS NOT NULL AND {test}", []) if test else _NOTHING
 
 
-def _geo(leaf: exp.Anonymous, place: _Place) -> Sql:
-    if place.column.kind != "json":
+def _absent(leaf: Node) -> Sql:
+    """What holds of an attribute that is null wherever it is: it has no column."""
+    if isinstance(leaf, exp.Exists):
+        return "coalesce(json_exists(body, ?), FALSE)", [_pointer(field_name(leaf))]
+    if isinstance(leaf, exp.Is) and isinstance(leaf.expression, exp.Null):
+        return "coalesce(json_type(body, ?) = 'NULL', FALSE)", [_pointer(field_name(leaf))]
+    return _NOTHING
+
+
+def _geo(leaf: exp.Anonymous, columns: Mapping[str, Column], missing_ok: bool) -> Sql:
+    known = [name for name in (GEO, GEOJSON) if name in columns]
+    if not known and not missing_ok:
+        _refuse(leaf, f'unknown field "{GEO}"', near(GEO, columns))
+    stored = {name: _quoted(columns[name]) for name in known if columns[name].kind == "json"}
+    place = location(stored)
+    if place is None:
         return _NOTHING
     numbers = [float(value_text(value)) for value in leaf.expressions]
-    lat, lng = (
-        f"TRY_CAST(json_extract_string({place.sql}, '/{part}') AS DOUBLE)"
-        for part in ("lat", "lng")
-    )
     shapes = {"_geoRadius": _circle, "_geoBoundingBox": _box, "_geoPolygon": _polygon}
-    sql, values = shapes[leaf.this](lat, lng, numbers)
-    on_earth = f"{lat} BETWEEN -90 AND 90 AND {lng} BETWEEN -180 AND 180"
-    return f"CASE WHEN {on_earth} THEN {sql} ELSE FALSE END", values
+    sql, values = shapes[leaf.this](*place, numbers)
+    return f"(coalesce({sql}, FALSE))", values
+
+
+def _quoted(column: Column) -> str:
+    return '"' + column.name.replace('"', '""') + '"'
 
 
 def _circle(lat: str, lng: str, numbers: list[float]) -> Sql:
-    """Within so many metres of the point, by the haversine formula on a sphere."""
+    """Within so many metres of the point."""
     latitude, longitude, radius = numbers
-    chord = (
-        f"pow(sin(radians({lat} - ?) / 2), 2)"
-        f" + cos(radians({lat})) * ? * pow(sin(radians({lng} - ?) / 2), 2)"
-    )
-    sql = f"? * asin(sqrt(least(1.0, {chord}))) <= ?"
-    return sql, [EARTH_DIAMETER, latitude, math.cos(math.radians(latitude)), longitude, radius]
+    sql, values = metres_sql(lat, lng, Point(latitude, longitude))
+    return f"{sql} <= ?", [*values, radius]
 
 
 def _box(lat: str, lng: str, numbers: list[float]) -> Sql:
@@ -323,4 +333,5 @@ def _polygon(lat: str, lng: str, numbers: list[float]) -> Sql:
     sides = f"(edge[1] > {lat}) <> (edge[3] > {lat})"
     crossing = f"(edge[4] - edge[2]) * ({lat} - edge[1]) / (edge[3] - edge[1]) + edge[2]"
     crossed = f"CASE WHEN {sides} THEN {lng} < {crossing} ELSE FALSE END"
-    return f"len(list_filter(CAST(? AS DOUBLE[][]), lambda edge: {crossed})) % 2 = 1", [edges]
+    inside = f"len(list_filter(CAST(? AS DOUBLE[][]), lambda edge: {crossed})) % 2 = 1"
+    return f"{lat} IS NOT NULL AND {inside}", [edges]

@@ -114,6 +114,13 @@ def fields(filter: Filter) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def compared_fields(filter: Filter) -> tuple[str, ...]:
+    """The fields whose order counts (>, <, TO and their like), each once; see `fields`."""
+    kinds = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
+    names = (field_name(leaf) for leaf in _leaves(filter.tree) if isinstance(leaf, kinds))
+    return tuple(dict.fromkeys(names))
+
+
 def field_name(leaf: Node) -> str:
     """The whole dotted name of the field that a leaf is about."""
     return GEO_FIELD if isinstance(leaf, exp.Anonymous) else str(leaf.this.this.this)

@@ -22,7 +22,7 @@ from hybridsearch.jsontext import loads
 from hybridsearch.ranking import Places
 from hybridsearch.request import MATCHES, SearchRequest
 
-__all__ = ["ARGUMENTS", "Call", "kept", "request", "scores"]
+__all__ = ["ARGUMENTS", "INSIDE", "Call", "kept", "request", "scores"]
 
 ARGUMENTS = {
     "index": "VARCHAR",
@@ -44,15 +44,22 @@ ARGUMENTS = {
     "highlight": "BOOLEAN",
     "tie": "DOUBLE",
     "typos": "BIGINT",
+    "rows": "BIGINT[]",
 }
-"""name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was."""
+"""name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was; rows are
+numbers of rows that the front end has found to be allowed."""
+INSIDE = "search_inside"
+"""search() under another name, for one that stands among the arguments of another."""
 ARMS = ("keyword", "semantic")
 PLAIN_K = 60
 PLAIN_WEIGHTS = (1.0, 1.0)
 
 
 class Call(NamedTuple):
-    """One call; equal calls have equal answers. Lists are tuples, None is SQL's null."""
+    """One call; equal calls have equal answers.
+
+    Lists are tuples, None is SQL's null; rows are the bytes of int64 numbers.
+    """
 
     uid: str | None
     query: str | None
@@ -73,6 +80,7 @@ class Call(NamedTuple):
     highlight: bool | None
     tie: float | None
     typos: int | None
+    rows: bytes | None
 
 
 def request(call: Call, *, count: int) -> SearchRequest:
@@ -104,6 +112,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         prefix=call.match == "prefix",
         tie=call.tie,
         typos=call.typos,
+        rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),
     )
 
 

@@ -1,9 +1,9 @@
 """How do search() and its companions run on a DuckDB connection?
 
 `Functions.attach` puts Python functions into the connection's DuckDB instance, under names that
-nobody else has, and temporary macros over them on the connection: `search`, `facets`, `tokens`,
-`suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing is
-written into any file, and attaching again changes nothing.
+nobody else has, and temporary macros over them on the connection: `search`, `similar`, `facets`,
+`tokens`, `suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing
+is written into any file, and attaching again changes nothing.
 
     functions.attach(connection)
     connection.sql("SELECT title, _score FROM search('movies', 'space opera', k := 5)")
@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter, Signature
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -39,8 +40,8 @@ from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
-from hybridsearch.sql.calls import ARGUMENTS, Call, kept, request, scores
-from hybridsearch.sql.relation import carried, joined, literal
+from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, kept, request, scores
+from hybridsearch.sql.relation import Source, carried, joined, literal, living
 from hybridsearch.store import Connection, quoted
 
 __all__ = ["Functions", "Searchable"]
@@ -65,6 +66,7 @@ HIT = {
 FACET = {"field": "VARCHAR", "value": "VARCHAR", "count": "BIGINT"}
 TOKEN = {"position": "BIGINT", "term": "VARCHAR"}
 SUGGESTION = {"term": "VARCHAR", "count": "BIGINT"}
+ROWS = pa.list_(pa.int64())
 ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
 
 
@@ -86,6 +88,7 @@ SIGNATURES = {
     "body": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "relation": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "search": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
+    "similar": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
     "facets": _Signature(
         ["VARCHAR", "VARCHAR", "VARCHAR[]", *_FILTER, "VARCHAR", "BIGINT"],
         _rows_of(FACET),
@@ -109,6 +112,7 @@ TESTS: Mapping[str, Callable[..., matching.Answers]] = {
 
 Column: TypeAlias = pa.ChunkedArray
 Function: TypeAlias = Callable[..., pa.Array]
+Ask: TypeAlias = Callable[[Snapshot, Sequence[SearchRequest]], list[Places]]
 
 _called_by_duckdb: list[Function] = []
 """An instance keeps a function for longer than the connection that made it, and counts on others
@@ -145,6 +149,7 @@ class Functions:
             if self._create(apart, "body", SIGNATURES["body"], self._bodies):
                 self._register(apart)
         texts = [assets.text(f"{MACROS}/{name}") for name in assets.names(MACROS)]
+        texts += [assets.text(f"{MACROS}/search.sql").replace("MACRO search(", f"MACRO {INSIDE}(")]
         try:
             connection.execute("".join(texts).replace(PREFIX, self._prefix))
         except duckdb.CatalogException as error:
@@ -152,6 +157,26 @@ class Functions:
                 "the transaction under way on this connection began before search() was there;"
                 " commit it or roll it back, then attach"
             ) from error
+
+    def source(self, uid: str, connection: Connection) -> Source | None:
+        """What the index is over, as the connection sees it; None where it does not.
+
+        Raises NotFound.
+        """
+        engine = self._engine(uid)
+        catalog = self._catalog(connection)
+        if catalog is None:
+            return None
+        state = engine.snapshot.state
+        return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
+
+    def stamp(self, uid: str) -> Hashable:
+        """What `source` depends on; None where there is no such index."""
+        try:
+            engine = self._engine(uid)
+        except NotFound:
+            return None
+        return engine.documents.table, engine.snapshot.state.columns.stored
 
     def _register(self, connection: Connection) -> None:
         catalog = self._catalog(connection)
@@ -163,6 +188,7 @@ class Functions:
         functions = {
             "relation": relation,
             "search": self._hits,
+            "similar": self._likenesses,
             "facets": self._facets,
             "tokens": self._tokens,
             "suggest": self._suggestions,
@@ -217,14 +243,21 @@ class Functions:
     # The functions: Arrow columns in, one Arrow array out
 
     def _hits(self, *columns: Column) -> pa.Array:
+        return self._found(columns, Snapshot.places)
+
+    def _likenesses(self, *columns: Column) -> pa.Array:
+        """The same for documents; the key of one is in the place of the query."""
+        return self._found(columns, _places_like)
+
+    def _found(self, columns: Sequence[Column], ask: Ask) -> pa.Array:
         calls = [Call(*values) for values in zip(*map(_values, columns), strict=True)]
         places = {call: place for place, call in enumerate(dict.fromkeys(calls))}
-        answers = _lists(HIT, self._answers(list(places)))
+        answers = _lists(HIT, self._answers(list(places), ask))
         if len(places) == len(calls):
             return answers
         return answers.take(pa.array([places[call] for call in calls], pa.int64()))
 
-    def _answers(self, calls: Sequence[Call]) -> list[list[pa.Array]]:
+    def _answers(self, calls: Sequence[Call], ask: Ask) -> list[list[pa.Array]]:
         """The columns of `HIT` for each call; each index is asked once for all of its calls."""
         found: dict[int, list[pa.Array]] = {}
         for uid in dict.fromkeys(call.uid for call in calls):
@@ -233,7 +266,7 @@ class Functions:
             ]
             snapshot = self._engine(uid).snapshot
             requests = [request(calls[n], count=snapshot.count) for n in asked]
-            answers = snapshot.places(requests)
+            answers = ask(snapshot, requests)
             for n, made, answer in zip(asked, requests, answers, strict=True):
                 found[n] = _columns(calls[n], made, answer)
         nothing = [pa.array([], ARROW[kind]) for kind in HIT.values()]
@@ -297,6 +330,12 @@ class Functions:
         return find(uid)
 
 
+def _places_like(snapshot: Snapshot, requests: Sequence[SearchRequest]) -> list[Places]:
+    return [
+        snapshot.places_like(asked.query or "", replace(asked, query=None)) for asked in requests
+    ]
+
+
 def _with_parameters(function: Function, count: int) -> Function:
     """The function with a signature of `count` parameters, which DuckDB looks at."""
 
@@ -354,11 +393,25 @@ def _transposed(fields: dict[str, str], rows: Sequence[Sequence[Any]]) -> list[p
 
 
 def _values(column: Column) -> list[Any]:
-    """The column's values, hashable."""
+    """The column's values, hashable; lists of whole numbers as the bytes of int64."""
+    if column.type == ROWS:
+        return [value for chunk in column.chunks for value in _packed(chunk)]
     values: list[Any] = column.to_pylist()
     if pa.types.is_list(column.type):
         return [None if value is None else tuple(value) for value in values]
     return values
+
+
+def _packed(lists: pa.ListArray) -> list[bytes | None]:
+    """Each list's numbers as bytes, without a look at any of them."""
+    numbers = lists.values.to_numpy()
+    ends = lists.offsets.to_numpy()
+    return [
+        None if absent else numbers[start:end].tobytes()
+        for absent, start, end in zip(
+            lists.is_null().to_numpy(zero_copy_only=False), ends, ends[1:], strict=False
+        )
+    ]
 
 
 def _read(engine: Searchable, rows: Rows) -> pa.Array:

@@ -11,12 +11,14 @@ search() adds is left out.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hybridsearch.columns import Columns, StoredColumn
 from hybridsearch.document_table import shown
 from hybridsearch.jsontext import dumps
 from hybridsearch.store import quoted
 
-__all__ = ["ADDED", "carried", "joined", "literal"]
+__all__ = ["ADDED", "Source", "carried", "joined", "literal", "living"]
 
 ADDED = (
     *("_row", "_rank", "_score", "_keyword_rank", "_keyword_score"),
@@ -24,11 +26,36 @@ ADDED = (
 )
 
 
+@dataclass(frozen=True)
+class Source:
+    """What an index is over, for a condition to be asked of.
+
+    columns: their names in small letters. query: a SELECT that gives them, and what `listed`
+    speaks of. listed: the list of what is allowed, an aggregate over it. parameter: of search(),
+    which takes that list.
+    """
+
+    columns: frozenset[str]
+    query: str
+    listed: str
+    parameter: str
+
+
+def living(table: str, columns: Columns, primary_key: str | None) -> Source:
+    """The living documents, by row."""
+    wanted = _listed(columns, primary_key)
+    return Source(
+        columns=frozenset(name.lower() for name in wanted),
+        query=f"SELECT row AS _row, {', '.join(wanted.values())} FROM {table} WHERE died IS NULL",
+        listed="list(_row)",
+        parameter="rows",
+    )
+
+
 def joined(table: str, columns: Columns, primary_key: str | None) -> str:
     """A SELECT of the hit's row in the table of documents."""
-    listed = [f"{column.name} AS {quoted(name)}" for name, column in _wanted(columns).items()]
-    listed = listed or [f"id AS {quoted(primary_key or 'id')}"]
-    return f"SELECT {', '.join(listed)} FROM {table} WHERE row = h._row"
+    listed = ", ".join(_listed(columns, primary_key).values())
+    return f"SELECT {listed} FROM {table} WHERE row = h._row"
 
 
 def carried(body: str, columns: Columns, primary_key: str | None) -> str:
@@ -51,6 +78,12 @@ def carried(body: str, columns: Columns, primary_key: str | None) -> str:
 
 def _wanted(columns: Columns) -> dict[str, StoredColumn]:
     return {name: column for name, column in shown(columns).items() if name.lower() not in ADDED}
+
+
+def _listed(columns: Columns, primary_key: str | None) -> dict[str, str]:
+    """name -> how a SELECT of the table of documents lists it."""
+    listed = {n: f"{column.name} AS {quoted(n)}" for n, column in _wanted(columns).items()}
+    return listed or {primary_key or "id": f"id AS {quoted(primary_key or 'id')}"}
 
 
 def _own(name: str, column: StoredColumn) -> bool:

@@ -1,13 +1,14 @@
 -- The rows that an index finds, best first, with its columns and where they came from.
 -- A filter that is a list holds ids; a filter that is text is the filter language. A list without
 -- items, which list() over no rows makes null, allows nothing; an untyped null allows everything.
+-- rows is what the front end makes of a WHERE.
 -- index and k decide where columns come from, so they are constants or parameters.
 CREATE OR REPLACE TEMP MACRO search(
     index, query,
     k := NULL, mode := NULL, vector := NULL, fields := NULL, match := 'any', weights := NULL,
     fusion := 'rrf', rrf_k := NULL, candidates := NULL, filter := NULL, min_score := NULL,
-    distinct_by := NULL, exact := false, highlight := false, tie := 1.0,
-    typos := 0
+    distinct_by := NULL, exact := false, highlight := false, tie := 1.0, typos := 0,
+    "rows" := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
@@ -20,7 +21,9 @@ FROM (
                 CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
                 CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
-                min_score, distinct_by, exact, highlight, tie, typos
+                min_score, distinct_by, exact, highlight, tie, typos,
+                CASE WHEN typeof("rows") <> '"NULL"'
+                    THEN coalesce(CAST("rows" AS BIGINT[]), []) END
             ),
             recursive := true
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
 import hybridsearch
+from hybridsearch.sql.connection import Connection
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "sql" / "examples").glob("*.sql"))
 FILMS = [
@@ -37,7 +37,7 @@ FILMS = [
 
 
 @pytest.fixture(scope="module")
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+def connection() -> Iterator[Connection]:
     with hybridsearch.open() as db:
         films = db.create_index(
             "films", primary_key="id", settings={"filterable_attributes": ["year", "genres"]}
@@ -48,7 +48,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_gives_rows(example: Path, connection: duckdb.DuckDBPyConnection) -> None:
+def test_example_gives_rows(example: Path, connection: Connection) -> None:
     statements = connection.extract_statements(example.read_text())
     assert all(connection.execute(statement).fetchall() for statement in statements)
 

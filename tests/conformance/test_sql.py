@@ -18,7 +18,8 @@ import duckdb
 import pytest
 
 import hybridsearch
-from hybridsearch import Database
+from hybridsearch import Database, HybridSearchError
+from hybridsearch.sql.connection import Connection
 
 FOLDER = Path(__file__).parents[2] / "sql" / "conformance"
 SETUP = """
@@ -75,10 +76,14 @@ def cases(path: Path) -> Iterator[Case]:
         )
 
 
+DOORS = {"front": ("own", "transaction"), "native": ("foreign",)}
+"""First word of a file's name -> the doors that its statements go through, if not both."""
+BOTH = ("own", "foreign")
 ALL = [
-    pytest.param(case, id=f"{path.stem}: {case.title}")
+    pytest.param(case, door, id=f"{door}-{path.stem}: {case.title}")
     for path in sorted(FOLDER.glob("*.test"))
     for case in cases(path)
+    for door in DOORS.get(path.stem.partition("_")[0], BOTH)
 ]
 
 
@@ -95,7 +100,7 @@ def indexed() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def own(indexed: Database) -> Iterator[duckdb.DuckDBPyConnection]:
+def own(indexed: Database) -> Iterator[Connection]:
     with indexed.connect() as connection:
         yield connection
 
@@ -109,20 +114,29 @@ def foreign(indexed: Database) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@pytest.mark.parametrize("case", ALL)
-@pytest.mark.parametrize("door", ["own", "foreign"])
+@pytest.fixture
+def transaction(own: Connection) -> Iterator[Connection]:
+    """A transaction that is rolled back, in which nothing may be tried that could fail."""
+    own.begin()
+    yield own
+    own.rollback()
+
+
+@pytest.mark.parametrize(("case", "door"), ALL)
 def test_statement(case: Case, door: str, request: pytest.FixtureRequest) -> None:
-    connection: duckdb.DuckDBPyConnection = request.getfixturevalue(door)
+    connection: duckdb.DuckDBPyConnection | Connection = request.getfixturevalue(door)
     found = answer(connection, case)
     if not agree(found, case.expected):
         pytest.fail(difference(case, found), pytrace=False)
 
 
-def answer(connection: duckdb.DuckDBPyConnection, case: Case) -> list[tuple[Any, ...]] | str:
+def answer(
+    connection: duckdb.DuckDBPyConnection | Connection, case: Case
+) -> list[tuple[Any, ...]] | str:
     """The rows, or the text of the error."""
     try:
         return connection.execute(case.statement, case.parameters).fetchall()
-    except duckdb.Error as error:
+    except (duckdb.Error, HybridSearchError) as error:
         return str(error)
 
 

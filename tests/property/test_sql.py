@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 import hybridsearch
 from hybridsearch import Database
-from hybridsearch.store import Connection
+from hybridsearch.sql.connection import Connection as FrontConnection
+from hybridsearch.store import Connection as Bare
+
+Connection = Bare | FrontConnection
 
 NAMES = st.sampled_from(
     [

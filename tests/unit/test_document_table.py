@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hybridsearch.columns import Columns
-from hybridsearch.document_table import Document, DocumentTable, leaves, nested
+from hybridsearch.document_table import Document, DocumentTable, SortKey, leaves, nested
 from hybridsearch.jsontext import dumps
 from hybridsearch.store import Store
 
@@ -36,9 +36,11 @@ class Table:
             self.documents.show(cursor, "things", columns, "id")
         self.columns, self.rows = columns, self.rows + len(fields)
 
-    def order(self, *by: tuple[str, bool]) -> list[int]:
+    def order(self, *by: SortKey | tuple[str, bool]) -> list[int]:
         """The rows in the order asked."""
-        places = self.documents.order(by, self.columns, size=self.rows + 1)[1:]
+        places = self.documents.order(
+            [SortKey(*key) for key in by], self.columns, size=self.rows + 1
+        )[1:]
         return [row + 1 for row in places.argsort(kind="stable").tolist()]
 
 

@@ -1,0 +1,1 @@
+"""How does a person talk SQL to a database? `shell.command` answers; `shell.session` runs it."""

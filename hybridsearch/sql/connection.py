@@ -1,0 +1,201 @@
+"""How does a program ask in SQL, with searches among everything else?
+
+A `Connection` is a DuckDB connection whose statements pass through the front end first. It has
+DuckDB's own methods and gives DuckDB's own results; a statement without a search construct
+reaches DuckDB as it was written, at the cost of one look for the words that begin one.
+
+    with db.connect() as con:
+        con.sql("SELECT title FROM search('movies', 'alien') WHERE year < 1990 LIMIT 3").df()
+
+What is not named here (`fetchall`, `df`, `pl`, `description` ...) is the wrapped connection's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple, TypeAlias
+
+import duckdb
+
+from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.session import Session, Step, translated
+from hybridsearch.store import Connection as Bare
+
+__all__ = ["Connection", "FrontEnd", "Relation"]
+
+Relation: TypeAlias = duckdb.DuckDBPyRelation
+
+UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+_CALL = compile("hybridsearch_call()", "<statement>", "eval")
+
+
+class Run(NamedTuple):
+    """A method that runs a text, and what it calls the parameters."""
+
+    method: Callable[..., Any]
+    parameters: str
+
+
+class FrontEnd:
+    """Makes the connections of one database."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+
+    def connection(self, bare: Bare) -> Connection:
+        """The connection with search() and its companions, and statements that pass through."""
+        self._functions.attach(bare)
+        return Connection(bare, self, Session(bare, self._functions))
+
+
+class Connection:
+    """A DuckDB connection that knows search; a context manager that closes it."""
+
+    def __init__(self, bare: Bare, front_end: FrontEnd, session: Session) -> None:
+        self._bare = bare
+        self._front_end = front_end
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bare, name)
+
+    @property
+    def bare(self) -> Bare:
+        """The DuckDB connection itself, which knows the native functions alone."""
+        return self._bare
+
+    def execute(self, query: object, parameters: object = None) -> Connection:
+        """Run the statements and keep the result of the last to be fetched; gives itself back.
+
+        parameters: a list for `?` and `$1`, a dict for `$name`; they go to the last statement.
+        Raises duckdb.Error, or HybridSearchError for what is wrong with a search.
+        """
+        self._run(Run(self._bare.execute, "parameters"), query, parameters, sys._getframe(1))
+        return self
+
+    def executemany(self, query: object, parameters: object = None) -> Connection:
+        """Run the statement once for each list of parameters; gives itself back."""
+        self._run(Run(self._bare.executemany, "parameters"), query, parameters, sys._getframe(1))
+        return self
+
+    def sql(
+        self, query: object, *, alias: str = "", params: object = None
+    ) -> duckdb.DuckDBPyRelation:
+        """The last statement's result as a relation, evaluated whenever it is read."""
+        return self._relation(query, alias, params, sys._getframe(1))
+
+    def query(
+        self, query: object, *, alias: str = "", params: object = None
+    ) -> duckdb.DuckDBPyRelation:
+        """The same as `sql`."""
+        return self._relation(query, alias, params, sys._getframe(1))
+
+    def from_query(
+        self, query: object, *, alias: str = "", params: object = None
+    ) -> duckdb.DuckDBPyRelation:
+        """The same as `sql`."""
+        return self._relation(query, alias, params, sys._getframe(1))
+
+    def begin(self) -> Connection:
+        """Begin a transaction; gives itself back."""
+        self._bare.begin()
+        return self
+
+    def commit(self) -> Connection:
+        """Commit the transaction; gives itself back."""
+        self._bare.commit()
+        return self
+
+    def rollback(self) -> Connection:
+        """Roll the transaction back; gives itself back."""
+        self._bare.rollback()
+        return self
+
+    def register(self, view_name: str, python_object: object) -> Connection:
+        """Make a frame or table known under a name; gives itself back."""
+        self._bare.register(view_name, python_object)
+        return self
+
+    def unregister(self, view_name: str) -> Connection:
+        """Forget a registered name; gives itself back."""
+        self._bare.unregister(view_name)
+        return self
+
+    def cursor(self) -> Connection:
+        """A second connection to the same database, which knows search too."""
+        return self._front_end.connection(self._bare.cursor())
+
+    duplicate = cursor
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+        self._bare.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # A statement's way
+
+    def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
+        run = Run(partial(self._bare.sql, alias=alias), "params")
+        found: Relation = self._run(run, query, params, frame)
+        return found
+
+    def _run(self, run: Run, query: object, values: object, frame: FrameType) -> Any:
+        """Run every statement of the text, the last by `run` with the values."""
+        text = query if isinstance(query, str) else getattr(query, "query", None)
+        steps = self._session.steps(text) if isinstance(text, str) else None
+        if steps is None:
+            return _seen_from(frame, run, query, values)
+        for step in steps[:-1]:
+            self._step(Run(self._bare.execute, "parameters"), step, None, frame)
+        return self._step(run, steps[-1], values, frame)
+
+    def _step(self, run: Run, step: Step, values: object, frame: FrameType) -> Any:
+        if not step.searches:
+            return _seen_from(frame, run, step.text, values)
+        try:
+            lowered = self._session.lowered(step)
+            try:
+                return _seen_from(frame, run, lowered.text, values)
+            except UNBOUND as error:
+                if lowered.text == step.text:
+                    raise
+                return self._as_written(run, step, values, frame, error)
+        except duckdb.Error as error:
+            found = translated(str(error), step)
+            if found is None:
+                raise
+            raise found from None
+
+    def _as_written(
+        self, run: Run, step: Step, values: object, frame: FrameType, error: duckdb.Error
+    ) -> Any:
+        """Run the statement without what was pushed into it, or say what is wrong with it."""
+        try:
+            return _seen_from(frame, run, step.text, values)
+        except duckdb.TransactionException:
+            raise error from None
+
+
+def _seen_from(frame: FrameType, run: Run, text: object, values: object) -> Any:
+    """Run the statement so that DuckDB sees the variables of that frame.
+
+    A frame or table in a variable can stand in FROM by its name, and DuckDB looks for it where
+    it is called from; so the call is evaluated among the caller's own names.
+    """
+    given = {} if values is None else {run.parameters: values}
+    call = partial(run.method, text, **given)
+    return eval(_CALL, frame.f_globals, {**frame.f_locals, "hybridsearch_call": call})

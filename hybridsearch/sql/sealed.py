@@ -1,0 +1,322 @@
+"""How does the statement of somebody who is not trusted run?
+
+In a DuckDB instance of its own, in memory, that holds nothing: no file is open in it, none can be
+opened, its configuration is locked. The indexes that the caller may see are relations in it whose
+rows come from the database as Arrow batches when the statement reads them, only the columns that
+it asks for, through statements that we write. search() and its companions are attached, and find
+the same indexes only. So settings, keys, tasks and other indexes are out of reach because they
+are not there; `sql.permission` refuses what does not read, besides.
+
+    sealed = Sealed(database_identity, engine_of)
+    answer = sealed.ask("SELECT count(*) FROM movies", visible={"movies"})
+    answer.batches[0].to_pylist()
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import duckdb
+import pyarrow as pa
+from pyarrow import dataset
+
+from hybridsearch.columns import ARROW as TYPES
+from hybridsearch.columns import StoredColumn
+from hybridsearch.document_table import DocumentTable, shown
+from hybridsearch.errors import NotFound, QueryError, near
+from hybridsearch.jsontext import loads
+from hybridsearch.sql.functions import Functions, Searchable
+from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
+from hybridsearch.store import Connection
+
+__all__ = ["Answer", "Limits", "Sealed", "Values"]
+
+Values: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+
+MEMORY = "512MB"
+"""What all statements together may take."""
+CONFIGURATION = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "temp_directory": "",
+    "threads": "1",  # the thread that asks; so what it may see is known by thread
+}
+BATCH = 1000
+IDLE = 4
+UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
+LINES = ("Catalog", "Binder", "Parser", "Conversion", "Invalid Input", "Out of Range", "Syntax")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one statement may take: rows and bytes that it gives, and its time."""
+
+    rows: int = 10_000
+    bytes: int = 64 * 2**20
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a statement gave: at most as many rows as were allowed.
+
+    types: of the columns, as DuckDB calls them. complete: whether there were no more rows.
+    """
+
+    schema: pa.Schema
+    types: Sequence[str]
+    batches: Sequence[pa.RecordBatch]
+    complete: bool
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(batch.num_rows for batch in self.batches)
+
+
+class Sealed:
+    """Runs statements over the indexes of one database; made when first asked.
+
+    identity: the database's own. find: the index of a name, or NotFound. Safe from any thread.
+    """
+
+    def __init__(self, identity: str, find: Callable[[str], Searchable]) -> None:
+        self._find = find
+        self._granted = threading.local()
+        self._functions = Functions(identity, self._visible)
+        self._lock = threading.Lock()
+        self._root: Connection | None = None
+        self._idle: list[Connection] = []
+
+    def ask(
+        self,
+        statement: str,
+        values: Values = None,
+        *,
+        visible: Collection[str],
+        limits: Limits | None = None,
+    ) -> Answer:
+        """The answer of one statement that reads.
+
+        values: of its parameters, by place or by name. visible: the indexes there are for it.
+        Raises QueryError, of code "invalid_sql" or, when it takes too much, "sql_limit".
+        """
+        if not isinstance(statement, str) or len(statement) > LONGEST:
+            raise _error(f"the statement must be text of {LONGEST:,} characters at most")
+        limits = limits or Limits()
+        with self._cursor() as cursor, self._grant(visible):
+            parsed = _parsed(cursor, statement, visible)
+            for uid in _mentioned(statement, visible):
+                cursor.register(uid, _relation(self._find(uid)))
+            return _answer(cursor, parsed, values, limits)
+
+    def close(self) -> None:
+        """Forget the instance; the next statement makes a new one."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            root, self._root = self._root, None
+        for connection in (*idle, *([root] if root else [])):
+            connection.close()
+
+    def _visible(self, uid: str) -> Searchable:
+        visible: Collection[str] = getattr(self._granted, "names", ())
+        if uid not in visible:
+            raise NotFound(
+                f'there is no index "{uid}"{near(uid, visible)}', code="index_not_found", uid=uid
+            )
+        return self._find(uid)
+
+    @contextmanager
+    def _grant(self, visible: Collection[str]) -> Iterator[None]:
+        self._granted.names = visible
+        try:
+            yield
+        finally:
+            self._granted.names = ()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Connection]:
+        """A connection with the functions, in a transaction that cannot write.
+
+        It is used again when all went well; after an error nothing of it is.
+        """
+        with self._lock:
+            cursor = self._idle.pop() if self._idle else self._fresh()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            yield cursor
+            cursor.execute("ROLLBACK")
+        except BaseException:
+            cursor.close()
+            raise
+        with self._lock:
+            keep = self._root is not None and len(self._idle) < IDLE
+            self._idle += [cursor] if keep else []
+        if not keep:
+            cursor.close()
+
+    def _fresh(self) -> Connection:
+        if self._root is None:
+            self._root = duckdb.connect(config={**CONFIGURATION, "memory_limit": MEMORY})
+            self._root.execute("SET lock_configuration = true")
+        cursor = self._root.cursor()
+        self._functions.attach(cursor)
+        return cursor
+
+
+def _error(message: str, code: str = CODE) -> QueryError:
+    return QueryError(message, code=code, field="sql")
+
+
+def _parsed(cursor: Connection, statement: str, visible: Collection[str]) -> duckdb.Statement:
+    """The statement as DuckDB reads it, once it is allowed."""
+    try:
+        found = cursor.extract_statements(statement)
+        text = EXPLAIN.sub("", statement, count=1) if _explains(found) else statement
+        tree = cursor.execute("SELECT json_serialize_sql(?)", [text]).fetchall()[0][0]
+    except duckdb.Error as error:
+        raise _error(_told(error)) from error
+    try:
+        check_tree(loads(tree.encode()), visible)
+    except ValueError as error:
+        if isinstance(error, QueryError):
+            raise
+        raise _error("the statement is nested too deeply") from error
+    return found[0]
+
+
+def _explains(found: Sequence[duckdb.Statement]) -> bool:
+    return len(found) == 1 and found[0].type == duckdb.StatementType.EXPLAIN
+
+
+def _mentioned(statement: str, visible: Collection[str]) -> list[str]:
+    """The indexes whose names occur in the text; all when it asks which there are."""
+    text = statement.lower()
+    everything = "show" in text or "describe" in text
+    return [uid for uid in visible if everything or uid.lower() in text]
+
+
+def _answer(
+    cursor: Connection, statement: duckdb.Statement, values: Values, limits: Limits
+) -> Answer:
+    with _stopped_after(cursor, limits.seconds), _our_errors():
+        relation = cursor.sql(statement, params=values or None)
+        with closing(relation.to_arrow_reader(BATCH)) as reader:
+            batches, complete = _collected(reader, limits)
+            return Answer(reader.schema, [str(kind) for kind in relation.types], batches, complete)
+
+
+def _collected(reader: pa.RecordBatchReader, limits: Limits) -> tuple[list[pa.RecordBatch], bool]:
+    """(batches of at most as many rows as are allowed, whether there are no more)."""
+    batches: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in reader:
+        size += batch.nbytes
+        if size > limits.bytes:
+            raise _error(
+                f"the answer is larger than {limits.bytes // 2**20} MiB; ask for fewer columns or"
+                " rows",
+                "sql_limit",
+            )
+        batches.append(batch.slice(0, limits.rows - rows))
+        rows += batch.num_rows
+        if rows > limits.rows:
+            return batches, False
+    return batches, True
+
+
+@contextmanager
+def _stopped_after(cursor: Connection, seconds: float) -> Iterator[None]:
+    clock = threading.Timer(seconds, cursor.interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise _error(f"the statement took longer than {seconds:g} seconds", "sql_limit") from error
+    finally:
+        clock.cancel()
+        clock.join()
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
+    except duckdb.OutOfMemoryException as error:
+        raise _error(f"the statement needs more memory than {MEMORY}", "sql_limit") from error
+    except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
+        raise _error(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
+    """What DuckDB says of the statement; what it says of anything else is not for strangers."""
+    text = str(error).strip()
+    ours = UDF.search(text)
+    if ours is not None:
+        return text[ours.end() :].partition("\n")[0]
+    if text.startswith(LINES):
+        return text
+    return f"the statement failed: {type(error).__name__}"
+
+
+class _Rows(dataset.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
+    """The living documents of an index, read when DuckDB asks for them."""
+
+    def __init__(self, documents: DocumentTable, columns: Mapping[str, StoredColumn]) -> None:
+        super().__init__(_schema(columns).empty_table())
+        self._documents = documents
+        self._columns = columns
+
+    def scanner(
+        self, columns: Sequence[str] | None = None, filter: Any = None, **options: Any
+    ) -> dataset.Scanner:
+        wanted = list(self._columns) if columns is None else list(columns)
+        read = self._read(wanted, filter)
+        schema = _schema(read)
+        batches = (_cast(batch, schema) for batch in self._documents.living_columns(read))
+        return dataset.Scanner.from_batches(batches, schema=schema, columns=wanted, filter=filter)
+
+    def _read(self, wanted: Sequence[str], filter: Any) -> dict[str, StoredColumn]:
+        """The columns that are to be shown, and those that the filter looks at."""
+        text = "" if filter is None else str(filter)
+        found = {n: c for n, c in self._columns.items() if n in wanted or n in text}
+        try:
+            if filter is not None:
+                _schema(found).empty_table().filter(filter)
+        except pa.ArrowInvalid:  # a name that the filter's text writes otherwise
+            return dict(self._columns)
+        return found
+
+
+def _relation(engine: Searchable) -> _Rows:
+    state = engine.snapshot.state
+    columns = shown(state.columns)
+    if not columns:
+        key = state.primary_key or "id"
+        columns = {key: StoredColumn(key, "id", "VARCHAR")}
+    return _Rows(engine.documents, columns)
+
+
+def _schema(columns: Mapping[str, StoredColumn]) -> pa.Schema:
+    return pa.schema([pa.field(name, _type(column.type)) for name, column in columns.items()])
+
+
+def _type(kind: str) -> pa.DataType:
+    if kind == "JSON":
+        return pa.json_()
+    return pa.list_(TYPES[kind[:-2]]) if kind.endswith("[]") else TYPES[kind]
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    return pa.record_batch(arrays, schema=schema)

@@ -1,0 +1,186 @@
+"""What does the front end know of one connection, and what does it do with a text it has seen?
+
+A `Session` cuts a text into statements, lowers those that search, and keeps what it has found
+until an index has other columns. Trying whether something can be bound never touches the
+connection's own transaction, which one failure would end.
+
+    session.steps("SELECT 1")                   # None: nothing to do
+    session.lowered(session.steps("FROM search('docs', 'x') LIMIT 3")[0]).text
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from hybridsearch import errors
+from hybridsearch.errors import HybridSearchError, NotFound, QueryError
+from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.lowering import Lowered, lower
+from hybridsearch.sql.pushdown import Facts
+from hybridsearch.sql.relation import Source
+from hybridsearch.sql.tokens import place, scan, statements
+from hybridsearch.store import Connection
+
+__all__ = ["Session", "Step", "translated"]
+
+KEPT = 256
+TRIED = "hybridsearch_tried"
+_searches = re.compile(r"\bsearch\b", re.IGNORECASE).search
+_raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
+_call = re.compile(r'\b(search|facets|tokens|suggest)"?\s*\(', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement, or several that do not search. start: its place in the whole text."""
+
+    text: str
+    searches: bool
+    whole: str
+    start: int
+
+
+class Session:
+    """The front end of one connection."""
+
+    def __init__(self, connection: Connection, functions: Functions) -> None:
+        self._connection = connection
+        self._functions = functions
+        self._kept: OrderedDict[str, tuple[Hashable, Lowered]] = OrderedDict()
+        self._apart: Connection | None = None
+        self._known: dict[str, tuple[bool, bool]] | None = None
+
+    def steps(self, text: str) -> list[Step] | None:
+        """The statements one after the other; None where none of them searches."""
+        if _searches(text) is None:
+            return None
+        tokens = scan(text)
+        if not tokens:
+            return None
+        found: list[Step] = []
+        for statement in statements(tokens):
+            start, end = statement[0].start, statement[-1].end
+            searches = _searches(text, start, end) is not None
+            if found and not (searches or found[-1].searches):
+                start = found.pop().start
+            found.append(Step(text[start:end], searches, text, start))
+        return found
+
+    def lowered(self, step: Step) -> Lowered:
+        """The statement as the native functions take it."""
+        known = self._kept.get(step.text)
+        if known is not None and known[0] == self._stamp(known[1]):
+            self._kept.move_to_end(step.text)
+            return known[1]
+        facts = Facts(self._volatile, self._plain, self._binds)
+        try:
+            made = lower(step.text, self._source, facts)
+        except QueryError as error:
+            raise _placed(error, step) from None
+        self._kept[step.text] = (self._stamp(made), made)
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return made
+
+    def close(self) -> None:
+        """Close what was opened to try statements on."""
+        if self._apart is not None:
+            self._apart.close()
+
+    def _stamp(self, lowered: Lowered) -> Hashable:
+        return tuple(self._functions.stamp(uid) for uid in lowered.indexes)
+
+    def _source(self, uid: str) -> Source | None:
+        try:
+            return self._functions.source(uid, self._connection)
+        except NotFound:
+            return None
+
+    # What DuckDB is asked
+
+    def _volatile(self, names: set[str]) -> set[str]:
+        known = self._functions_known()
+        own = names - known.keys()
+        found = {name for name in names & known.keys() if known[name][1]}
+        return found | (self._volatile_of_users(own) if own else set())
+
+    def _volatile_of_users(self, names: set[str]) -> set[str]:
+        """Which of the user's functions are volatile, or macros over such."""
+        rows = self._connection.execute(
+            "SELECT lower(function_name), stability, macro_definition FROM duckdb_functions()"
+            " WHERE NOT internal AND function_type IN ('scalar', 'macro')"
+        ).fetchall()
+        volatile = {name for name, stability, _ in rows if stability == "VOLATILE"}
+        volatile |= {name for name, (_, changes) in self._functions_known().items() if changes}
+        bodies = {
+            name: {token.identifier for token in scan(body) or ()} for name, _, body in rows if body
+        }
+        for _ in bodies:
+            volatile |= {name for name, words in bodies.items() if words & volatile}
+        return names & volatile
+
+    def _plain(self, name: str) -> bool:
+        return self._functions_known().get(name, (False, True))[0]
+
+    def _functions_known(self) -> dict[str, tuple[bool, bool]]:
+        """name -> (gives one value for one row, may give another at each call), DuckDB's own."""
+        if self._known is None:
+            rows = self._connection.execute(
+                "SELECT lower(function_name), bool_and(function_type = 'scalar'),"
+                " bool_or(stability IS NOT DISTINCT FROM 'VOLATILE')"
+                " FROM duckdb_functions() WHERE internal GROUP BY ALL"
+            ).fetchall()
+            self._known = {name: (plain, changes) for name, plain, changes in rows}
+        return self._known
+
+    def _binds(self, query: str) -> bool:
+        """Whether DuckDB can bind the statement; in a transaction it is tried apart from it."""
+        connection = self._connection if self._free() else self._beside()
+        try:
+            connection.execute(f"PREPARE {TRIED} AS {query}")
+            connection.execute(f"DEALLOCATE {TRIED}")
+        except duckdb.Error:
+            return False
+        return True
+
+    def _free(self) -> bool:
+        """Whether no transaction is under way: then each statement has its own number."""
+        first, second = (
+            self._connection.execute("SELECT txid_current()").fetchall() for _ in range(2)
+        )
+        return first != second
+
+    def _beside(self) -> Connection:
+        if self._apart is None:
+            self._apart = self._connection.cursor()
+            self._functions.attach(self._apart)
+        return self._apart
+
+
+def _placed(error: QueryError, step: Step) -> QueryError:
+    """The error with the place of the token that it speaks of."""
+    tokens = scan(step.text) or []
+    line, column = place(step.whole, step.start + tokens[error.fields["token"]].start)
+    return QueryError(f"{error.message} (line {line}, column {column})", line=line, column=column)
+
+
+def translated(message: str, step: Step) -> HybridSearchError | None:
+    """The error that a function of ours raised inside DuckDB, with the place of its call."""
+    raised = _raised(message)
+    kind: Any = None if raised is None else getattr(errors, raised[1], None)
+    if raised is None or not (isinstance(kind, type) and issubclass(kind, HybridSearchError)):
+        return None
+    calls = list(_call.finditer(step.text))
+    if len(calls) != 1:
+        found: HybridSearchError = kind(raised[2])
+        return found
+    line, column = place(step.whole, step.start + calls[0].start())
+    told = f"{raised[2]} (in {calls[0][1].lower()}(), line {line}, column {column})"
+    placed: HybridSearchError = kind(told, line=line, column=column)
+    return placed

@@ -1,0 +1,158 @@
+"""A connection of ours is a DuckDB connection in everything but search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import hybridsearch
+from hybridsearch import Database, Index
+from hybridsearch.errors import NotFound
+from hybridsearch.sql.connection import Connection
+
+SEARCH = "SELECT id FROM search('movies', 'alien', mode := 'keyword') ORDER BY id"
+
+
+@pytest.fixture
+def connection(memory: Database, movies: Index) -> Iterator[Connection]:
+    with memory.connect() as found:
+        yield found
+
+
+def test_results_come_in_every_form(connection: Connection) -> None:
+    found = connection.execute(SEARCH)
+    assert found is connection
+    assert [column[0] for column in connection.description] == ["id"]
+    ids = found.fetchall()
+    assert ids
+    assert connection.execute(SEARCH).fetchone() == ids[0]
+    assert connection.execute(SEARCH).df()["id"].tolist() == [id_ for (id_,) in ids]
+    assert connection.sql(SEARCH).pl()["id"].to_list() == [id_ for (id_,) in ids]
+    assert connection.sql(SEARCH).to_arrow_table()["id"].to_pylist() == [id_ for (id_,) in ids]
+    assert connection.query(SEARCH).fetchall() == connection.from_query(SEARCH).fetchall() == ids
+
+
+def test_a_relation_goes_on(connection: Connection) -> None:
+    found = connection.sql(SEARCH, alias="hits").filter("id > 0").aggregate("count(*)")
+    assert found.fetchall() == [(len(connection.execute(SEARCH).fetchall()),)]
+
+
+def test_a_frame_in_a_variable_is_a_table(connection: Connection) -> None:
+    text = pd.DataFrame({"id": [1, 2, 3]})
+    query = pa.table({"id": [1, 2, 3]})
+    assert connection.sql("FROM text").fetchall() == connection.sql("FROM query").fetchall()
+    joined = connection.sql("SELECT count(*) FROM search('movies', '') JOIN text USING (id)")
+    pushed = connection.sql("SELECT count(*) FROM search('movies', '') WHERE id IN (FROM query)")
+    assert joined.fetchall() == pushed.fetchall()
+    assert (len(text), query.num_rows) == (3, 3)
+
+
+def test_a_frame_can_be_registered(connection: Connection) -> None:
+    assert connection.register("mine", pd.DataFrame({"id": [1]})) is connection
+    assert connection.execute("FROM mine").fetchall() == [(1,)]
+    assert connection.unregister("mine") is connection
+    with pytest.raises(duckdb.CatalogException):
+        connection.execute("FROM mine")
+
+
+def test_a_statement_of_several_lists(connection: Connection) -> None:
+    connection.execute("CREATE TEMP TABLE asked (q VARCHAR, id INTEGER)")
+    connection.executemany(
+        "INSERT INTO asked SELECT $1, id FROM search('movies', $1, mode := 'keyword') LIMIT 1",
+        [["alien"], ["nothing"], ["alien"]],
+    )
+    assert connection.execute("SELECT count(*) FROM asked").fetchall() == [(2,)]
+
+
+def test_a_parsed_statement(connection: Connection) -> None:
+    [statement] = connection.extract_statements("SELECT id FROM search('movies', '') WHERE id = 2")
+    assert connection.execute(statement).fetchall() == [(2,)]
+
+
+def test_parameters_go_to_the_last_statement(connection: Connection) -> None:
+    text = "SELECT 1; SELECT id FROM search('movies', '') WHERE id = ?; -- the end"
+    assert connection.execute(text, [2]).fetchall() == [(2,)]
+
+
+def test_statements_run_in_turn(connection: Connection) -> None:
+    text = (
+        "CREATE TEMP TABLE wanted AS SELECT 2 AS id;"
+        "SELECT id FROM search('movies', '', k := 1) WHERE id IN (FROM wanted)"
+    )
+    assert connection.execute(text).fetchall() == [(2,)]
+
+
+def test_a_cursor_knows_search(connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        assert cursor.execute(SEARCH).fetchall() == connection.execute(SEARCH).fetchall()
+
+
+def test_a_transaction_goes_through(connection: Connection) -> None:
+    connection.begin().execute("CREATE TABLE passing (a INTEGER)")
+    connection.rollback()
+    connection.begin().execute("CREATE TABLE staying (a INTEGER)")
+    connection.commit()
+    names = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    assert ("staying",) in names
+    assert ("passing",) not in names
+
+
+def test_attaching_again_does_no_harm(memory: Database, connection: Connection) -> None:
+    hybridsearch.attach(connection, memory)
+    assert connection.execute(SEARCH).fetchall()
+
+
+def test_the_database_answers_too(memory: Database, movies: Index) -> None:
+    found = memory.sql("SELECT id FROM search('movies', '') WHERE id = $1", params=[2])
+    assert found.fetchall() == [(2,)]
+
+
+def test_an_error_of_ours_is_ours(connection: Connection) -> None:
+    with pytest.raises(
+        NotFound, match=r'"movie"; did you mean "movies"\? .* line 2, column 6'
+    ) as e:
+        connection.execute("SELECT 1;\nFROM search('movie', 'x')")
+    assert (e.value.fields["line"], e.value.fields["column"]) == (2, 6)
+
+
+def test_an_error_of_duckdb_is_duckdbs(connection: Connection) -> None:
+    with pytest.raises(duckdb.ParserException):
+        connection.execute("SELEC search")
+    with pytest.raises(duckdb.BinderException, match="nothing"):
+        connection.execute("SELECT nothing FROM search('movies', '') WHERE id = 2")
+
+
+def test_new_columns_are_seen_by_a_statement_that_is_known(
+    connection: Connection, movies: Index
+) -> None:
+    text = "SELECT id FROM search('movies', '', k := 1) WHERE shade = 'blue'"
+    with pytest.raises(duckdb.BinderException):
+        connection.execute(text)
+    movies.add([{"id": 99, "shade": "blue"}])
+    assert connection.execute(text).fetchall() == [(99,)]
+
+
+def test_a_changed_type_is_seen_by_a_statement_that_is_known(
+    connection: Connection, movies: Index
+) -> None:
+    text = "SELECT id FROM search('movies', '', k := 1) WHERE size > 6"
+    movies.add([{"id": 98, "size": 7}])
+    assert connection.execute(text).fetchall() == [(98,)]
+    movies.add([{"id": 98, "size": 7.5}])
+    assert connection.execute(text).fetchall() == [(98,)]
+
+
+def test_many_rows_are_allowed_at_once(memory: Database) -> None:
+    index = memory.create_index("many", primary_key="id")
+    index.add(pa.table({"id": np.arange(5000), "text": ["word"] * 5000}))
+    with memory.connect() as connection:
+        found = connection.execute(
+            "SELECT count(*), min(id) FROM search('many', 'word', mode := 'keyword')"
+            " WHERE id % 7 = 3"
+        )
+        assert found.fetchall() == [(len(range(3, 5000, 7)), 3)]
