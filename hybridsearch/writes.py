@@ -116,11 +116,14 @@ class Batch:
         if not bodies:
             return {**received, "indexed_documents": 0, "replaced_in_batch": 0}
         key = self._key(task, bodies)
+        strangers = bool(task.arguments.get("strange_vectors"))
+        named = self._engine.record.settings.embedders if strangers else self._engine.embedders
         documents = read_documents(
             bodies,
             primary_key=key,
-            dims={name: item.dim for name, item in self._engine.embedders.items()},
+            dims={name: self._engine.embedders[name].dim for name in named},
             start=task.arguments.get("start", 0),
+            strangers=strangers,
         )
         if task.arguments.get("mode") == "merge":
             documents = self._merged(documents)

@@ -69,6 +69,7 @@ def _accepted(call: Call, mode: str) -> Reply:
         "start": 0,
         "count": len(bodies),
         "skip_creation": call.parameters.get("skipCreation", False),
+        "strange_vectors": True,
         "create": CLOSED if call.caller.may("indexes.create") else None,
     }
     metadata = call.parameters.get("customMetadata")

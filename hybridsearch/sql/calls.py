@@ -45,9 +45,11 @@ ARGUMENTS = {
     "tie": "DOUBLE",
     "typos": "BIGINT",
     "rows": "BIGINT[]",
+    "numbers": "BIGINT[]",
+    "names": "VARCHAR[]",
 }
 """name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was; rows are
-numbers of rows that the front end has found to be allowed."""
+numbers of rows that the front end has found to be allowed; numbers or names are their ids."""
 INSIDE = "search_inside"
 """search() under another name, for one that stands among the arguments of another."""
 ARMS = ("keyword", "semantic")
@@ -58,7 +60,7 @@ PLAIN_WEIGHTS = (1.0, 1.0)
 class Call(NamedTuple):
     """One call; equal calls have equal answers.
 
-    Lists are tuples, None is SQL's null; rows are the bytes of int64 numbers.
+    Lists are tuples, None is SQL's null; rows and numbers are the bytes of int64 numbers.
     """
 
     uid: str | None
@@ -81,6 +83,8 @@ class Call(NamedTuple):
     tie: float | None
     typos: int | None
     rows: bytes | None
+    numbers: bytes | None
+    names: tuple[str, ...] | None
 
 
 def request(call: Call, *, count: int) -> SearchRequest:

@@ -23,7 +23,8 @@ from hybridsearch.store import quoted
 
 __all__ = ["Lowered", "Sources", "lower", "read"]
 
-PARAMETERS = [name for name in ARGUMENTS if name not in ("ids", "rows")]
+HIDDEN = ("ids", "rows", "numbers", "names")
+PARAMETERS = [name for name in ARGUMENTS if name not in HIDDEN]
 Sources = Callable[[str], Source | None]
 """name of an index -> what it is over; None where there is no such index."""
 

@@ -54,7 +54,7 @@ def test_the_old_embedder_serves_while_the_new_one_embeds(
     db: Database, films: Index, gate: Gate
 ) -> None:
     before = films.search("Up", mode="semantic").hits
-    changes = {"embedders": {"new": {"source": "function"}}}
+    changes = {"embedders": {"old": None, "new": {"source": "function"}}}
     task = films.update_settings(changes, wait=False)
     assert gate.entered.wait(30)
     during = films.search("Up", mode="semantic", embedder="old").hits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -304,3 +305,23 @@ def test_explain_says_how_each_score_came_about(ask: Ask) -> None:
     assert sum(told["fusion"]["parts"].values()) == pytest.approx(hit["_rankingScore"], abs=1e-6)
     parts = told["keyword"]["parts"]["parts"]
     assert sum(part["score"] for part in parts) == pytest.approx(told["keyword"]["score"], rel=1e-5)
+
+
+def test_vectors_for_an_embedder_that_is_not_there_are_kept(server: TestClient) -> None:
+    documents = [{"id": 1, "_vectors": {"later": [1.0, 0.0], "default": [0.5]}}]
+    task = server.post("/indexes/patient/documents", json=documents).json()["taskUid"]
+    embedders = {"later": {"source": "userProvided", "dimensions": 2}}
+    last = server.patch("/indexes/patient/settings/embedders", json=embedders).json()["taskUid"]
+    for uid in (task, last):
+        assert finished(server, uid)["status"] == "succeeded"
+    body = {"vector": [1, 0], "hybrid": {"embedder": "later", "semanticRatio": 1}}
+    assert ids(server.post("/indexes/patient/search", json=body).json()) == [1]
+
+
+def finished(server: TestClient, uid: int) -> Any:
+    for _ in range(400):
+        task = server.get(f"/tasks/{uid}").json()
+        if task["status"] not in ("enqueued", "processing"):
+            return task
+        time.sleep(0.02)
+    raise AssertionError(f"task {uid} does not end")
