@@ -19,7 +19,7 @@ vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
-sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
+sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 writes tasks
 refreshing attaching freshness attached
@@ -47,7 +47,8 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "payloads", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("columns", "payloads", "store", "document_table"),
+        *("sql.hits", "sql.functions", "sql.sealed"),
         "row_ids",
         *("server.bodies", "server.sql", "shell.answers"),
     },
