@@ -7,13 +7,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings kept_settings settings request
+errors arrays jsontext assets filterable embedder_settings word_settings kept_settings
+settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
 row_ids definition origin defining prints
-keyword_plan keyword_scores keyword_snapshot keyword
+vocabulary wordlists keyword_plan keyword_scores keyword_snapshot keyword spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
@@ -60,6 +61,7 @@ OWNERS = {
     "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
+    "rapidfuzz": {"vocabulary"},
     "starlette": {"server.app", "server.serving"},
     "jwt": {"server.access"},
     "uvicorn": {"server.serving"},
