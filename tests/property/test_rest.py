@@ -127,6 +127,7 @@ def test_the_door_finds_what_python_finds(
         sort=search.get("sort", ()),
         distinct=search.get("distinct"),
         threshold=search.get("rankingScoreThreshold"),
+        lenient=True,
         match="all" if search.get("matchingStrategy") == "all" else "any",
         **options,
     )
