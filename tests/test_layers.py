@@ -18,7 +18,8 @@ embedders embedders.static embedders.function embedders.provided
 embedders.onnx embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
-sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
+sql.ahead sql.session sql.connection
 writes tasks index inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
@@ -37,7 +38,15 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "store", "document_table", "sql.functions", "sql.sealed"),
+        *(
+            "columns",
+            "store",
+            "document_table",
+            "sql.relation",
+            "sql.functions",
+            "sql.ahead",
+            "sql.sealed",
+        ),
         *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},

@@ -40,7 +40,7 @@ from hybridsearch.request import SearchRequest
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
 from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, kept, request, scores
-from hybridsearch.sql.relation import Source, carried, joined, literal, living
+from hybridsearch.sql.relation import Source, by_name, carried, joined, literal, living, unfolded
 from hybridsearch.store import Connection, quoted
 
 __all__ = ["Functions", "Searchable"]
@@ -155,9 +155,10 @@ class Functions:
                 " commit it or roll it back, then attach"
             ) from error
 
-    def source(self, uid: str, connection: Connection) -> Source | None:
+    def source(self, uid: str, connection: Connection, *, kept: bool) -> Source | None:
         """What the index is over, as the connection sees it; None where it does not.
 
+        kept: for a statement that is kept, so it has to go by names and ids that stay.
         Raises NotFound.
         """
         engine = self._engine(uid)
@@ -165,6 +166,8 @@ class Functions:
         if catalog is None:
             return None
         state = engine.snapshot.state
+        if kept:
+            return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
         return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
 
     def stamp(self, uid: str) -> Hashable:
@@ -174,6 +177,21 @@ class Functions:
         except NotFound:
             return None
         return engine.documents.table, engine.snapshot.state.columns.stored
+
+    def hits(self, call: Call) -> tuple[pa.Table, list[str]]:
+        """What search() gives for a call, as a table, and which of its columns are JSON texts.
+
+        Raises HybridSearchError.
+        """
+        engine = self._engine(call.uid)
+        state = engine.snapshot.state
+        found = dict(zip(HIT, self._answers([call])[0], strict=True))
+        texts = _read(engine, found.pop("_row").to_numpy())
+        table, json = unfolded(texts.to_pylist(), state.columns, state.primary_key)
+        marks = found.pop("_highlight")
+        if call.highlight:
+            found["_highlight"], json = marks, [*json, "_highlight"]
+        return pa.table({**table, **found}), json
 
     def _register(self, connection: Connection) -> None:
         catalog = self._catalog(connection)
