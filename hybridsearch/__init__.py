@@ -18,7 +18,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hybridsearch.attached import Freshness, IndexReport, RefreshReport
     from hybridsearch.database import Database, attach, open
+    from hybridsearch.definition import Item
     from hybridsearch.embedders import Embedder
     from hybridsearch.errors import HybridSearchError
     from hybridsearch.index import Index
@@ -33,9 +35,13 @@ __version__ = "0.1.0"
 __all__ = [
     "Database",
     "Embedder",
+    "Freshness",
     "Hit",
     "HybridSearchError",
     "Index",
+    "IndexReport",
+    "Item",
+    "RefreshReport",
     "SearchRequest",
     "SearchResult",
     "Settings",
@@ -49,9 +55,13 @@ __all__ = [
 _HOMES = {
     "Database": "database",
     "Embedder": "embedders",
+    "Freshness": "attached",
     "Hit": "request",
     "HybridSearchError": "errors",
     "Index": "index",
+    "IndexReport": "attached",
+    "Item": "definition",
+    "RefreshReport": "attached",
     "SearchRequest": "request",
     "SearchResult": "request",
     "Settings": "settings",

@@ -424,6 +424,7 @@ def _reports_json(reports: Mapping[str, Any]) -> dict[str, Any]:
     help="Who has it may do everything; also from HYBRIDSEARCH_MASTER_KEY.",
 )
 @click.option("--no-default-embedder", is_flag=True, help="Indexes have only embedders they name.")
+@_names("--allow-network", "Where embedding services may be: loopback, private, 10.1.0.0/16.")
 def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> None:
     """Answer over HTTP, as Meilisearch does.
 
@@ -435,7 +436,9 @@ def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> No
     embedder = None if no_default_embedder else "static"
     with (
         closing(serving.listener(options["host"], options["port"])) as listening,
-        hybridsearch.open(path, default_embedder=embedder) as database,
+        hybridsearch.open(
+            path, default_embedder=embedder, allowed_networks=options["allow_network"]
+        ) as database,
     ):
         app = import_module("hybridsearch.server").app_for(database, master_key=master_key)
         address, port = listening.getsockname()[:2]

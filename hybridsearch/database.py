@@ -19,11 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hybridsearch.columns import Columns
-from hybridsearch.document_table import DocumentTable, check_free
+from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
+from hybridsearch.attaching import Attaching, forget
+from hybridsearch.chores import CREATION, Chores
+from hybridsearch.definition import Item
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.function import EmbedFunction
-from hybridsearch.embedders.making import STATIC, embedders_of
+from hybridsearch.embedders.making import STATIC, EmbedderMaker, Supplies, settled
 from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
@@ -39,6 +42,7 @@ from hybridsearch.errors import (
 from hybridsearch.files import remove_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
+from hybridsearch.prints import follow
 from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
     from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
 
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
-CREATION, REMOVAL = "indexCreation", "indexDeletion"
+REMOVAL = "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
 
@@ -64,18 +68,24 @@ def open(
     *,
     default_embedder: str | None = STATIC,
     functions: Mapping[str, EmbedFunction] | None = None,
+    allowed_networks: Sequence[str] = (),
 ) -> Database:
     """Open the database in a DuckDB file, made when absent; without a path, in memory.
 
     default_embedder: "static" gives every index without embedders of its own the bundled one,
     named "default"; None gives it none. functions: embedder's name -> callable, for embedders of
-    the source "function". Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
+    the source "function". allowed_networks: where embedding services may be beside the public
+    internet: "loopback" (this machine), "private", or networks such as "10.1.0.0/16".
+    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
     later version wrote it, StorageError when it cannot be opened.
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
     where = None if path is None or str(path) == ":memory:" else Path(path).absolute()
-    return Database(_claimed(where), default_embedder, functions or {})
+    folder = where and where.with_name(where.name + ".search") / "embedded"
+    supplies = Supplies(default_embedder, functions or {}, allowed_networks)
+    embedders = EmbedderMaker(supplies, folder)
+    return Database(_claimed(where), embedders)
 
 
 def attach(connection: Bare | Connection, db: Database) -> None:
@@ -93,15 +103,9 @@ def attach(connection: Bare | Connection, db: Database) -> None:
 class Database:
     """One DuckDB file with its indexes, open; a context manager that closes it."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        default_embedder: str | None,
-        functions: Mapping[str, EmbedFunction],
-    ) -> None:
+    def __init__(self, path: Path | None, embedders: EmbedderMaker) -> None:
         self._path = path
-        self._default = default_embedder
-        self._functions = functions
+        self._embedders = embedders.of
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
         self._closed = False
@@ -111,13 +115,20 @@ class Database:
             _release(path)
             raise
         try:
-            self._queue = Queue(self._store, self._work)
-            self._host = Host(self._queue, self._record, self._engine, self._embedders)
+            self._attaching = Attaching(
+                self._store, engine=self._engine, submit=self._submit, release=self._release
+            )
+            with self._lock:  # the worker begins at once
+                self._queue = Queue(self._store, self._work)
+            self._search_indexes = SearchIndexes(
+                self._store, self._queue, self._engine, self.drop_index
+            )
+            self._host = Host(self._queue, self._record, self._current, self._embedders)
         except BaseException:
             self._store.close()
             _release(path)
             raise
-        self._functions_in_sql = Functions(self._store.identity, self._engine)
+        self._functions_in_sql = Functions(self._store.identity, self._current)
         self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
@@ -125,6 +136,21 @@ class Database:
     def path(self) -> Path | None:
         """The DuckDB file, or None in memory."""
         return self._path
+
+    @property
+    def store(self) -> Store:
+        """What is kept beside the documents: keys and webhooks of a server are among it."""
+        return self._store
+
+    @property
+    def queue(self) -> Queue:
+        """The tasks: to submit one that the caller has checked, and to find those there were."""
+        return self._queue
+
+    @property
+    def snapshots(self) -> Path | None:
+        """The folder for copies of the database, or None in memory."""
+        return self._path and self._path.with_name(f"{self._path.name}.snapshots")
 
     def create_index(
         self,
@@ -140,16 +166,11 @@ class Database:
         given. exist_ok: an index of that name is given back as it is. Raises NameRefused,
         SettingsError, or Conflict when the name is taken.
         """
-        if not isinstance(uid, str) or not NAMES.fullmatch(uid):
-            raise NameRefused(
-                f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
-                " 400 at most",
-                uid=str(uid),
-            )
+        _check_name(uid)
         check_key(primary_key)
         checked = Settings().updated(settings or {})
-        self._embedders(checked)
-        if exist_ok and any(record.uid == uid for record in self._store.indexes()):
+        checked = settled(checked, self._embedders(checked))
+        if exist_ok and self._exists(uid):
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
@@ -169,6 +190,69 @@ class Database:
         self._record(uid)
         self._queue.wait(self._queue.submit(uid, REMOVAL, arguments={}).uid)
 
+    # Indexes over the user's own tables
+
+    def create_search_index(
+        self,
+        name: str,
+        source: str,
+        items: Sequence[Item | str],
+        *,
+        where: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        replace: bool = False,
+        if_not_exists: bool = False,
+    ) -> IndexReport:
+        """Make a search index over a table, a view, files or a query, which stay the user's.
+
+        source: SQL text: a name, a path or glob in single quotes, or a query in brackets, as it is
+        committed. items: what is searched. where: a condition on the rows. options: see
+        `definition.OPTIONS`; "key" names the column that identifies rows where no constraint does.
+        Raises NotFound for the source, InputError or SettingsError for what does not fit it, and
+        Conflict when the name is taken; no index is left behind then.
+        """
+        _check_name(name)
+        return self._search_indexes.create(
+            name,
+            source,
+            items,
+            where=where,
+            options=options,
+            replace=replace,
+            if_not_exists=if_not_exists,
+        )
+
+    def refresh_search_index(self, name: str, *, full: bool = False) -> RefreshReport:
+        """Bring the index up to its source, by what differs; full: from every row, read anew.
+
+        Raises NotFound, or Conflict when the source cannot be read any more.
+        """
+        return self._search_indexes.refresh(name, full=full)
+
+    def alter_search_index(self, name: str, options: Mapping[str, Any]) -> IndexReport:
+        """Change what searches go by: refresh, stopwords, weights. Raises SettingsError."""
+        return self._search_indexes.alter(name, options)
+
+    def drop_search_index(self, name: str, *, if_exists: bool = False) -> bool:
+        """Remove the index, not its source; whether there was one. Raises NotFound."""
+        return self._search_indexes.drop(name, if_exists=if_exists)
+
+    def search_indexes(self) -> list[IndexReport]:
+        """Every search index over a source of the user's, in the order of their names."""
+        return self._search_indexes.reports()
+
+    def describe_search_index(self, name: str) -> IndexReport:
+        """One search index as it is. Raises NotFound."""
+        return self._search_indexes.describe(name)
+
+    def freshness(self, name: str, *, cursor: Bare | Connection | None = None) -> Freshness:
+        """How many rows of its source a search index lacks or holds otherwise; changes nothing.
+
+        cursor: a connection to this database, whose transaction may see more than is committed.
+        """
+        bare = cursor.bare if isinstance(cursor, Connection) else cursor
+        return self._search_indexes.freshness(name, cursor=bare)
+
     def task(self, uid: int) -> Task:
         """The task of that number. Raises NotFound."""
         found = self._store.tasks(uids=[uid])
@@ -179,6 +263,10 @@ class Database:
     def tasks(self) -> list[Task]:
         """Every task, in order of acceptance."""
         return self._store.tasks()
+
+    def check_settings(self, settings: Settings) -> None:
+        """Raise SettingsError when an embedder of the settings cannot be had."""
+        self._embedders(settings)
 
     def wait(self, uid: int, *, timeout: float | None = None) -> Task:
         """The task once it is finished; raises what made it fail. See `Queue.wait`."""
@@ -244,10 +332,13 @@ class Database:
 
         with self._lock:
             if self._sealed is None:
-                self._sealed = Sealed(self._store.identity, self._engine)
+                self._sealed = Sealed(self._store.identity, self._current)
             return self._sealed
 
     # For Index
+
+    def _exists(self, uid: str) -> bool:
+        return any(record.uid == uid for record in self._store.indexes())
 
     def _record(self, uid: str) -> IndexRecord:
         records = {record.uid: record for record in self._store.indexes()}
@@ -269,24 +360,42 @@ class Database:
                 self._engines[record.number] = self._opened(record)
             return self._engines[record.number]
 
+    def _current(self, uid: str) -> Engine:
+        """The index, to be searched: one over a source is refreshed before, if it has to be."""
+        engine = self._engine(uid)
+        if engine.record.attached is not None:
+            self._search_indexes.current(engine.record)
+        return engine
+
     def _opened(self, record: IndexRecord) -> Engine:
         return Engine(
             self._store,
             record,
             self._path and folder_of(self._path, record),
-            embedders=self._embedders(record.settings),
+            embedders=self._embedders_of(record, record.settings),
         )
 
-    def _embedders(self, settings: Settings) -> dict[str, Embedder]:
-        return embedders_of(settings, default=self._default, functions=self._functions)
+    def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:
+        """Nobody embeds the texts of a search index without being told to."""
+        if record.attached is not None and not settings.embedders:
+            return {}
+        return self._embedders(settings)
 
     # The worker
 
+    def _submit(self, uid: str, kind: str, arguments: Mapping[str, Any]) -> Task:
+        with self._lock:  # at the first task of all the queue is not quite there
+            queue = self._queue
+        return queue.submit(uid, kind, arguments=arguments)
+
     def _work(self, run: Sequence[Task]) -> Sequence[Task]:
         first = run[0]
-        steps = {CREATION: self._create, REMOVAL: self._remove}
-        steps.update({SETTINGS: self._change_settings, REBUILD: self._rebuild})
+        steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
+        steps.update({ALTERING: self._change_settings, **self._attaching.steps})
+        chores = Chores(self._store, self._engines, self.snapshots)
+        steps.update(chores.steps)
         try:
+            chores.make_missing(first)
             if first.kind in steps:
                 return steps[first.kind](first)
             return apply_tasks(self._engine(first.index_uid or ""), self._store, run)
@@ -300,54 +409,57 @@ class Database:
                 fail(self._store, task, fault)
             raise
 
-    def _create(self, task: Task) -> Sequence[Task]:
-        uid, arguments = task.index_uid or "", task.arguments
-        for record in self._store.indexes():
-            if record.uid.lower() == uid.lower():  # in SQL they would be one relation
-                raise Conflict(f'there is an index "{record.uid}" already', uid=record.uid)
-        with self._store.transaction() as cursor:
-            check_free(cursor, uid)
-            record = self._store.add_index(cursor, uid, arguments["primary_key"])
-            settings = Settings().updated(arguments["settings"])
-            record = self._store.save_index(cursor, replace(record, settings=settings))
-            documents = DocumentTable(self._store, record.number)
-            documents.create(cursor)
-            documents.show(cursor, uid, Columns(), record.primary_key)
-            return self._store.finish(cursor, [replace(task, status="succeeded")])
-
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._record(task.index_uid or "")
+        documents = DocumentTable(self._store, record.number)
+        details = {"deleted_documents": len(documents.living())}
         with self._store.transaction() as cursor:
-            DocumentTable(self._store, record.number).drop(cursor, record.uid)
-            self._store.remove_index(cursor, record)
-            done = self._store.finish(cursor, [replace(task, status="succeeded")])
+            forget(self._store, cursor, record)
+            done = self._store.finish(cursor, [replace(task, status="succeeded", details=details)])
+        self._release(record)
+        return done
+
+    def _release(self, record: IndexRecord) -> None:
+        """Close and remove what there is of an index outside the database."""
         engine = self._engines.pop(record.number, None)
         if engine is not None:
             engine.close()
         if self._path is not None:
             remove_folder(folder_of(self._path, record))
-        return done
 
     def _change_settings(self, task: Task) -> Sequence[Task]:
         engine = self._engine(task.index_uid or "")
         settings = engine.record.settings.updated(task.arguments["settings"])
+        definition = task.arguments.get("definition", engine.record.attached)
         done: list[Task] = []
+
+        def finish(cursor: Bare) -> None:
+            if definition is not None:
+                follow(cursor, engine.record, definition)
+            done.extend(self._store.finish(cursor, [replace(task, status="succeeded")]))
+
         try:
-            engine.change_settings(
-                settings,
-                self._embedders(settings),
-                finish=lambda cursor: done.extend(
-                    self._store.finish(cursor, [replace(task, status="succeeded")])
-                ),
-            )
+            settings = settled(settings, self._embedders_of(engine.record, settings))
+            embedders = self._embedders_of(engine.record, settings)
+            engine.change_settings(settings, embedders, finish=finish)
         except HybridSearchError as error:
             return fail(self._store, task, error)
+        engine.record = replace(engine.record, attached=definition)
         return done
 
     def _rebuild(self, task: Task) -> Sequence[Task]:
         self._engine(task.index_uid or "").rebuild(reuse=task.arguments["reuse"])
         with self._store.transaction() as cursor:
             return self._store.finish(cursor, [replace(task, status="succeeded")])
+
+
+def _check_name(uid: object) -> None:
+    if not isinstance(uid, str) or not NAMES.fullmatch(uid):
+        raise NameRefused(
+            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
+            " 400 at most",
+            uid=str(uid),
+        )
 
 
 def _claimed(path: Path | None) -> Path | None:

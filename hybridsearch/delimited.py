@@ -32,7 +32,7 @@ from hybridsearch.documents import Fault
 from hybridsearch.errors import DocumentError, InputError
 from hybridsearch.tables import distinct, from_arrow
 
-__all__ = ["from_csv"]
+__all__ = ["from_csv", "from_typed_csv"]
 
 _BLOCKS = (1 << 20, 1 << 24, 1 << 27)
 """Bytes read at once, the least that holds each row; some forty blocks are in memory."""
@@ -42,6 +42,12 @@ _KINDS = {
     pa.bool_(): r"^(?i:true|false)$",
 }
 """What a cell must look like to survive as a value of the type; the first that fits is taken."""
+_NAMED_KINDS: dict[str, tuple[Any, ...]] = {
+    "string": (),
+    "number": (pa.int64(), pa.float64()),
+    "boolean": (pa.bool_(),),
+}
+"""What a header may call a column, and the types that are tried for it."""
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -59,6 +65,48 @@ def from_csv(files: list[Path], *, delimiter: str | None = None) -> Iterator[byt
         except Fault as fault:
             fault.fields.setdefault("file", str(path))
             raise
+
+
+def from_typed_csv(data: bytes, *, delimiter: str = ",") -> Iterator[bytes]:
+    """The rows of a CSV text whose first line may name types: "price:number", "sold:boolean".
+
+    A column without one is text, and so is one named "a:string"; an empty cell is null. Raises
+    InputError for a cell that is not of its column's type, and as from_csv does.
+    """
+    try:
+        text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+        header = distinct(next(csv.reader(text, delimiter=delimiter), []))
+        if not header:
+            return
+        source = pa.BufferReader(data.removeprefix(codecs.BOM_UTF8))
+        with closing(_reader(source, header, delimiter, len(data))) as reader:
+            yield from from_arrow(_of_types(batch, header) for batch in reader)
+    except (UnicodeDecodeError, csv.Error, pa.ArrowInvalid) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"the CSV cannot be read: {reason}") from None
+
+
+def _of_types(batch: Any, header: list[str]) -> Any:
+    """The texts as the header says; a name keeps a colon that no known type follows."""
+    names, columns = [], []
+    for text, column in zip(header, batch.columns, strict=True):
+        name, _, kind = text.rpartition(":")
+        names.append(name if kind in _NAMED_KINDS else text)
+        columns.append(_of_type(names[-1], column, kind))
+    return pa.record_batch(columns, names=distinct(names))
+
+
+def _of_type(name: str, column: Any, kind: str) -> Any:
+    wanted = _NAMED_KINDS.get(kind, ())
+    bare = pc.utf8_trim_whitespace(column) if wanted else column
+    for type_ in wanted:
+        try:
+            return pc.cast(bare, type_)
+        except pa.ArrowInvalid as error:
+            refusal = error
+    if wanted:
+        raise InputError(f'column "{name}": {refusal}; it was declared a {kind}')
+    return bare
 
 
 def _noted(path: Path, delimiter: str | None, fitting: dict[str, list[Any]]) -> int:

@@ -77,9 +77,10 @@ class DocumentTable:
             " passage INTEGER NOT NULL, vector FLOAT[] NOT NULL)"
         )
 
-    def drop(self, cursor: Connection, uid: str) -> None:
-        """Remove tables and view."""
-        cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(uid)}")
+    def drop(self, cursor: Connection, uid: str | None) -> None:
+        """Remove the tables, and the view if it has one, with that name."""
+        if uid is not None:
+            cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(uid)}")
         cursor.execute(f"DROP TABLE IF EXISTS {self._table}")
         cursor.execute(f"DROP TABLE IF EXISTS {self._vectors}")
 
@@ -390,7 +391,8 @@ def check_free(cursor: Connection, uid: str) -> None:
         "  WHERE database_name = current_database() AND schema_name = 'main'"
         " UNION ALL SELECT view_name FROM duckdb_views()"
         "  WHERE database_name = current_database() AND schema_name = 'main'"
-        "  AND lower(view_name) NOT IN (SELECT lower(uid) FROM hybridsearch.indexes)"
+        "  AND lower(view_name) NOT IN (SELECT lower(uid) FROM hybridsearch.indexes"
+        "   WHERE number NOT IN (SELECT number FROM hybridsearch.attached))"
         ") WHERE lower(name) = lower(?)",
         [uid],
     ).fetchall()

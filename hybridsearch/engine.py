@@ -196,7 +196,7 @@ class Engine:
             self.documents.evolve(cursor, self._columns, columns)
             self.documents.add(cursor, documents, columns=columns, stamp=stamp)
             self.documents.kill(cursor, dead, stamp=stamp)
-            if record.columns != self.record.columns:
+            if record.columns != self.record.columns and record.attached is None:
                 self.documents.show(cursor, record.uid, columns, record.primary_key)
             record = self._store.save_index(cursor, record)
             finish(cursor)
@@ -400,6 +400,11 @@ class Engine:
         if fresh is not None:
             self._generation = fresh
             self._retire(old)
+        self.snapshot = self._publish()
+
+    def take_record(self, record: IndexRecord) -> None:
+        """Go on under another name or primary key, which the caller has written down."""
+        self.record = record
         self.snapshot = self._publish()
 
     # Publishing

@@ -117,14 +117,18 @@ class EmbedderError(HybridSearchError):
 
 
 class EmbeddingsFailed(EmbedderError):
-    """Some of the texts could not be embedded; `reasons` says of each position why.
+    """Some of the texts could not be embedded; `reasons` says of each position why, and `made` has
+    the vectors of all, float32 [n, dim], NaN where there is none.
 
     As the outcome of a task it has fields `failed`, how many documents, and `documents`, the ids.
     """
 
-    def __init__(self, message: str, *, reasons: Mapping[int, str], **fields: Any) -> None:
+    def __init__(
+        self, message: str, *, reasons: Mapping[int, str], made: Any, **fields: Any
+    ) -> None:
         super().__init__(message, **fields)
         self.reasons = dict(reasons)
+        self.made = made
 
     def of(self, owners: Sequence[str]) -> EmbedderError:
         """The same error in terms of the documents that the texts are of, by position."""

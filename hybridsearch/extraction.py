@@ -69,17 +69,23 @@ def _leads_to(name: str, wanted: tuple[str, ...]) -> bool:
 
 
 def project(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
-    """The document with only the attributes wanted; a nested name keeps its place."""
+    """The document with only the attributes wanted; a nested name keeps its place.
+
+    >>> project({"id": 1, "crew": [{"name": "Bob", "age": 40}, 7]}, ["crew.name"])
+    {'crew': [{'name': 'Bob'}]}
+    """
     if tuple(wanted) == EVERYTHING:
         return dict(document)
     found: dict[str, Any] = {}
     for name, value in document.items():
         if is_wanted(name, wanted):
             found[name] = value
-        elif isinstance(value, Mapping):
-            inner = [want[len(name) + 1 :] for want in wanted if want.startswith(name + ".")]
-            if inner:
-                found[name] = project(value, inner)
+            continue
+        inner = [want[len(name) + 1 :] for want in wanted if want.startswith(name + ".")]
+        if inner and isinstance(value, dict):
+            found[name] = project(value, inner)
+        elif inner and isinstance(value, list):
+            found[name] = [project(item, inner) for item in value if isinstance(item, dict)]
     return found
 
 

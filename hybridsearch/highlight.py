@@ -52,8 +52,9 @@ def mark(
 def crop(text: str, analyzer: Analyzer, query: Query, *, words: int = 10, marker: str = "…") -> str:
     """The `words` words around the best match, with `marker` on each side that was cut.
 
-    Best is where most different words of the query are; without a match, the beginning. A text
-    of no more words, or `words` 0 or less, comes back whole. `mark` can be applied to the result.
+    Best is where most different words of the query are, the first such place; without a match,
+    the beginning. A text of no more words, or `words` 0 or less, comes back whole. `mark` can be
+    applied to the result.
     """
     tokens = analyzer.tokens(text)
     if words <= 0 or len(tokens) <= words:
@@ -111,28 +112,28 @@ def _runs(tokens: Sequence[Token], terms: tuple[str, ...]) -> Iterator[int]:
 def _hits(
     text: str, tokens: Sequence[Token], analyzer: Analyzer, query: Query
 ) -> list[tuple[int, str]]:
-    """(number of the token, its term) of each token that a match touches, ascending."""
+    """(number of the token, what of it matches) of each token that a match touches, ascending."""
     spans = iter(positions(text, analyzer, query))
     hits, span = [], next(spans, None)
     for number, token in enumerate(tokens):
         while span and span[0] + span[1] <= token.start:
             span = next(spans, None)
         if span and span[0] < token.end:
-            hits.append((number, token.term))
+            start, end = max(span[0], token.start), min(sum(span), token.end)
+            hits.append((number, fold(text[start:end])))
     return hits
 
 
 def _window(hits: Sequence[tuple[int, str]], count: int, words: int) -> int:
     """The first of the `words` tokens to show, so that what matches stands in the middle."""
     inside: Counter[str] = Counter()
-    richest, chosen, left = (0, 0), (0, 0), 0
-    for right, (number, term) in enumerate(hits):
-        inside[term] += 1
+    richest, chosen, left = 0, (0, 0), 0
+    for number, matched in hits:
+        inside[matched] += 1
         while hits[left][0] <= number - words:
             inside[hits[left][1]] -= 1
             left += 1
-        riches = (len(+inside), right - left + 1)
-        if riches > richest:
-            richest, chosen = riches, (hits[left][0], number)
+        if len(+inside) > richest:
+            richest, chosen = len(+inside), (hits[left][0], number)
     slack = words - (chosen[1] - chosen[0] + 1)
-    return max(0, min(chosen[0] - slack // 2, count - words))
+    return max(0, min(chosen[0] - (slack + 1) // 2, count - words))

@@ -27,9 +27,9 @@ from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.store import IndexRecord, Task
 from hybridsearch.tasks import Queue
-from hybridsearch.writes import ADDITION, DELETION
+from hybridsearch.writes import ADDITION, DELETION, check_own
 
-SETTINGS, REBUILD = "settingsUpdate", "indexRebuild"
+SETTINGS, REBUILD = "settingsUpdate", "indexCompaction"
 AHEAD = 2
 
 Progress = Callable[[int], None]
@@ -93,6 +93,7 @@ class Index:
         if mode not in ("replace", "merge"):
             raise InputError(f'mode must be "replace" or "merge", not {mode!r}', field="mode")
         check_key(primary_key)
+        self._check_own()
         queue, uids, done = self._host.queue, [], _Sum(progress)
         for batch in sources.batches(documents):
             arguments = {"mode": mode, "primary_key": primary_key, "start": batch.start}
@@ -133,7 +134,7 @@ class Index:
         arguments: dict[str, Any] = {"all": True} if all else {"filter": filter}
         if ids is not None:
             arguments = {"ids": [_id(id_) for id_ in ids]}
-        self._host.record(self.uid)
+        self._check_own()
         queue = self._host.queue
         task = queue.submit(self.uid, DELETION, arguments=arguments)
         return queue.wait(task.uid) if wait else task
@@ -157,6 +158,10 @@ class Index:
         """
         queue = self._host.queue
         queue.wait(queue.submit(self.uid, REBUILD, arguments={"reuse": reuse_vectors}).uid)
+
+    def _check_own(self) -> None:
+        """Raise Conflict for an index that is filled from a source of the user's."""
+        check_own(self._host.record(self.uid))
 
     # Reading
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,15 +42,29 @@ class Incoming:
     vectors: VectorsByEmbedder = field(default_factory=dict)
 
 
+class Embedders(NamedTuple):
+    """The length of each embedder's vectors, and whether vectors of others are kept."""
+
+    dims: Mapping[str, int]
+    strangers: bool
+
+
 def read_documents(
-    bodies: Sequence[bytes], *, primary_key: str, dims: Mapping[str, int], start: int = 0
+    bodies: Sequence[bytes],
+    *,
+    primary_key: str,
+    dims: Mapping[str, int],
+    start: int = 0,
+    strangers: bool = False,
 ) -> list[Incoming]:
     """The documents of a payload, in order.
 
     dims: embedder -> length of its vectors. start: position of the first in the whole source.
+    strangers: vectors of embedders that are not there are kept for the day when they are.
     Raises DocumentError for the first unfit one.
     """
-    return [_read(body, primary_key, dims, position) for position, body in enumerate(bodies, start)]
+    known = Embedders(dims, strangers)
+    return [_read(body, primary_key, known, at) for at, body in enumerate(bodies, start)]
 
 
 def infer_primary_key(bodies: Sequence[bytes]) -> str:
@@ -97,7 +111,7 @@ def merged(old: Incoming, new: Incoming) -> Incoming:
     return Incoming(new.id, fields, dumps(fields), {**old.vectors, **new.vectors})
 
 
-def _read(body: bytes, primary_key: str, dims: Mapping[str, int], position: int) -> Incoming:
+def _read(body: bytes, primary_key: str, known: Embedders, position: int) -> Incoming:
     fields = _object(body, position)
     id_ = document_id(fields.get(primary_key))
     if id_ is None:
@@ -105,7 +119,7 @@ def _read(body: bytes, primary_key: str, dims: Mapping[str, int], position: int)
     if VECTORS not in fields:
         return Incoming(id_, fields, body)
     given = fields.pop(VECTORS)
-    return Incoming(id_, fields, dumps(fields), _vectors(given, dims, position, id_))
+    return Incoming(id_, fields, dumps(fields), _vectors(given, known, position, id_))
 
 
 def _object(body: bytes, position: int) -> dict[str, Any]:
@@ -156,9 +170,7 @@ def _unfit_id(fields: Mapping[str, Any], primary_key: str, position: int) -> Doc
     )
 
 
-def _vectors(
-    given: Any, dims: Mapping[str, int], position: int, id_: str
-) -> dict[str, list[list[float]]]:
+def _vectors(given: Any, known: Embedders, position: int, id_: str) -> dict[str, list[list[float]]]:
     if given is None:
         return {}
     if not isinstance(given, dict):
@@ -166,15 +178,15 @@ def _vectors(
     found = {}
     for embedder, value in given.items():
         name = f"{VECTORS}.{embedder}"
-        if embedder not in dims:
+        if embedder not in known.dims and not known.strangers:
             raise _unfit_vector(
-                f"names an embedder the index does not have{near(embedder, dims)}",
+                f"names an embedder the index does not have{near(embedder, known.dims)}",
                 position,
                 id_,
                 name,
             )
         vectors = _listed(value)
-        wrong = _complaint(vectors, dims[embedder])
+        wrong = _complaint(vectors, known.dims.get(embedder))
         if vectors is None or wrong:
             raise _unfit_vector(wrong or "is not a vector", position, id_, name)
         found[embedder] = vectors
@@ -194,9 +206,9 @@ def _listed(value: Any) -> list[list[float]] | None:
     return [value] if value else []
 
 
-def _complaint(vectors: list[list[float]] | None, dim: int) -> str:
+def _complaint(vectors: list[list[float]] | None, dim: int | None) -> str:
     for vector in vectors or []:
-        if len(vector) != dim:
+        if dim is not None and len(vector) != dim:
             return f"has {len(vector)} numbers where the embedder's vectors have {dim}"
         if not all(type(number) in (int, float) for number in vector):
             return "holds something that is not a number"

@@ -114,6 +114,11 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     )
 
 
+def asked(state: State, request: SearchRequest) -> Query:
+    """The request's text as it is read, whichever arms take part."""
+    return _query(state, request)
+
+
 def _query(state: State, request: SearchRequest) -> Query:
     return parse(request.text, state.analyzer, prefix=request.prefix)
 

@@ -79,11 +79,20 @@ def _vectors(
     primary_key: str,
     known: VectorSnapshot | None,
 ) -> tuple[Rows, Vectors]:
-    """(rows, vectors) of an embedder: those that came along, those known, those made now."""
-    given = [(d.row, vector) for d in documents for vector in d.vectors.get(name, ())]
+    """(rows, vectors) of an embedder: those that came along, those known, those made now.
+
+    A vector that came along with another length was meant for another embedder of that name.
+    """
+    given = [
+        (document.row, vector)
+        for document in documents
+        for vector in document.vectors.get(name, ())
+        if len(vector) == embedder.dim
+    ]
     rows = [row for row, _ in given]
     parts = [np.array([vector for _, vector in given], np.float32).reshape(-1, embedder.dim)]
-    rest = [document for document in documents if not document.vectors.get(name)]
+    came = set(rows)
+    rest = [document for document in documents if document.row not in came]
     if known is not None:
         kept, vectors = known.get(np.array([document.row for document in rest], np.int64))
         rows.extend(kept.tolist())

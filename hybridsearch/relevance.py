@@ -27,7 +27,7 @@ from hybridsearch.arrays import Scores
 from hybridsearch.planning import Plan
 from hybridsearch.state import State
 
-__all__ = ["from_bm25", "from_cosine", "relevance"]
+__all__ = ["from_bm25", "from_cosine", "of_words", "relevance"]
 
 BASE = 5.0
 
@@ -38,14 +38,17 @@ def relevance(state: State, plan: Plan, scores: Scores) -> Scores:
         return scores
     if plan.mode == "semantic":
         return from_cosine(scores)
-    if plan.mode == "everything" or not (plan.query.words or plan.query.phrases):
+    if plan.mode == "everything":
         return np.ones(len(scores), np.float32)
-    return from_bm25(
-        scores,
-        reference=state.keyword.reference(
-            plan.query, weights=plan.fields, match=plan.request.match
-        ),
-    )
+    return of_words(state, plan, scores)
+
+
+def of_words(state: State, plan: Plan, scores: Scores) -> Scores:
+    """The relevance of scores of the keyword arm, in whatever mode it took part."""
+    if not (plan.query.words or plan.query.phrases):
+        return np.ones(len(scores), np.float32)
+    reference = state.keyword.reference(plan.query, weights=plan.fields, match=plan.request.match)
+    return from_bm25(scores, reference=reference)
 
 
 def from_bm25(scores: Scores, *, reference: float) -> Scores:

@@ -84,6 +84,11 @@ class Selection:
         """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
         return self._documents.rows_with_ids(ids, size=size)
 
+    def given_vectors(self, rows: Rows) -> dict[int, Mapping[str, list[list[float]]]]:
+        """row -> embedder -> the vectors that came with the document; what has none is left out."""
+        found = self._documents.read(rows.tolist())
+        return {document.row: document.vectors for document in found}
+
     def order(
         self, sort: Sequence[str], columns: Columns, *, size: int, allowed: Sequence[str]
     ) -> Rows:

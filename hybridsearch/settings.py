@@ -22,6 +22,7 @@ from hybridsearch.embedder_settings import is_text as _is_text
 from hybridsearch.embedder_settings import wrong as _wrong
 from hybridsearch.errors import SettingsError, near
 from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
+from hybridsearch.kept_settings import KEPT, kept, shown
 
 EVERYTHING = ("*",)
 # fmt: off
@@ -46,7 +47,7 @@ class Settings:
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. distinct_attribute: one hit per value of it.
     max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet (or "*") ->
-    "alpha" or "count".
+    "alpha" or "count". kept: what only Meilisearch has a use for; see `kept_settings`.
     """
 
     searchable_attributes: tuple[str, ...] = EVERYTHING
@@ -60,6 +61,7 @@ class Settings:
     distinct_attribute: str | None = None
     max_values_per_facet: int = 100
     sort_facet_values_by: Mapping[str, str] = field(default_factory=lambda: {"*": "alpha"})
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def updated(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with the changes made; names as in JSON or in snake_case.
@@ -68,9 +70,12 @@ class Settings:
         """
         if not isinstance(changes, Mapping):
             raise SettingsError(f"settings must be an object, not {type(changes).__name__}")
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"kept": self.kept}
         for name, value in changes.items():
-            for key, part in _spread(str(name), value):
+            for key, part in self._parts(str(name), value):
+                if key in KEPT:
+                    found["kept"] = kept(found["kept"], key, part)
+                    continue
                 entry = _entry(key)
                 found[entry.attribute] = (
                     getattr(DEFAULTS, entry.attribute) if part is None else entry.check(key, part)
@@ -89,9 +94,24 @@ class Settings:
         """The names and patterns of what may be filtered by, whatever the operator."""
         return patterns_of(self.filterable_attributes)
 
+    def facet_order(self, name: str) -> str:
+        """In which order the values of a facet are listed: "alpha" or "count"."""
+        orders = self.sort_facet_values_by
+        return orders.get(name) or orders.get("*", "alpha")
+
     def to_json(self) -> dict[str, Any]:
         """Every setting in its JSON form, under its name in the API; secrets are masked."""
-        return {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}
+        found = {name: entry.show(getattr(self, entry.attribute)) for name, entry in TABLE.items()}
+        return {**found, **shown(self.kept)}
+
+    def _parts(self, name: str, value: Any) -> list[tuple[str, Any]]:
+        """(name, value) of each setting that a change is about."""
+        camel = _camel(name)
+        if camel in KEPT:
+            return [(camel, value)]
+        if name == "embedders" and isinstance(value, Mapping):
+            return [(name, {**_renewed(self.embedders, value)})]
+        return _spread(name, value)
 
     def to_storage(self) -> dict[str, Any]:
         """The same with secrets in full, for the database file alone."""
@@ -160,6 +180,30 @@ def _embedders(name: str, value: Any) -> dict[str, EmbedderSettings]:
     if not isinstance(value, Mapping):
         raise _wrong(name, "an object of name: embedder", value)
     return {str(key): read_embedder(f"{name}.{key}", item) for key, item in value.items()}
+
+
+def _renewed(old: Mapping[str, EmbedderSettings], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The embedders after a change: those that it does not name stay, null removes one."""
+    found: dict[str, Any] = {name: embedder.to_storage() for name, embedder in old.items()}
+    for name, change in changes.items():
+        before = found.pop(name, {})
+        if isinstance(change, Mapping):
+            found[name] = _changed(before, {_camel(str(key)): part for key, part in change.items()})
+        elif change is not None:
+            found[name] = change
+    return found
+
+
+def _changed(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """One embedder after a change: of the same source it keeps what the change does not name.
+
+    At another address it keeps no secret: one goes only where its owner sent it.
+    """
+    if change.get("source", before.get("source")) != before.get("source"):
+        return dict(change)
+    moved = change.get("url", before.get("url")) != before.get("url")
+    stays = {k: v for k, v in before.items() if not (moved and k in ("apiKey", "headers"))}
+    return {key: part for key, part in {**stays, **change}.items() if part is not None}
 
 
 TABLE: dict[str, _Entry] = {

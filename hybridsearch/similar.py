@@ -26,7 +26,7 @@ from hybridsearch.query import Query, Word
 from hybridsearch.request import SearchRequest
 from hybridsearch.state import State
 
-__all__ = ["plan_like", "telling_terms"]
+__all__ = ["has_vector", "plan_like", "telling_terms"]
 
 MOST_TERMS = 25
 MOST_TEXT = 100_000
@@ -63,6 +63,12 @@ def plan_like(state: State, id: str, request: SearchRequest) -> Plan:
         without=row,
         candidates=candidates,
     )
+
+
+def has_vector(state: State, id: str, embedder: str | None) -> bool:
+    """Whether the document has a vector of that embedder. Raises NotFound for an unknown id."""
+    arm = state.arm(embedder)
+    return arm is not None and len(arm.vectors.get(np.array([_row(state, id)], np.int64))[0]) > 0
 
 
 def telling_terms(state: State, row: int, plan: Plan) -> list[str]:

@@ -28,12 +28,13 @@ from hybridsearch.facets import listed
 from hybridsearch.fusion import rrf_best
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import Plan, embedded, must_embed, plan
+from hybridsearch.planning import Plan, asked, embedded, must_embed, plan
+from hybridsearch.query import Query
 from hybridsearch.ranking import Places, Ranked, members, page_places, rank
-from hybridsearch.relevance import relevance
+from hybridsearch.relevance import from_cosine, of_words, relevance
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
-from hybridsearch.similar import plan_like
+from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
@@ -68,6 +69,10 @@ class Snapshot:
             plan_like(self.state, id, self._with_defaults(request)), started, started
         )
 
+    def has_vector(self, id: str, embedder: str | None) -> bool:
+        """Whether the document has a vector of that embedder. Raises NotFound for an unknown id."""
+        return has_vector(self.state, id, embedder)
+
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
@@ -82,7 +87,14 @@ class Snapshot:
         """Where the hits of each request stand, in their order, without loading documents."""
         requests = [self._with_defaults(request) for request in requests]
         vectors = self._embedded_together(requests)
-        return [self._placed(request, vectors.get(n)) for n, request in enumerate(requests)]
+        return [
+            self._placed(plan(self.state, request, vectors.get(n)))
+            for n, request in enumerate(requests)
+        ]
+
+    def places_like(self, id: str, request: SearchRequest) -> Places:
+        """Where the hits of `similar` stand, without loading documents."""
+        return self._placed(plan_like(self.state, id, self._with_defaults(request)))
 
     def counts(
         self, request: SearchRequest, attributes: Sequence[str]
@@ -98,10 +110,45 @@ class Snapshot:
         member = members(self.state, made, rank(self.state, made))
         return {name: self._counted(name, member) for name in dict.fromkeys(attributes)}
 
-    def _placed(self, request: SearchRequest, vector: Vectors | None) -> Places:
-        made = plan(self.state, request, vector)
+    def members(self, request: SearchRequest) -> Mask:
+        """Which rows are in the request's result set, bool [size], whatever its page."""
+        request = self._with_defaults(replace(request, limit=0))
+        made = plan(self.state, request, embedded(self.state, request))
+        return members(self.state, made, rank(self.state, made))
+
+    def facets_of(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+        """(counts, least and greatest numbers) of filterable attributes, or "*", over some rows.
+
+        Ordered and cut as the settings say. Raises FilterError for one that is not filterable.
+        """
+        return self._facets_over(self._facet_names(names), member)
+
+    def asked(self, request: SearchRequest) -> Query:
+        """The request's text as it is read and looked for: what marking it in a text needs."""
+        return asked(self.state, request)
+
+    def vectors(self, rows: Rows) -> list[dict[str, dict[str, Any]]]:
+        """For each row: embedder of the settings -> its `embeddings` and whether we made them."""
+        given = self.state.selection.given_vectors(rows)
+        names = [name for name in self.state.arms if name in self.state.settings.embedders]
+        return [
+            {name: self._vectors(name, row, given.get(row, {})) for name in names}
+            for row in rows.tolist()
+        ]
+
+    def _vectors(
+        self, name: str, row: int, given: Mapping[str, Sequence[Sequence[float]]]
+    ) -> dict[str, Any]:
+        if name in given:
+            return {"embeddings": [list(vector) for vector in given[name]], "regenerate": False}
+        made = self.state.arms[name].vectors.get(np.array([row], np.int64))[1]
+        return {"embeddings": made.tolist(), "regenerate": True}
+
+    def _placed(self, made: Plan) -> Places:
         found = page_places(made, rank(self.state, made))
-        if not request.highlight:
+        if not made.request.highlight:
             return found
         documents = self.documents(found.rows)
         return replace(found, highlights=tuple(self._found_in(made, d) for d in documents))
@@ -121,6 +168,15 @@ class Snapshot:
             counts[None] = without
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
         return dict(order)
+
+    def page(self, request: SearchRequest) -> tuple[Rows, int]:
+        """(the rows of the page, how many fit in all) of a request without words.
+
+        Every document that passes counts: the settings' distinct attribute plays no part.
+        """
+        made = plan(self.state, request, None)
+        ranked = rank(self.state, made)
+        return page_places(made, ranked).rows, ranked.count()
 
     def documents(self, rows: Rows) -> list[dict[str, Any]]:
         """The documents of the rows, in their order. Raises NotFound for a row that is not here."""
@@ -240,9 +296,11 @@ class Snapshot:
         """The parts of a hit's score; in hybrid mode by rank they add up to it."""
         found: dict[str, Any] = {"mode": made.mode, "score": hit.score}
         if hit.keyword_rank is not None:
+            share = of_words(self.state, made, np.array([hit.keyword_score], np.float32)).item()
             found["keyword"] = {
                 "rank": hit.keyword_rank,
                 "score": hit.keyword_score,
+                "relevance": share,
                 "parts": self.state.keyword.explain(
                     made.query,
                     hit.row,
@@ -252,7 +310,12 @@ class Snapshot:
                 ),
             }
         if hit.semantic_rank is not None:
-            found["semantic"] = {"rank": hit.semantic_rank, "similarity": hit.semantic_score}
+            near = np.array([hit.semantic_score], np.float32)
+            found["semantic"] = {
+                "rank": hit.semantic_rank,
+                "similarity": hit.semantic_score,
+                "relevance": from_cosine(near).item(),
+            }
         if made.mode == "hybrid":
             found["fusion"] = _fusion(made, hit)
         return found
@@ -263,16 +326,18 @@ class Snapshot:
         self, made: Plan, ranked: Ranked
     ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
         names = self._facet_names(made.request.facets)
-        if not names:
-            return {}, {}
+        return self._facets_over(names, members(self.state, made, ranked)) if names else ({}, {})
+
+    def _facets_over(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
         state = self.state
-        member = members(state, made, ranked)
         columns = {
             name: state.selection.facet(name, state.columns, size=state.size) for name in names
         }
         limit = state.settings.max_values_per_facet
         counts = {
-            name: listed(column.counts(member), order=self._facet_order(name), limit=limit)
+            name: listed(column.counts(member), order=state.settings.facet_order(name), limit=limit)
             for name, column in columns.items()
         }
         stats = {name: column.stats(member) for name, column in columns.items()}
@@ -295,10 +360,6 @@ class Snapshot:
                     field=name,
                 )
         return names
-
-    def _facet_order(self, name: str) -> str:
-        orders = self.state.settings.sort_facet_values_by
-        return orders.get(name) or orders.get("*", "alpha")
 
 
 def _fusion(made: Plan, hit: Hit) -> dict[str, Any]:

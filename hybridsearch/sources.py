@@ -50,7 +50,7 @@ from hybridsearch.tables import (
     from_relation,
 )
 
-__all__ = ["Batch", "batches", "count", "to_json"]
+__all__ = ["Batch", "batches", "count", "documents_in", "to_json"]
 
 LONGEST = 100_000_000
 """Bytes that one document of a text file may have."""
@@ -82,6 +82,22 @@ def batches(
     if max_documents < 1 or max_bytes < 1:
         raise InputError("a batch needs max_documents and max_bytes of at least 1")
     return _batched(_bodies(source), max_documents, max_bytes)
+
+
+def documents_in(text: bytes, *, lines: bool) -> list[bytes]:
+    """The documents of a JSON text, each as its own bytes, in order.
+
+    lines: one document a line; else an array of objects, or one object after the other. Raises
+    DocumentError at the first thing that is no document.
+    """
+    found: list[bytes] = []
+    try:
+        raw: Any = io.BytesIO(text.removeprefix(_BOM))
+        with io.BufferedReader(raw) as file:
+            found.extend(_lines(file) if lines else _elements(_JsonText(file)))
+    except Fault as fault:
+        raise refusal(fault, len(found) + fault.ahead) from None
+    return found
 
 
 def count(source: object) -> int | None:

@@ -12,28 +12,25 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import duckdb
-import numpy as np
 import orjson
 import pyarrow as pa
 
-from hybridsearch import assets
-from hybridsearch.errors import DatabaseClosed, DatabaseLocked, FormatTooNew, StorageError
+from hybridsearch.errors import DatabaseClosed, DatabaseLocked, StorageError
 from hybridsearch.files import refused, sync_folder
+from hybridsearch.migrations import migrate
+from hybridsearch.payloads import packed, unpacked
 from hybridsearch.settings import Settings
 
 Connection = duckdb.DuckDBPyConnection
-MIGRATIONS = "sql/schema"
 OPTIONS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -45,8 +42,11 @@ REFUSALS = (
     duckdb.OutOfMemoryException,
 )
 LOCKED = ("Could not set lock", "used by another process")
-CODEC = "lz4"
 WAITING = ("enqueued", "processing")
+TASK = (
+    "uid, index_uid, kind, status, arguments, details, error, enqueued_at, started_at, finished_at,"
+    " batch, canceled_by, metadata"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Task:
     uid: its number, in order of acceptance. kind: as in the REST contract
     (documentAdditionOrUpdate, documentDeletion, settingsUpdate, ...). status: enqueued,
     processing, succeeded, failed or canceled. arguments: what was asked. details: what was done.
-    error: {message, code, type, ...fields} when it failed. Times are UTC.
+    error: {message, code, type, ...fields} when it failed. Times are UTC. batch: the number of the
+    batch it was worked off in. canceled_by: the task that canceled it. metadata: the caller's own.
     """
 
     uid: int
@@ -69,11 +70,14 @@ class Task:
     enqueued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    batch: int | None = None
+    canceled_by: int | None = None
+    metadata: str | None = None
 
 
 @dataclass(frozen=True)
 class IndexRecord:
-    """What the store knows of one index; `columns` is the business of `documents`."""
+    """What the store knows of one index; `columns` and `definition` read its columns, attached."""
 
     number: int
     uid: str
@@ -83,6 +87,7 @@ class IndexRecord:
     next_row: int
     created_at: datetime
     updated_at: datetime
+    attached: Mapping[str, Any] | None = None
 
 
 class Store:
@@ -109,7 +114,7 @@ class Store:
             with _disk_errors(path):
                 for option in OPTIONS:
                     store._root.execute(option)
-                _migrate(store._root)
+                migrate(store._root)
                 store._next_task = _next_task(store._root)
         except BaseException:
             store.close()
@@ -178,7 +183,8 @@ class Store:
             self.cursor()
             .execute(
                 "SELECT number, uid, primary_key, settings, columns, next_row, created_at,"
-                " updated_at FROM hybridsearch.indexes ORDER BY uid"
+                " updated_at, definition FROM hybridsearch.indexes"
+                " LEFT JOIN hybridsearch.attached USING (number) ORDER BY uid"
             )
             .fetchall()
         )
@@ -192,8 +198,9 @@ class Store:
                 next_row,
                 created,
                 updated,
+                None if definition is None else orjson.loads(definition),
             )
-            for number, uid, key, settings, columns, next_row, created, updated in rows
+            for number, uid, key, settings, columns, next_row, created, updated, definition in rows
         ]
 
     def add_index(self, cursor: Connection, uid: str, primary_key: str | None) -> IndexRecord:
@@ -243,6 +250,7 @@ class Store:
         *,
         arguments: Mapping[str, Any],
         bodies: Sequence[bytes],
+        metadata: str | None = None,
         accepted: Callable[[Task], None] = lambda task: None,
     ) -> Task:
         """Accept a write: task and payload are durable when this returns.
@@ -252,15 +260,22 @@ class Store:
         accepted then.
         """
         with self._enqueuing:
-            task = Task(self._next_task, index_uid, kind, "enqueued", arguments, enqueued_at=now())
+            task = Task(self._next_task, index_uid, kind, "enqueued", arguments)
+            task = replace(task, enqueued_at=now(), metadata=metadata)
             with self.transaction() as cursor:
                 cursor.execute(
                     "INSERT INTO hybridsearch.tasks"
-                    " VALUES (?, ?, ?, ?, ?, '{}', NULL, ?, NULL, NULL)",
-                    [task.uid, index_uid, kind, task.status, _json(arguments), task.enqueued_at],
+                    " VALUES (?, ?, ?, ?, ?, '{}', NULL, ?, NULL, NULL, NULL, NULL, ?)",
+                    [
+                        *(task.uid, index_uid, kind, task.status, _json(arguments)),
+                        *(task.enqueued_at, metadata),
+                    ],
                 )
                 if bodies:
-                    _insert_payload(cursor, task.uid, bodies)
+                    cursor.execute(
+                        "INSERT INTO hybridsearch.payloads VALUES (?, ?, ?, ?)",
+                        [task.uid, *packed(bodies)],
+                    )
             self._next_task += 1
             accepted(task)
         return task
@@ -272,15 +287,21 @@ class Store:
             .execute("SELECT lengths, size, data FROM hybridsearch.payloads WHERE task = ?", [uid])
             .fetchall()
         )
-        return _unpacked(*rows[0]) if rows else []
+        return unpacked(*rows[0]) if rows else []
 
-    def start(self, uids: Sequence[int]) -> None:
-        """Mark tasks as being worked on."""
+    @property
+    def last_batch(self) -> int:
+        """The number of the last batch that was begun; -1 before the first."""
+        [(last,)] = self.cursor().execute("SELECT max(batch) FROM hybridsearch.tasks").fetchall()
+        return -1 if last is None else int(last)
+
+    def start(self, uids: Sequence[int], *, batch: int | None = None) -> None:
+        """Mark tasks as being worked on, together, as the batch of that number."""
         with self.transaction() as cursor:
             cursor.execute(
-                "UPDATE hybridsearch.tasks SET status = 'processing', started_at = ?"
+                "UPDATE hybridsearch.tasks SET status = 'processing', started_at = ?, batch = ?"
                 " WHERE uid IN (SELECT unnest(?::BIGINT[]))",
-                [now(), list(uids)],
+                [now(), batch, list(uids)],
             )
 
     def finish(self, cursor: Connection, tasks: Iterable[Task]) -> list[Task]:
@@ -289,14 +310,11 @@ class Store:
         done = [replace(task, finished_at=time) for task in tasks]
         for task in done:
             cursor.execute(
-                "UPDATE hybridsearch.tasks SET status = ?, details = ?, error = ?, finished_at = ?"
-                " WHERE uid = ?",
+                "UPDATE hybridsearch.tasks SET status = ?, details = ?, error = ?, finished_at = ?,"
+                " canceled_by = ? WHERE uid = ?",
                 [
-                    task.status,
-                    _json(task.details),
-                    task.error and _json(task.error),
-                    time,
-                    task.uid,
+                    *(task.status, _json(task.details), task.error and _json(task.error)),
+                    *(time, task.canceled_by, task.uid),
                 ],
             )
             cursor.execute("DELETE FROM hybridsearch.payloads WHERE task = ?", [task.uid])
@@ -304,10 +322,6 @@ class Store:
 
     def tasks(self, *, uids: Sequence[int] | None = None, waiting: bool = False) -> list[Task]:
         """Tasks in order of acceptance: all, those with the given numbers, or the unfinished."""
-        text = (
-            "SELECT uid, index_uid, kind, status, arguments, details, error, enqueued_at,"
-            " started_at, finished_at FROM hybridsearch.tasks"
-        )
         conditions: list[str] = []
         values: list[object] = []
         if uids is not None:
@@ -316,9 +330,15 @@ class Store:
         if waiting:
             conditions.append("status IN (SELECT unnest(?::VARCHAR[]))")
             values.append(list(WAITING))
-        where = " WHERE " + " AND ".join(conditions) if conditions else ""
-        rows = self.cursor().execute(f"{text}{where} ORDER BY uid", values).fetchall()
-        return [_task(row) for row in rows]
+        return self.tasks_where(" AND ".join(conditions) or "true", values)
+
+    def tasks_where(
+        self, where: str, values: Sequence[object], *, order: str = "uid", limit: int | None = None
+    ) -> list[Task]:
+        """The tasks that fit a condition, which `task_log` writes; the first `limit` of them."""
+        cut = "" if limit is None else f" LIMIT {limit:d}"
+        text = f"SELECT {TASK} FROM hybridsearch.tasks WHERE {where} ORDER BY {order}{cut}"
+        return [_task(row) for row in self.cursor().execute(text, list(values)).fetchall()]
 
 
 def now() -> datetime:
@@ -336,7 +356,7 @@ def _json(value: Any) -> str:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    uid, index_uid, kind, status, arguments, details, error, *times = row
+    uid, index_uid, kind, status, arguments, details, error, *rest = row
     return Task(
         uid,
         index_uid,
@@ -345,23 +365,8 @@ def _task(row: tuple[Any, ...]) -> Task:
         orjson.loads(arguments),
         orjson.loads(details),
         None if error is None else orjson.loads(error),
-        *times,
+        *rest,
     )
-
-
-def _insert_payload(cursor: Connection, uid: int, bodies: Sequence[bytes]) -> None:
-    lengths = np.fromiter(map(len, bodies), np.int64, len(bodies))
-    data = pa.compress(b"".join(bodies), codec=CODEC, asbytes=True)
-    cursor.execute(
-        "INSERT INTO hybridsearch.payloads VALUES (?, ?, ?, ?)",
-        [uid, lengths.tobytes(), int(lengths.sum()), data],
-    )
-
-
-def _unpacked(lengths: bytes, size: int, data: bytes) -> list[bytes]:
-    joined = pa.decompress(data, decompressed_size=size, codec=CODEC, asbytes=True)
-    ends = np.cumsum(np.frombuffer(lengths, np.int64)).tolist()
-    return [joined[start:stop] for start, stop in pairwise([0, *ends])]
 
 
 @contextmanager
@@ -412,46 +417,9 @@ def _create(path: Path) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _migrate(connection: Connection) -> None:
-    scripts = assets.names(MIGRATIONS)
-    found = _format(connection)
-    if found > len(scripts):
-        raise FormatTooNew(
-            f"this database has format {found}, written by a later version of hybridsearch; this"
-            f" version reads up to {len(scripts)}; upgrade hybridsearch",
-            found=found,
-            known=len(scripts),
-        )
-    for number, name in enumerate(scripts[found:], found + 1):
-        connection.execute("BEGIN TRANSACTION")
-        connection.execute(assets.text(f"{MIGRATIONS}/{name}"))
-        if number == 1:
-            connection.execute(
-                "INSERT INTO hybridsearch.meta VALUES ('identity', ?)",
-                [uuid.uuid4().hex],
-            )
-        connection.execute("DELETE FROM hybridsearch.meta WHERE name = 'format'")
-        connection.execute("INSERT INTO hybridsearch.meta VALUES ('format', ?)", [str(number)])
-        connection.execute("COMMIT")
-
-
 def _next_task(connection: Connection) -> int:
     rows = connection.execute("SELECT coalesce(max(uid) + 1, 0) FROM hybridsearch.tasks").fetchall()
     return int(rows[0][0])
-
-
-def _format(connection: Connection) -> int:
-    there = connection.execute(
-        "SELECT count(*) FROM duckdb_tables()"
-        " WHERE database_name = current_database() AND schema_name = 'hybridsearch'"
-        " AND table_name = 'meta'"
-    ).fetchall()
-    if not there[0][0]:
-        return 0
-    rows = connection.execute(
-        "SELECT value FROM hybridsearch.meta WHERE name = 'format'"
-    ).fetchall()
-    return int(rows[0][0]) if rows else 0
 
 
 @contextmanager

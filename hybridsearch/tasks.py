@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from hybridsearch.errors import (
+    Conflict,
     DatabaseClosed,
     HybridSearchError,
     IndexBehind,
@@ -25,25 +27,34 @@ from hybridsearch.errors import (
     revived,
 )
 from hybridsearch.store import WAITING, Store, Task
+from hybridsearch.task_log import TaskFilter, find, find_batches, remove
 from hybridsearch.writes import ADDITION, DELETION, failed, is_alone
 
 DOCUMENTS_AT_ONCE = 20_000
 ERRORS_KEPT = 1_000
+CANCELATION, TASK_DELETION = "taskCancelation", "taskDeletion"
+FIRST = (CANCELATION, TASK_DELETION)
+"""Kinds that are worked off before everything that waits."""
 
 Work = Callable[[Sequence[Task]], Sequence[Task]]
 
 
 class Queue:
-    """The tasks of one database, in order. `work` is called with runs of them, on one thread."""
+    """The tasks of one database, in order of acceptance, those of the kinds FIRST before all.
+
+    `work` is called with runs of them, on one thread.
+    """
 
     def __init__(self, store: Store, work: Work) -> None:
         self._store = store
         self._work = work
         self._changed = threading.Condition()
-        self._waiting: deque[Task] = deque(store.tasks(waiting=True))
+        self._waiting: deque[Task] = deque(_in_turn(store.tasks(waiting=True)))
+        self._batch = store.last_batch
         self._unfinished = {task.uid for task in self._waiting}
         self._errors: dict[int, BaseException] = {}
         self._refused: dict[int, BaseException] = {}
+        self._own: dict[str, Work] = {CANCELATION: self._cancel, TASK_DELETION: self._delete}
         self._closing = self._stopped = False
         self._thread = threading.Thread(target=self._run, name="hybridsearch", daemon=True)
         self._thread.start()
@@ -55,17 +66,30 @@ class Queue:
         *,
         arguments: Mapping[str, Any],
         bodies: Sequence[bytes] = (),
+        metadata: str | None = None,
     ) -> Task:
-        """Accept a write; it is durable on return. Raises StorageError when the disk refuses."""
+        """Accept a write, which the caller has checked; it is durable on return.
+
+        index_uid: the index it is about; one that is not there is made first, with the settings
+        that stand under "create" among the arguments. metadata: kept with the task. Raises
+        StorageError when the disk refuses.
+        """
         if self._closing:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
         return self._store.enqueue(
-            index_uid, kind, arguments=arguments, bodies=bodies, accepted=self._accepted
+            index_uid,
+            kind,
+            arguments=arguments,
+            bodies=bodies,
+            metadata=metadata,
+            accepted=self._accepted,
         )
 
     def _accepted(self, task: Task) -> None:
         with self._changed:
             self._waiting.append(task)
+            if task.kind in FIRST:
+                self._waiting = deque(_in_turn(self._waiting))
             self._unfinished.add(task.uid)
             self._changed.notify_all()
 
@@ -95,7 +119,38 @@ class Queue:
         task = found[0]
         if task.status == "failed" and task.error is not None:
             raise revived(task.error)
+        if task.status == "canceled":
+            raise Conflict(f"task {uid} was canceled", code="task_canceled", uid=uid)
         return task
+
+    def find(self, wanted: TaskFilter, **page: Any) -> tuple[list[Task], int]:
+        """(a page of the tasks that fit, how many fit); see `task_log.find`.
+
+        A task is shown as processing until what it did can be searched.
+        """
+        found, total = find(self._store, wanted, **page)
+        shown = self._outward(found)
+        left = [t for t in shown if wanted.statuses is None or t.status in wanted.statuses]
+        return left, total - len(shown) + len(left)
+
+    def find_batches(self, wanted: TaskFilter, **page: Any) -> tuple[dict[int, list[Task]], int]:
+        """(a page of the batches with such tasks, how many there are); see the same there."""
+        found, total = find_batches(self._store, wanted, **page)
+        return {uid: self._outward(tasks) for uid, tasks in found.items()}, total
+
+    def _outward(self, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks as others may see them: finished only once what they did can be searched.
+
+        A task's outcome is written in the transaction of its documents, before the index is.
+        """
+        with self._changed:
+            hidden = {t.uid for t in tasks if t.uid in self._unfinished and t.finished_at}
+        return [
+            replace(task, status="processing", error=None, details={}, finished_at=None)
+            if task.uid in hidden
+            else task
+            for task in tasks
+        ]
 
     def idle(self) -> bool:
         """Whether there is nothing left to do."""
@@ -136,8 +191,9 @@ class Queue:
         errors: dict[int, BaseException] = {}
         try:
             self._settle()
-            self._store.start([task.uid for task in run])
-            self._work(run)
+            self._batch += 1
+            self._store.start([task.uid for task in run], batch=self._batch)
+            self._own.get(run[0].kind, self._work)(run)
         except BaseException as error:  # whoever waits for these tasks gets it
             errors = self._blamed(run, error)
             self._refused.update(errors)
@@ -148,6 +204,45 @@ class Queue:
             while len(self._errors) > ERRORS_KEPT:
                 del self._errors[next(iter(self._errors))]
             self._unfinished.difference_update(task.uid for task in run)
+            self._changed.notify_all()
+
+    # Tasks about tasks
+
+    def _cancel(self, run: Sequence[Task]) -> Sequence[Task]:
+        """Cancel what still waits of the tasks asked for; what has begun is finished."""
+        [task] = run
+        wanted = task.arguments["uids"]
+        with self._withdrawn(wanted) as taken, self._store.transaction() as cursor:
+            gone = [replace(one, status="canceled", canceled_by=task.uid) for one in taken]
+            details = {"matched_tasks": len(wanted), "canceled_tasks": len(gone)}
+            return self._store.finish(cursor, [*gone, _done(task, details)])
+
+    def _delete(self, run: Sequence[Task]) -> Sequence[Task]:
+        [task] = run
+        wanted = task.arguments["uids"]
+        with self._store.transaction() as cursor:
+            details = {"matched_tasks": len(wanted), "deleted_tasks": remove(cursor, wanted)}
+            return self._store.finish(cursor, [_done(task, details)])
+
+    @contextmanager
+    def _withdrawn(self, uids: Sequence[int]) -> Iterator[list[Task]]:
+        """Take waiting tasks out of the queue; they go back into it if an error comes out.
+
+        Those that do not wait any more are left out.
+        """
+        wanted = set(uids)
+        with self._changed:
+            taken = [task for task in self._waiting if task.uid in wanted]
+            self._waiting = deque(task for task in self._waiting if task.uid not in wanted)
+        try:
+            yield taken
+        except BaseException:
+            with self._changed:
+                together = sorted([*taken, *self._waiting], key=lambda task: task.uid)
+                self._waiting = deque(_in_turn(together))
+            raise
+        with self._changed:
+            self._unfinished.difference_update(task.uid for task in taken)
             self._changed.notify_all()
 
     def _blamed(self, run: Sequence[Task], error: BaseException) -> dict[int, BaseException]:
@@ -177,6 +272,16 @@ class Queue:
         self._refused.clear()
 
 
+def _done(task: Task, details: Mapping[str, Any]) -> Task:
+    named = {"original_filter": task.arguments.get("filter", "")}
+    return replace(task, status="succeeded", details={**details, **named})
+
+
+def _in_turn(tasks: Iterable[Task]) -> list[Task]:
+    """The tasks in the order in which they are worked off."""
+    return sorted(tasks, key=lambda task: task.kind not in FIRST)
+
+
 def _refused(task: Task, error: BaseException) -> Task:
     if isinstance(error, HybridSearchError):
         return failed(task, error)
@@ -186,6 +291,7 @@ def _refused(task: Task, error: BaseException) -> Task:
 def _join(first: Task, second: Task) -> bool:
     return (
         first.index_uid == second.index_uid
+        and first.arguments.get("create") == second.arguments.get("create")
         and all(task.kind in (ADDITION, DELETION) for task in (first, second))
         and not any(is_alone(task) for task in (first, second))
     )

@@ -17,10 +17,10 @@ import numpy as np
 
 from hybridsearch.arrays import Rows
 from hybridsearch.engine import Change, Engine
-from hybridsearch.errors import HybridSearchError, IndexBehind, SettingsError
+from hybridsearch.errors import Conflict, HybridSearchError, IndexBehind, SettingsError
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
 from hybridsearch.jsontext import loads
-from hybridsearch.store import Connection, Store, Task
+from hybridsearch.store import Connection, IndexRecord, Store, Task
 
 ADDITION = "documentAdditionOrUpdate"
 DELETION = "documentDeletion"
@@ -34,9 +34,11 @@ def is_alone(task: Task) -> bool:
 def apply_tasks(engine: Engine, store: Store, tasks: Sequence[Task]) -> list[Task]:
     """Apply document tasks of one index, in order; gives them back as they ended.
 
-    A failing embedder fails the tasks that need it. Raises StorageError when the disk refuses:
+    A failing embedder fails the tasks that need it. Raises Conflict for an index that is filled
+    from a source, and StorageError when the disk refuses:
     nothing was applied then, or, for IndexBehind, it is stored and will be found later.
     """
+    check_own(engine.record)
     batch = Batch(engine)
     done = [_included(batch, store, task) for task in tasks]
     ended: list[Task] = []
@@ -54,6 +56,17 @@ def apply_tasks(engine: Engine, store: Store, tasks: Sequence[Task]) -> list[Tas
             return [end for task in tasks for end in apply_tasks(engine, store, [task])]
         return fail(store, tasks[0], error)
     return ended
+
+
+def check_own(record: IndexRecord) -> None:
+    """Raise Conflict for an index that is filled from a source of the user's."""
+    if record.attached is not None:
+        raise Conflict(
+            f'index "{record.uid}" is filled from its source; write there, and it follows, or'
+            " REFRESH SEARCH INDEX",
+            code="search_index_is_filled",
+            uid=record.uid,
+        )
 
 
 def fail(store: Store, task: Task, error: HybridSearchError) -> list[Task]:
@@ -103,14 +116,20 @@ class Batch:
         if not bodies:
             return {**received, "indexed_documents": 0, "replaced_in_batch": 0}
         key = self._key(task, bodies)
+        strangers = bool(task.arguments.get("strange_vectors"))
+        named = self._engine.record.settings.embedders if strangers else self._engine.embedders
         documents = read_documents(
             bodies,
             primary_key=key,
-            dims={name: item.dim for name, item in self._engine.embedders.items()},
+            dims={name: self._engine.embedders[name].dim for name in named},
             start=task.arguments.get("start", 0),
+            strangers=strangers,
         )
         if task.arguments.get("mode") == "merge":
             documents = self._merged(documents)
+        if task.arguments.get("skip_creation"):
+            known = self._known([document.id for document in documents])
+            documents = [document for document in documents if document.id in known]
         by_id: dict[str, Incoming] = {}
         for document in documents:
             by_id.pop(document.id, None)
@@ -146,6 +165,11 @@ class Batch:
             known[document.id] = merged(old, document) if old is not None else document
             found.append(known[document.id])
         return found
+
+    def _known(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that a document has, in the batch or in the index."""
+        stored = self._engine.documents.find([id_ for id_ in ids if id_ not in self._gone])
+        return stored.keys() | self._puts.keys()
 
     def _stored(self, ids: Sequence[str]) -> dict[str, Incoming]:
         rows = self._engine.documents.find(ids)

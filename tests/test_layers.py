@@ -7,23 +7,29 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings settings request
+errors arrays jsontext assets filterable embedder_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
-files columns store document_table manifest intake
+files columns payloads migrations store task_log document_table manifest intake
+definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-embedders.onnx embedders.making
+outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
 sql.ahead sql.session sql.connection
-writes tasks index inspection database
+writes tasks
+refreshing attaching freshness attached
+index chores inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
-server.health server.sql server.routes server.app server.serving server
+server.formatting server.search_fields server.ranking_details server.search_answers
+server.search server.facet_search server.similar server.federation server.multi_search
+server.health server.task_views server.tasks server.indexes server.documents server.settings
+server.sql server.routes server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
 shell cli
@@ -34,23 +40,26 @@ OWNERS = {
     "duckdb": {
         *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
+        *("origin", "defining"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *(
             "columns",
+            "payloads",
             "store",
             "document_table",
             "sql.relation",
             "sql.functions",
-            "sql.ahead",
             "sql.sealed",
         ),
         *("server.bodies", "server.sql", "shell.answers"),
+        *("sql.ahead", "sql.connection"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
+    "httpx2": {"outbound"},
     "onnxruntime": {"embedders.onnx"},
     "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},

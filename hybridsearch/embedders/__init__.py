@@ -3,8 +3,8 @@
 An `Embedder` is one method for each side of a search, and the numbers that say how far its arm
 is to be trusted when the arms are fused. These come with the package: `static` (bundled, nothing
 to download), `function` (any Python callable), `provided` (vectors come with the documents) and
-`onnx` (a model in a folder). `making` has the one that settings ask for. Any object of this shape
-will do.
+`onnx` (a model in a folder) and `rest` (a service). `making` has the one that settings ask for.
+Any object of this shape will do.
 
     vectors = StaticEmbedder().embed(["a space opera", "slow cooking"])     # float32 [2, 256]
 """

@@ -96,11 +96,15 @@ class Call:
         return checked_uid(self.path["uid"])
 
     def index(self, uid: str | None = None) -> Index:
-        """The index of the path, or of that name. Raises NotFound, also where the key ends."""
+        """The index of the path, or of that name. Raises NotFound or Refused."""
         name = self.uid if uid is None else checked_uid(uid)
-        if not self.caller.sees(name):
-            raise Refused(WRONG_KEY, code="invalid_api_key")
+        self.must_see(name)
         return self.db.index(name)
+
+    def must_see(self, uid: str) -> None:
+        """Raise Refused when the caller's key does not reach an index of this name."""
+        if not self.caller.sees(uid):
+            raise Refused(WRONG_KEY, code="invalid_api_key")
 
 
 def checked_uid(uid: str) -> str:

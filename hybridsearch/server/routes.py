@@ -5,11 +5,30 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 
 from __future__ import annotations
 
-from hybridsearch.server import health, sql
+from hybridsearch.server import (
+    documents,
+    facet_search,
+    health,
+    indexes,
+    multi_search,
+    search,
+    settings,
+    similar,
+    sql,
+    tasks,
+)
 from hybridsearch.server.call import Route
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/health", "", health.health, "Whether the server answers."),
     Route("GET", "/version", "version", health.version, "The version of the server."),
+    *indexes.ROUTES,
+    *documents.ROUTES,
+    *search.ROUTES,
+    *multi_search.ROUTES,
+    *facet_search.ROUTES,
+    *similar.ROUTES,
+    *settings.ROUTES,
+    *tasks.ROUTES,
     *sql.ROUTES,
 )

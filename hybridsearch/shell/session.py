@@ -58,7 +58,7 @@ was typed before, Ctrl-C drops a line or stops a statement, Ctrl-D leaves.
 .quit                leave
 
 FROM search('INDEX', 'some words', k := 10) finds rows by words and meaning. Beside it there are
-facets, suggest, tokens, rrf, match_phrase and the operators @@@ ||| &&& ===.
+similar, facets, suggest, tokens, rrf, match_phrase and the operators @@@ ||| &&& ===.
 """
 
 _Result = TypeVar("_Result")

@@ -1,9 +1,9 @@
 """How do search() and its companions run on a DuckDB connection?
 
 `Functions.attach` puts Python functions into the connection's DuckDB instance, under names that
-nobody else has, and temporary macros over them on the connection: `search`, `facets`, `tokens`,
-`suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing is
-written into any file, and attaching again changes nothing.
+nobody else has, and temporary macros over them on the connection: `search`, `similar`, `facets`,
+`tokens`, `suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing
+is written into any file, and attaching again changes nothing.
 
     functions.attach(connection)
     connection.sql("SELECT title, _score FROM search('movies', 'space opera', k := 5)")
@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter, Signature
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -87,6 +88,7 @@ SIGNATURES = {
     "body": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "relation": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "search": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
+    "similar": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
     "facets": _Signature(
         ["VARCHAR", "VARCHAR", "VARCHAR[]", *_FILTER, "VARCHAR", "BIGINT"],
         _rows_of(FACET),
@@ -110,6 +112,7 @@ TESTS: Mapping[str, Callable[..., matching.Answers]] = {
 
 Column: TypeAlias = pa.ChunkedArray
 Function: TypeAlias = Callable[..., pa.Array]
+Ask: TypeAlias = Callable[[Snapshot, Sequence[SearchRequest]], list[Places]]
 
 _called_by_duckdb: list[Function] = []
 """An instance keeps a function for longer than the connection that made it, and counts on others
@@ -185,7 +188,7 @@ class Functions:
         """
         engine = self._engine(call.uid)
         state = engine.snapshot.state
-        found = dict(zip(HIT, self._answers([call])[0], strict=True))
+        found = dict(zip(HIT, self._answers([call], Snapshot.places)[0], strict=True))
         texts = _read(engine, found.pop("_row").to_numpy())
         table, json = unfolded(texts.to_pylist(), state.columns, state.primary_key)
         marks = found.pop("_highlight")
@@ -203,6 +206,7 @@ class Functions:
         functions = {
             "relation": relation,
             "search": self._hits,
+            "similar": self._likenesses,
             "facets": self._facets,
             "tokens": self._tokens,
             "suggest": self._suggestions,
@@ -257,14 +261,21 @@ class Functions:
     # The functions: Arrow columns in, one Arrow array out
 
     def _hits(self, *columns: Column) -> pa.Array:
+        return self._found(columns, Snapshot.places)
+
+    def _likenesses(self, *columns: Column) -> pa.Array:
+        """The same for documents; the key of one is in the place of the query."""
+        return self._found(columns, _places_like)
+
+    def _found(self, columns: Sequence[Column], ask: Ask) -> pa.Array:
         calls = [Call(*values) for values in zip(*map(_values, columns), strict=True)]
         places = {call: place for place, call in enumerate(dict.fromkeys(calls))}
-        answers = _lists(HIT, self._answers(list(places)))
+        answers = _lists(HIT, self._answers(list(places), ask))
         if len(places) == len(calls):
             return answers
         return answers.take(pa.array([places[call] for call in calls], pa.int64()))
 
-    def _answers(self, calls: Sequence[Call]) -> list[list[pa.Array]]:
+    def _answers(self, calls: Sequence[Call], ask: Ask) -> list[list[pa.Array]]:
         """The columns of `HIT` for each call; each index is asked once for all of its calls."""
         found: dict[int, list[pa.Array]] = {}
         for uid in dict.fromkeys(call.uid for call in calls):
@@ -273,7 +284,7 @@ class Functions:
             ]
             snapshot = self._engine(uid).snapshot
             requests = [request(calls[n], count=snapshot.count) for n in asked]
-            answers = snapshot.places(requests)
+            answers = ask(snapshot, requests)
             for n, made, answer in zip(asked, requests, answers, strict=True):
                 found[n] = _columns(calls[n], made, answer)
         nothing = [pa.array([], ARROW[kind]) for kind in HIT.values()]
@@ -335,6 +346,12 @@ class Functions:
         if find is None:
             raise DatabaseClosed("the database that was attached is gone; attach an open one")
         return find(uid)
+
+
+def _places_like(snapshot: Snapshot, requests: Sequence[SearchRequest]) -> list[Places]:
+    return [
+        snapshot.places_like(asked.query or "", replace(asked, query=None)) for asked in requests
+    ]
 
 
 def _with_parameters(function: Function, count: int) -> Function:

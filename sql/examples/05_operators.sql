@@ -7,3 +7,6 @@ SELECT title FROM films WHERE match_phrase(overview, 'space ship', slop := 1);
 FROM tokens('films', 'The Spaceship''s crew');
 FROM suggest('films', 'sp');
 FROM facets('films', 'space', by := ['genres'], mode := 'keyword');
+
+-- What is like a film that is there: by its vector, here by the words that tell it apart.
+SELECT title FROM similar('films', 1, mode := 'keyword', k := 2);

@@ -141,6 +141,7 @@ BODY = b'{"a": 1}' * 50
         ("br", pa.compress(BODY, "brotli", asbytes=True)),
         ("zstd", pa.compress(BODY, "zstd", asbytes=True)),
     ],
+    ids=["plain", "gzip", "deflate", "raw deflate", "br", "zstd"],
 )
 def test_packed_bodies_are_unpacked(encoding: str, packed: bytes) -> None:
     assert unpacked(packed, encoding, len(BODY)) == BODY

@@ -64,7 +64,7 @@ def test_a_crop_has_the_match_in_its_middle(words: int, cropped: str) -> None:
 
 def test_a_crop_prefers_where_most_different_words_match() -> None:
     text = "red red red a b c d e red shoes f g"
-    assert crop(text, PLAIN, parse("red shoes", PLAIN), words=3, marker="~") == "~red shoes f~"
+    assert crop(text, PLAIN, parse("red shoes", PLAIN), words=3, marker="~") == "~e red shoes~"
 
 
 def test_a_crop_without_a_match_is_the_beginning() -> None:
@@ -86,3 +86,14 @@ def test_marks_and_crops_only_add_or_cut(text: str, asked: str, words: int) -> N
     spans = positions(text, ENGLISH, query)
     assert all(length > 0 for _, length in spans)
     assert all(a + n <= b for (a, n), (b, _) in pairwise(spans))
+
+
+def test_of_an_odd_number_of_neighbours_one_more_stands_before() -> None:
+    text = "a french book about a prince that walks on"
+    assert crop(text, PLAIN, parse("prince", PLAIN), words=6) == "…book about a prince that walks…"
+    assert crop(text, PLAIN, parse("prince", PLAIN), words=2) == "…a prince…"
+
+
+def test_a_start_of_words_is_one_word_however_many_it_begins() -> None:
+    text = "it's ted the first night of service serving soup"
+    assert crop(text, PLAIN, parse("s", PLAIN), words=2) == "it's…"

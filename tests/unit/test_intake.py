@@ -125,3 +125,17 @@ def test_a_document_nests_200_levels_at_most(levels: int, fits: bool) -> None:
         return
     with pytest.raises(DocumentError, match="document 0 is nested deeper than 200 levels"):
         read(body)
+
+
+def test_vectors_of_embedders_that_are_not_there_can_be_kept() -> None:
+    body = b'{"id":1,"_vectors":{"other":[1,2,3],"clip":[1,2]}}'
+    [document] = read(body, strangers=True)
+    assert document.vectors == {"other": [[1, 2, 3]], "clip": [[1, 2]]}
+    with pytest.raises(DocumentError, match="names an embedder the index does not have"):
+        read(body)
+
+
+@pytest.mark.parametrize("vector", [b'{"clip":[1]}', b'{"other":["x"]}', b'{"other":[1e39]}'])
+def test_vectors_that_are_kept_must_be_vectors_all_the_same(vector: bytes) -> None:
+    with pytest.raises(DocumentError):
+        read(b'{"id":1,"_vectors":' + vector + b"}", strangers=True)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import hybridsearch
+from hybridsearch import Database
 from hybridsearch.manifest import Manifest
 from hybridsearch.preparation import follows, language_of, recipe
 from hybridsearch.settings import Settings
+from hybridsearch.writes import ADDITION
 
 PLAIN = {"embedders": {"own": {"source": "userProvided", "dimensions": 2}}}
 ENGLISH = [{"text": "it was the best of times, it was the worst of times and there was more"}] * 3
@@ -100,3 +102,16 @@ def test_a_crash_before_the_first_manifest_does_not_lose_the_language(tmp_path: 
     with hybridsearch.open(path, default_embedder=None) as db:
         assert db.index("a").stats()["language"] == "en"
         assert db.index("a").search("time").total == 1200
+
+
+def test_vectors_of_an_embedder_that_comes_later_are_there_when_it_does(memory: Database) -> None:
+    index = memory.create_index("later", primary_key="id")
+    bodies = [b'{"id": 1, "_vectors": {"own": [1, 0]}}', b'{"id": 2, "_vectors": {"own": [1]}}']
+    arguments: dict[str, Any] = {"mode": "replace", "primary_key": "id", "start": 0, "count": 2}
+    arguments["strange_vectors"] = True
+    queue = memory._queue
+    queue.wait(queue.submit("later", ADDITION, arguments=arguments, bodies=bodies).uid)
+    index.update_settings({"embedders": {"own": {"source": "userProvided", "dimensions": 2}}})
+    assert [hit.id for hit in index.search(vector=[1, 0], mode="semantic")] == [1]
+    index.update_settings({"embedders": {"own": {"source": "userProvided", "dimensions": 1}}})
+    assert [hit.id for hit in index.search(vector=[1], mode="semantic")] == [2]

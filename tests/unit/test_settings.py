@@ -9,6 +9,7 @@ import pytest
 
 from hybridsearch.embedder_settings import EmbedderSettings
 from hybridsearch.errors import SettingsError
+from hybridsearch.kept_settings import shown
 from hybridsearch.settings import TABLE, Settings
 
 SOME: dict[str, Any] = {
@@ -32,14 +33,30 @@ def test_the_examples_below_name_every_setting() -> None:
 
 def test_settings_come_back_from_their_json() -> None:
     settings = Settings().updated(SOME)
-    assert settings.to_json() == SOME
+    assert settings.to_json() == {**SOME, **shown({})}
     assert Settings().updated(settings.to_json()) == settings
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_null_sets_a_setting_back(name: str) -> None:
     settings = Settings().updated(SOME).updated({name: None})
-    assert settings.to_json() == {**SOME, name: Settings().to_json()[name]}
+    assert settings.to_json() == {**SOME, **shown({}), name: Settings().to_json()[name]}
+
+
+def test_what_only_meilisearch_has_a_use_for_is_kept() -> None:
+    given = {"ranking_rules": ["words"], "searchCutoffMs": 5, "pagination": {"maxTotalHits": 9}}
+    settings = Settings().updated(given).updated({"rankingRules": None})
+    assert settings.kept == {"searchCutoffMs": 5, "pagination": {"maxTotalHits": 9}}
+    assert Settings().updated(settings.to_json()) == settings
+
+
+def test_an_embedder_keeps_what_a_change_does_not_name() -> None:
+    old = {"source": "ollama", "url": "http://a", "model": "m", "apiKey": "secret"}
+    settings = Settings().updated({"embedders": {"a": old}})
+    changed = settings.updated({"embedders": {"a": {"model": "other"}}}).embedders["a"]
+    assert (changed.model, changed.api_key) == ("other", "secret")
+    moved = settings.updated({"embedders": {"a": {"url": "http://b"}}}).embedders["a"]
+    assert (moved.model, moved.api_key) == ("m", None)
 
 
 @pytest.mark.parametrize("name", SOME)

@@ -1,0 +1,348 @@
+"""How are indexes over the user's own tables made, kept up to date, described and dropped?
+
+An attached index is an index like any other whose documents are a copy of a source's rows. What
+is here runs on the caller's thread; the copy is written by `refreshing`, on the worker's.
+
+    indexes.create("docs_idx", "docs", [Item("title"), Item("emb")])
+    indexes.current(record)             # before a search: refreshed if it has to be and may be
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hybridsearch.attaching import ATTACHING
+from hybridsearch.defining import define
+from hybridsearch.definition import (
+    ALTERABLE,
+    OPTIONS,
+    Definition,
+    Item,
+    check_weights,
+    checked_options,
+    settings_of,
+)
+from hybridsearch.engine import Engine
+from hybridsearch.errors import Conflict, EmbedderError, NotFound, SettingsError, StorageError, near
+from hybridsearch.freshness import Sign, Signs
+from hybridsearch.origin import Origin
+from hybridsearch.prints import Prints
+from hybridsearch.refreshing import REFRESH, STATES
+from hybridsearch.store import Connection, IndexRecord, Store
+from hybridsearch.tasks import Queue
+
+__all__ = [
+    "ALTERING",
+    "Freshness",
+    "IndexReport",
+    "RefreshReport",
+    "SearchIndexes",
+    "VectorReport",
+]
+
+log = logging.getLogger("hybridsearch")
+
+ALTERING = "searchIndexUpdate"
+AT_ONCE = 10_000
+"""So many rows that differ are put in before a search goes on; more have to be asked for."""
+
+
+@dataclass(frozen=True)
+class VectorReport:
+    """One vector of an index: its name and length, and how many rows have one."""
+
+    name: str
+    dimensions: int
+    rows: int
+    metric: str = "cosine"
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """One search index as it is.
+
+    name; source: SQL text that can follow FROM; kind: "table", "files" or "query"; key and
+    key_type: the column that identifies rows; rows: how many can be found; text: the attributes
+    searched by words; vectors; refresh: "check" or "manual"; where: the condition;
+    options: those that were given; columns: (name, type) of the source; created: False when IF NOT
+    EXISTS found it there.
+    """
+
+    name: str
+    source: str
+    kind: str
+    key: str
+    key_type: str
+    rows: int
+    text: tuple[str, ...]
+    vectors: tuple[VectorReport, ...]
+    refresh: str
+    where: str | None
+    options: Mapping[str, Any]
+    columns: tuple[tuple[str, str], ...]
+    created: bool = True
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """What a refresh did: how many rows of the copy were added, updated and deleted."""
+
+    name: str
+    added: int
+    updated: int
+    deleted: int
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How far an index is behind its source: `stale` rows are new, gone or otherwise there."""
+
+    name: str
+    refresh: str
+    stale: int
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The last look at a source."""
+
+    sign: Sign | None
+    stale: int
+
+
+class SearchIndexes:
+    """The attached indexes of one database; any thread may call any method but the worker's.
+
+    engine: of the index of that name, as it is. drop: removes the index of that name.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        engine: Callable[[str], Engine],
+        drop: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._engine = engine
+        self._drop = drop
+        self._signs = Signs(store)
+        self._looks: dict[int, _Look] = {}
+        self._locks: dict[int, threading.Lock] = {}
+        self._locking = threading.Lock()
+
+    # Statements
+
+    def create(
+        self,
+        name: str,
+        source: str,
+        items: Sequence[Item | str],
+        *,
+        where: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        replace: bool = False,
+        if_not_exists: bool = False,
+    ) -> IndexReport:
+        """Make the index and fill it; nothing is left behind when that fails. See `Database`."""
+        there = self._found(name)
+        if there is not None and if_not_exists:
+            return _existing(self.describe(name))
+        if there is not None and (not replace or there.attached is None):
+            what = "a search index" if there.attached else "an index over documents"
+            raise Conflict(f'there is {what} "{there.uid}" already', uid=there.uid)
+        cursor = self._store.cursor()
+        definition = define(cursor, name, source, items, where=where, options=options)
+        Origin(definition).check_keys(cursor)
+        settings = settings_of(definition).to_storage()
+        arguments = {"definition": definition.to_json(), "settings": settings, "replace": replace}
+        task = self._queue.wait(self._queue.submit(name, ATTACHING, arguments=arguments).uid)
+        try:
+            self._followed(name, int(task.details["next"]))
+        except Exception:
+            self.drop(name, if_exists=True)
+            raise
+        return self.describe(name)
+
+    def refresh(self, name: str, *, full: bool = False) -> RefreshReport:
+        """Let the copy be what the source is; full: read every row again.
+
+        Raises NotFound, or Conflict when the source cannot be read any more.
+        """
+        uid = self.record(name).uid
+        return self._followed(uid, self._queue.submit(uid, REFRESH, arguments={"full": full}).uid)
+
+    def alter(self, name: str, options: Mapping[str, Any]) -> IndexReport:
+        """Change options that hold for searches to come: refresh, stopwords, weights.
+
+        Raises SettingsError for one that the index is made with, or that is unknown.
+        """
+        record = self.record(name)
+        known = checked_options(options, OPTIONS, "a search index")
+        for option in known:
+            if option not in ALTERABLE:
+                raise SettingsError(
+                    f"option {option} is built into the index; make it anew with CREATE OR REPLACE"
+                    f" SEARCH INDEX (what can be altered: {', '.join(ALTERABLE)})",
+                    field=option,
+                )
+        before = definition_of(record)
+        definition = replace(before, options={**before.options, **known})
+        check_weights(definition)
+        settings = settings_of(definition).to_json()
+        arguments = {
+            "definition": definition.to_json(),
+            "settings": {name: settings[name] for name in ("attributeWeights", "stopWords")},
+        }
+        self._queue.wait(self._queue.submit(record.uid, ALTERING, arguments=arguments).uid)
+        self._looks.pop(record.number, None)
+        return self.describe(name)
+
+    def drop(self, name: str, *, if_exists: bool = False) -> bool:
+        """Remove the index; the source stays as it is. Whether there was one.
+
+        Raises NotFound, unless if_exists.
+        """
+        found = self._found(name)
+        if if_exists and (found is None or found.attached is None):
+            return False
+        self._drop(self.record(name).uid)
+        return True
+
+    def describe(self, name: str) -> IndexReport:
+        """The index as it is. Raises NotFound."""
+        record = self.record(name)
+        definition = definition_of(record)
+        state = self._engine(record.uid).snapshot.state
+        return IndexReport(
+            name=record.uid,
+            source=definition.source,
+            kind=definition.kind,
+            key=definition.key,
+            key_type=definition.key_type,
+            rows=len(state.living),
+            text=tuple(item.name for item in definition.of_kind("TEXT")),
+            vectors=tuple(
+                VectorReport(name, arm.embedder.dim, arm.vectors.count)
+                for name, arm in state.arms.items()
+            ),
+            refresh=definition.refresh,
+            where=definition.where,
+            options=definition.options,
+            columns=definition.columns,
+        )
+
+    def reports(self) -> list[IndexReport]:
+        """Every search index, in the order of their names."""
+        return [self.describe(record.uid) for record in self._store.indexes() if record.attached]
+
+    def record(self, name: str) -> IndexRecord:
+        """The record of that search index. Raises NotFound, with the names there are."""
+        found = self._found(name)
+        if found is None or found.attached is None:
+            known = [record.uid for record in self._store.indexes() if record.attached]
+            raise NotFound(
+                f'there is no search index "{name}"{near(name, known)}',
+                code="index_not_found",
+                uid=name,
+            )
+        return found
+
+    def _found(self, name: str) -> IndexRecord | None:
+        for record in self._store.indexes():
+            if record.uid.lower() == str(name).lower():
+                return record
+        return None
+
+    def _followed(self, name: str, uid: int) -> RefreshReport:
+        """What a chain of refreshes did, once it is done."""
+        counts = dict.fromkeys(STATES, 0)
+        following: int | None = uid
+        while following is not None:
+            details = self._queue.wait(following).details
+            counts = {state: counts[state] + int(details[state]) for state in STATES}
+            following = details.get("next")
+        return RefreshReport(name, **counts)
+
+    # Freshness
+
+    def freshness(self, name: str, *, cursor: Connection | None = None) -> Freshness:
+        """How far the index is behind what the cursor sees of its source, which nothing changes.
+
+        cursor: a connection to the database, in a transaction perhaps; else what is committed.
+        Raises NotFound, or Conflict when the source cannot be read any more.
+        """
+        record = self.record(name)
+        definition = definition_of(record)
+        stale = _stale(record, cursor or self._store.cursor())
+        return Freshness(record.uid, definition.refresh, stale)
+
+    def current(self, record: IndexRecord) -> None:
+        """Before a search: look whether the source has changed, and refresh if that is little.
+
+        Where more than `AT_ONCE` rows differ the search goes on with the copy as it is, which
+        `freshness` tells. Raises Conflict when the source cannot be read any more, and InputError
+        when a key has come to be twice there or null.
+        """
+        definition = definition_of(record)
+        if definition.refresh == "manual":
+            return
+        sign = self._signs.of(record.number, Origin(definition))
+        if self._seen(record, sign):
+            return
+        with self._lock(record):
+            if self._seen(record, sign):
+                return
+            stale = _stale(record, self._store.cursor())
+            if 0 < stale <= AT_ONCE:
+                stale = self._refreshed(record, stale)
+            if stale:
+                log.warning('search index "%s" is behind its source by %d rows', record.uid, stale)
+            self._looks[record.number] = _Look(sign, stale)
+
+    def _seen(self, record: IndexRecord, sign: Sign | None) -> bool:
+        look = self._looks.get(record.number)
+        return sign is not None and look is not None and look.sign == sign
+
+    def _refreshed(self, record: IndexRecord, stale: int) -> int:
+        """How many rows are still stale after a refresh."""
+        try:
+            self.refresh(record.uid)
+        except (EmbedderError, StorageError) as error:
+            log.warning('search index "%s" could not be refreshed: %s', record.uid, error)
+            return stale
+        return 0
+
+    def _lock(self, record: IndexRecord) -> threading.Lock:
+        with self._locking:
+            return self._locks.setdefault(record.number, threading.Lock())
+
+
+def definition_of(record: IndexRecord) -> Definition:
+    """The definition of an attached index."""
+    assert record.attached is not None  # the caller has looked
+    return Definition.read(record.attached)
+
+
+def _stale(record: IndexRecord, cursor: Connection) -> int:
+    """How many rows of the copy are not what the source has now."""
+    definition = definition_of(record)
+    columns = Origin(definition).check(cursor)
+    origin, prints = Origin(replace(definition, columns=columns)), Prints(record.number)
+    if columns == definition.columns and prints.same(cursor, origin):
+        return 0
+    differing = max(1, prints.differing(cursor, origin))  # rows that are alike count as one
+    if columns == definition.columns:
+        return differing
+    with origin.reading():  # a column that came, went or has another name is in every row
+        [(count,)] = cursor.execute(f"SELECT count(*) {origin.rows}").fetchall()
+    return max(int(count), differing)
+
+
+def _existing(report: IndexReport) -> IndexReport:
+    return replace(report, created=False)

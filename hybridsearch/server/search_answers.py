@@ -1,0 +1,131 @@
+"""What does a search answer over HTTP?
+
+`answer` lays a `SearchResult` out in the shape of the Meilisearch API: hits with their underscored
+extras, totals of the kind that was asked for, facets, times. Totals are exact in both kinds.
+
+    answer(snapshot, request, view, result)          # {"hits": [...], "query": "space", ...}
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hybridsearch.arrays import Rows
+from hybridsearch.document_table import nested
+from hybridsearch.extraction import project
+from hybridsearch.geo import located, metres
+from hybridsearch.request import Hit, SearchRequest, SearchResult
+from hybridsearch.server.formatting import Look, formatted, matches
+from hybridsearch.server.ranking_details import details
+from hybridsearch.server.search_fields import View
+from hybridsearch.snapshot import Snapshot
+
+__all__ = ["METADATA", "answer", "hits", "metadata", "pages", "performance", "request_uid"]
+
+METADATA = "meili-include-metadata"
+
+
+def answer(
+    snapshot: Snapshot, request: SearchRequest, view: View, result: SearchResult
+) -> dict[str, Any]:
+    """The body of the answer, without what names the index or the request."""
+    found = {
+        "hits": hits(snapshot, request, view, result.hits),
+        "query": view.query,
+        "processingTimeMs": int(result.seconds * 1000),
+        **pages(view, result.total),
+    }
+    if view.facets:
+        found |= {"facetDistribution": result.facets, "facetStats": result.facet_stats}
+    if view.semantic:
+        found["semanticHitCount"] = sum(hit.semantic_rank is not None for hit in result.hits)
+    if view.performance:
+        found["performanceDetails"] = performance(result)
+    return found
+
+
+def hits(
+    snapshot: Snapshot, request: SearchRequest, view: View, found: Sequence[Hit]
+) -> list[dict[str, Any]]:
+    """The hits as the view wants them."""
+    look = view.look if view.look and _is_known(snapshot, view.look) else None
+    vectors = snapshot.vectors(_rows(found)) if view.vectors else []
+    laid = [_hit(snapshot, request, view, look, hit) for hit in found]
+    for hit, own in zip(laid, vectors, strict=False):
+        hit["_vectors"] = own
+    return laid
+
+
+def pages(view: View, total: int) -> dict[str, int]:
+    """The figures of paging, of the kind that was asked for."""
+    if view.pages is None:
+        return {"limit": view.limit, "offset": view.offset, "estimatedTotalHits": total}
+    page, size = view.pages
+    count = -(-total // size) if size else 0
+    return {"hitsPerPage": size, "page": page, "totalPages": count, "totalHits": total}
+
+
+def performance(result: SearchResult) -> dict[str, str]:
+    """Step -> how long it took, in words."""
+    steps = {f"search > {name}": _time(seconds) for name, seconds in result.stages.items()}
+    return {**steps, "search": _time(result.seconds)}
+
+
+def metadata(uid: str, snapshot: Snapshot) -> dict[str, Any]:
+    """What the header Meili-Include-Metadata asks for."""
+    key = snapshot.state.primary_key
+    found = {"queryUid": str(uuid.uuid4()), "indexUid": uid}
+    return found if key is None else {**found, "primaryKey": key}
+
+
+def request_uid() -> dict[str, str]:
+    """A number for this request that no other has."""
+    return {"requestUid": str(uuid.uuid4())}
+
+
+def _hit(
+    snapshot: Snapshot, request: SearchRequest, view: View, look: Look | None, hit: Hit
+) -> dict[str, Any]:
+    document = hit.document
+    found = dict(document) if view.retrieve is None else project(document, view.retrieve)
+    query = snapshot.asked(request) if look or view.positions or view.details else None
+    if look is not None and query is not None:
+        shown = _shown(document, view.retrieve, look)
+        found["_formatted"] = formatted(shown, snapshot.state.analyzer, query, look)
+    if view.positions and query is not None:
+        found["_matchesPosition"] = matches(document, snapshot.state.analyzer, query)
+    if view.score:
+        found["_rankingScore"] = hit.relevance
+    if view.details and query is not None:
+        found["_rankingScoreDetails"] = details(snapshot.state, query, hit)
+    place = located(document) if view.near else None
+    if view.near and place:
+        found["_geoDistance"] = round(metres(view.near, place))
+    return found
+
+
+def _shown(
+    document: Mapping[str, Any], retrieve: Sequence[str] | None, look: Look
+) -> dict[str, Any]:
+    """What `_formatted` holds: what is retrieved, and whatever else is to be marked or cropped."""
+    wanted = (*("*" if retrieve is None else retrieve), *look.highlight, *look.crop)
+    return dict(document) if "*" in wanted else project(document, wanted)
+
+
+def _is_known(snapshot: Snapshot, look: Look) -> bool:
+    """Whether any attribute that is to be marked or cropped exists."""
+    columns = snapshot.state.columns
+    names = (*look.highlight, *look.crop)
+    return any("*" in name or nested(name, columns)[0] is not None for name in names)
+
+
+def _rows(found: Sequence[Hit]) -> Rows:
+    return np.array([hit.row for hit in found], np.int64)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.2f}ms" if seconds >= 0.001 else f"{seconds * 1e6:.2f}µs"

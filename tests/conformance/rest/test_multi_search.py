@@ -1,0 +1,256 @@
+"""Multi-search, federation, facet search and similar documents of the REST door."""
+
+from __future__ import annotations
+
+import doctest
+from typing import Any
+
+import pytest
+
+from hybridsearch.server import facet_search
+from tests.conformance.rest.conftest import Ask
+
+MULTI = "/multi-search"
+PRINCE = {"indexUid": "books", "q": "prince"}
+RED = {"indexUid": "books", "q": "red"}
+CITY = {"indexUid": "places", "q": "lille"}
+
+
+def ids(answer: Any) -> list[int]:
+    return [hit["id"] for hit in answer["hits"]]
+
+
+def test_the_examples_are_right() -> None:
+    assert doctest.testmod(facet_search).failed == 0
+
+
+def test_searches_are_answered_each_by_itself_in_order(ask: Ask) -> None:
+    results = ask(MULTI, queries=[PRINCE, {**CITY, "limit": 0}])["results"]
+    assert [(one["indexUid"], ids(one)) for one in results] == [("books", [456, 4]), ("places", [])]
+    assert [one["estimatedTotalHits"] for one in results] == [2, 1]
+    assert ask(MULTI, queries=[]) == {"results": []}
+
+
+def test_a_federation_is_one_list_by_weighted_relevance(ask: Ask) -> None:
+    equal = ask(MULTI, queries=[PRINCE, CITY], federation={}, status=200)
+    scores = [hit["_federation"]["weightedRankingScore"] for hit in equal["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert equal["estimatedTotalHits"] == 3
+    light = {**PRINCE, "federationOptions": {"weight": 0.01}}
+    first = ask(MULTI, queries=[light, CITY], federation={})["hits"][0]["_federation"]
+    assert (first["indexUid"], first["queriesPosition"]) == ("places", 1)
+    heavy = {**PRINCE, "federationOptions": {"weight": 100, "queryPosition": 1}}
+    first = ask(MULTI, queries=[heavy, CITY], federation={})["hits"][0]["_federation"]
+    assert (first["indexUid"], first["queriesPosition"]) == ("books", 1)
+
+
+def test_a_document_that_several_searches_find_stands_once(ask: Ask) -> None:
+    little = {"indexUid": "books", "q": "little", "federationOptions": {"weight": 2}}
+    answer = ask(MULTI, queries=[PRINCE, little], federation={})
+    assert (ids(answer), answer["estimatedTotalHits"]) == ([456, 4], 2)
+    assert answer["hits"][0]["_federation"]["queriesPosition"] == 1
+
+
+def test_pages_of_a_federation_make_up_the_whole(ask: Ask) -> None:
+    queries = [PRINCE, CITY, RED, {"indexUid": "meaning", "q": "wonderland"}]
+    whole = ask(MULTI, queries=queries, federation={"limit": 100})
+    keys = [(hit["_federation"]["indexUid"], hit["id"]) for hit in whole["hits"]]
+    assert len(keys) == whole["estimatedTotalHits"] == 5
+    for size in (1, 2, 3):
+        pages = [
+            ask(MULTI, queries=queries, federation={"page": page, "hitsPerPage": size})
+            for page in range(1, 7)
+        ]
+        found = [
+            (hit["_federation"]["indexUid"], hit["id"]) for one in pages for hit in one["hits"]
+        ]
+        assert found == keys
+        assert {(one["totalHits"], one["totalPages"]) for one in pages} == {(5, -(-5 // size))}
+
+
+def test_each_search_of_a_federation_shows_its_hits_in_its_way(ask: Ask) -> None:
+    marked = {**PRINCE, "attributesToHighlight": ["title"], "attributesToRetrieve": ["id"]}
+    hits = ask(MULTI, queries=[marked, CITY], federation={})["hits"]
+    formatted = {hit["id"]: "_formatted" in hit for hit in hits}
+    assert formatted == {456: True, 4: True, 1: False}
+
+
+def test_a_federation_can_be_distinct(ask: Ask) -> None:
+    queries = [{"indexUid": "books", "q": ""}, {"indexUid": "meaning", "q": ""}]
+    answer = ask(MULTI, queries=queries, federation={"distinct": "genres"})
+    assert ids(answer) == [1, 2, 4]
+    assert answer["estimatedTotalHits"] == 3
+    one = ask(MULTI, queries=queries, federation={"distinct": "genres", "offset": 1, "limit": 1})
+    assert (ids(one), one["estimatedTotalHits"]) == ([2], 3)
+
+
+def test_facets_of_a_federation_come_by_index_or_merged(ask: Ask) -> None:
+    queries = [PRINCE, {"indexUid": "books", "q": "wonderland"}, {"indexUid": "meaning", "q": ""}]
+    wanted = {"books": ["genres", "year"], "meaning": ["genres"]}
+    split = ask(MULTI, queries=queries, federation={"facetsByIndex": wanted})
+    assert split["facetsByIndex"]["books"] == {
+        "distribution": {
+            "genres": {"adventure": 3, "fantasy": 1},
+            "year": {"1865": 1, "1943": 1, "2005": 1},
+        },
+        "stats": {"year": {"min": 1865, "max": 2005}},
+    }
+    assert split["facetsByIndex"]["meaning"]["stats"] == {}
+    merge = {"facetsByIndex": wanted, "mergeFacets": {"maxValuesPerFacet": 2}}
+    merged = ask(MULTI, queries=queries, federation=merge)
+    assert "facetsByIndex" not in merged
+    assert merged["facetDistribution"]["genres"] == {"adventure": 6, "fantasy": 2}
+    assert list(merged["facetDistribution"]["year"]) == ["1865", "1943"]
+
+
+def test_a_federation_tells_of_meaning_and_of_time(ask: Ask) -> None:
+    near = {"indexUid": "meaning", "q": "prince", "hybrid": {"embedder": "letters"}}
+    answer = ask(MULTI, queries=[near, CITY], federation={"showPerformanceDetails": True})
+    assert answer["semanticHitCount"] == 4
+    assert any(name.startswith("0 meaning") for name in answer["performanceDetails"])
+    assert "semanticHitCount" not in ask(MULTI, queries=[CITY], federation={})
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({}, "bad_request", "queries"),
+        ({"queries": {}}, "bad_request", "queries"),
+        ({"queries": [{"q": "x"}]}, "missing_index_uid", "queries[0]"),
+        ({"queries": [{**PRINCE, "limmit": 1}]}, "bad_request", "limmit"),
+        ({"queries": [PRINCE, {**PRINCE, "filter": "x ="}]}, "invalid_search_filter", "queries[1]"),
+        ({"queries": [{"indexUid": "a b"}]}, "invalid_index_uid", "queries[0]"),
+        ({"queries": [PRINCE], "federation": 1}, "invalid_multi_search_federated", "federation"),
+        ({"queries": [PRINCE], "federation": {"limit": -1}}, "invalid_search_limit", "limit"),
+        (
+            {"queries": [{**PRINCE, "federationOptions": {}}]},
+            "invalid_multi_search_federation_options", "federationOptions",
+        ),
+        (
+            {"queries": [{**PRINCE, "limit": 1}], "federation": {}},
+            "invalid_multi_search_query_pagination", "queries[0]",
+        ),
+        (
+            {"queries": [{**PRINCE, "facets": ["id"]}], "federation": {}},
+            "invalid_multi_search_query_facets", "queries[0]",
+        ),
+        (
+            {"queries": [{**PRINCE, "federationOptions": {"weight": -1}}], "federation": {}},
+            "invalid_multi_search_weight", "queries[0]",
+        ),
+        (
+            {"queries": [{**PRINCE, "federationOptions": {"remote": "x"}}], "federation": {}},
+            "invalid_multi_search_remote", "remote",
+        ),
+        (
+            {"queries": [{**PRINCE, "federationOptions": {"queryPosition": 1}}], "federation": {}},
+            "invalid_multi_search_query_position", "queryPosition",
+        ),
+        (
+            {"queries": [PRINCE], "federation": {"facetsByIndex": {"places": ["id"]}}},
+            "invalid_multi_search_facets", "places",
+        ),
+        (
+            {"queries": [PRINCE], "federation": {"facetsByIndex": {"books": ["title"]}}},
+            "invalid_multi_search_facets", "title",
+        ),
+        (
+            {"queries": [PRINCE], "federation": {"facetsByIndex": {"books": "title"}}},
+            "invalid_multi_search_facets_by_index", "books",
+        ),
+        (
+            {"queries": [PRINCE], "federation": {"distinct": "title"}},
+            "invalid_search_distinct", "title",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_unfit_is_refused(ask: Ask, body: dict[str, Any], code: str, message: str) -> None:
+    error = ask(MULTI, 400, **body)
+    assert error["code"] == code
+    assert message in error["message"]
+
+
+def test_the_first_search_that_fails_fails_all(ask: Ask) -> None:
+    error = ask(MULTI, 404, queries=[PRINCE, {"indexUid": "nothing"}])
+    assert error["code"] == "index_not_found"
+    assert error["message"].startswith("Inside `.queries[1]`: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({}, {"adventure": 3, "fantasy": 1, "romance": 1}),
+        ({"facetQuery": None}, {"adventure": 3, "fantasy": 1, "romance": 1}),
+        ({"facetQuery": ""}, {"adventure": 3, "fantasy": 1, "romance": 1}),
+        ({"facetQuery": "FAN"}, {"fantasy": 1}),
+        ({"facetQuery": "fantsy"}, {"fantasy": 1}),
+        ({"facetQuery": "fnatsy"}, {}),
+        ({"facetQuery": "fnatasy"}, {"fantasy": 1}),
+        ({"facetQuery": "antasy"}, {}),
+        ({"facetQuery": "vantasy"}, {}),
+        ({"facetQuery": "vantasyyyy"}, {}),
+        ({"facetQuery": "fan", "q": "stendhal"}, {}),
+        ({"facetQuery": "a", "q": "prince"}, {"adventure": 2}),
+        ({"facetQuery": "a", "filter": "year < 1900"}, {"adventure": 1}),
+        ({"facetQuery": "a", "q": "prince", "attributesToSearchOn": ["text"]}, {"adventure": 1}),
+        ({"facetQuery": "a", "exhaustiveFacetCount": True}, {"adventure": 3}),
+    ],
+)
+def test_values_of_a_facet_are_searched(
+    ask: Ask, body: dict[str, Any], found: dict[str, int]
+) -> None:
+    answer = ask("/indexes/books/facet-search", facetName="genres", **body)
+    assert {hit["value"]: hit["count"] for hit in answer["facetHits"]} == found
+    assert answer["facetQuery"] == body.get("facetQuery")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "missing_facet_search_facet_name"),
+        ({"facetName": "title"}, "invalid_facet_search_facet_name"),
+        ({"facetName": 1}, "invalid_facet_search_facet_name"),
+        ({"facetName": "genres", "facetQuery": 1}, "invalid_facet_search_facet_query"),
+        ({"facetName": "genres", "filter": "x"}, "invalid_search_filter"),
+        ({"facetName": "genres", "limit": 1}, "bad_request"),
+    ],
+)
+def test_an_unfit_facet_search_is_refused(ask: Ask, body: dict[str, Any], code: str) -> None:
+    assert ask("/indexes/books/facet-search", 400, **body)["code"] == code
+
+
+def test_similar_documents_come_by_their_vectors(ask: Ask) -> None:
+    path = "/indexes/vectors/similar"
+    answer = ask(path, id=1, embedder="own", showRankingScore=True)
+    assert (ids(answer), answer["id"], answer["estimatedTotalHits"]) == ([2, 3], "1", 2)
+    assert [round(hit["_rankingScore"], 3) for hit in answer["hits"]] == [0.9, 0.0]
+    assert ids(ask(path, id="1", embedder="own", limit=1, offset=1)) == [3]
+    assert ids(ask(path, id=1, embedder="own", rankingScoreThreshold=0.5)) == [2]
+    assert ids(ask(path, id=1, embedder="own", filter="id = 3")) == [3]
+    shown = ask(path, id=1, embedder="own", attributesToRetrieve=["id"], retrieveVectors=True)
+    assert shown["hits"][0].keys() == {"id", "_vectors"}
+
+
+def test_a_document_without_a_vector_is_like_others_by_its_words(ask: Ask) -> None:
+    assert ids(ask("/indexes/vectors/similar", id=4, embedder="own")) == []
+    assert ids(ask("/indexes/vectors/similar", id=2, embedder="own"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"id": 9, "embedder": "own"}, "not_found_similar_id"),
+        ({"id": 1}, "invalid_similar_embedder"),
+        ({"id": 1, "embedder": "other"}, "invalid_similar_embedder"),
+        ({"embedder": "own"}, "missing_similar_id"),
+        ({"id": {}, "embedder": "own"}, "invalid_similar_id"),
+        ({"id": 1, "embedder": "own", "limit": -1}, "invalid_similar_limit"),
+        ({"id": 1, "embedder": "own", "filter": "x"}, "invalid_similar_filter"),
+        (
+            {"id": 1, "embedder": "own", "rankingScoreThreshold": 2},
+            "invalid_similar_ranking_score_threshold",
+        ),
+    ],
+)
+def test_what_is_unfit_to_be_similar_is_refused(ask: Ask, body: dict[str, Any], code: str) -> None:
+    assert ask("/indexes/vectors/similar", 400, **body)["code"] == code

@@ -1,0 +1,327 @@
+"""Search parameters of the REST door, each with what it answers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.conformance.rest.conftest import Ask
+
+BOOKS, PLACES = "/indexes/books/search", "/indexes/places/search"
+VECTORS, MEANING = "/indexes/vectors/search", "/indexes/meaning/search"
+HYBRID = {"embedder": "letters"}
+OWN = {"embedder": "own"}
+
+
+def ids(answer: Any) -> list[int]:
+    return [hit["id"] for hit in answer["hits"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "found"),
+    [
+        (BOOKS, {}, [1, 2, 4, 456]),
+        (BOOKS, {"q": None}, [1, 2, 4, 456]),
+        (BOOKS, {"q": ""}, [1, 2, 4, 456]),
+        (BOOKS, {"q": "prince"}, [456, 4]),
+        (BOOKS, {"q": "pri"}, [456, 4]),
+        (BOOKS, {"q": '"little prince"'}, [456]),
+        (BOOKS, {"q": "prince -little"}, [4]),
+        (BOOKS, {"q": 'prince -"little prince"'}, [4]),
+        (BOOKS, {"q": "little red", "matchingStrategy": "all"}, []),
+        (BOOKS, {"q": "little prince", "matchingStrategy": "all"}, [456]),
+        (BOOKS, {"offset": 1, "limit": 2}, [2, 4]),
+        (BOOKS, {"limit": 0}, []),
+        (BOOKS, {"offset": 2**50}, []),
+        (BOOKS, {"page": 2, "hitsPerPage": 3}, [456]),
+        (BOOKS, {"page": 0}, []),
+        (BOOKS, {"page": 9}, []),
+        (BOOKS, {"hitsPerPage": 0}, []),
+        (BOOKS, {"filter": "year > 1900"}, [4, 456]),
+        (BOOKS, {"filter": ["year > 1900", ["genres = fantasy", "id = 1"]]}, [4]),
+        (BOOKS, {"filter": "genres IN [Fantasy, ROMANCE]"}, [2, 4]),
+        (BOOKS, {"filter": "year 1830 TO 1865"}, [1, 2]),
+        (BOOKS, {"filter": "crew.name = tenniel"}, [1]),
+        (BOOKS, {"filter": "note IS NULL"}, [1]),
+        (BOOKS, {"filter": "note NOT EXISTS"}, [2, 4, 456]),
+        (BOOKS, {"filter": "by STARTS WITH saint"}, [456]),
+        (BOOKS, {"filter": "by CONTAINS ndh"}, [2]),
+        (BOOKS, {"filter": ""}, [1, 2, 4, 456]),
+        (BOOKS, {"filter": []}, [1, 2, 4, 456]),
+        (BOOKS, {"sort": ["year:desc"]}, [4, 456, 1, 2]),
+        (BOOKS, {"q": "prince", "sort": ["title:asc"]}, [4, 456]),
+        (BOOKS, {"distinct": "genres"}, [1, 2, 4]),
+        (BOOKS, {"q": "prince", "attributesToSearchOn": ["text"]}, [456]),
+        (BOOKS, {"q": "prince", "attributesToSearchOn": ["te*"]}, [456]),
+        (BOOKS, {"q": "prince", "attributesToSearchOn": ["*xt"]}, [456]),
+        (BOOKS, {"q": "prince", "attributesToSearchOn": None}, [456, 4]),
+        (BOOKS, {"q": "prince", "locales": ["eng", "fr"]}, [456, 4]),
+        (BOOKS, {"q": "prince", "rankingScoreThreshold": 1}, []),
+        (BOOKS, {"q": "prince", "rankingScoreThreshold": 0}, [456, 4]),
+        (PLACES, {"sort": ["_geoPoint(51, 3.7):asc"]}, [2, 1, 3]),
+        (PLACES, {"filter": "_geoRadius(50.63, 3.05, 1000)"}, [1]),
+        (PLACES, {"filter": "_geoBoundingBox([52, 4], [51, 3])"}, [2]),
+        (VECTORS, {"hybrid": {**OWN, "semanticRatio": 1}, "vector": [1, 0]}, [1, 2, 3]),
+        (VECTORS, {"q": "south", "hybrid": {**OWN, "semanticRatio": 0}, "vector": [1, 0]}, [3]),
+        (VECTORS, {"q": "north", "hybrid": {**OWN, "semanticRatio": 0.5}}, [1, 2]),
+        (MEANING, {"q": "prince", "hybrid": {**HYBRID, "semanticRatio": 0}}, [456, 4]),
+        ("/indexes/empty/search", {"q": "x"}, []),
+    ],
+)  # fmt: skip
+def test_a_search_finds(ask: Ask, path: str, body: dict[str, Any], found: list[int]) -> None:
+    assert ids(ask(path, **body)) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"q": 1}, "invalid_search_q"),
+        ({"limit": -1}, "invalid_search_limit"),
+        ({"limit": "1"}, "invalid_search_limit"),
+        ({"offset": 1.5}, "invalid_search_offset"),
+        ({"page": -1}, "invalid_search_page"),
+        ({"hitsPerPage": True}, "invalid_search_hits_per_page"),
+        ({"filter": "year >"}, "invalid_search_filter"),
+        ({"filter": "title = x"}, "invalid_search_filter"),
+        ({"filter": 3}, "invalid_search_filter"),
+        ({"filter": [[["year = 1"]]]}, "invalid_search_filter"),
+        ({"sort": ["year"]}, "invalid_search_sort"),
+        ({"sort": ["by:asc"]}, "invalid_search_sort"),
+        ({"sort": ["_geoPoint(1, 2):asc"]}, "invalid_search_sort"),
+        ({"sort": "year:asc"}, "invalid_search_sort"),
+        ({"facets": ["title"]}, "invalid_search_facets"),
+        ({"facets": "genres"}, "invalid_search_facets"),
+        ({"distinct": "title"}, "invalid_search_distinct"),
+        ({"distinct": 1}, "invalid_search_distinct"),
+        ({"matchingStrategy": "most"}, "invalid_search_matching_strategy"),
+        ({"attributesToSearchOn": ["nowhere"]}, "invalid_search_attributes_to_search_on"),
+        ({"attributesToRetrieve": "title"}, "invalid_search_attributes_to_retrieve"),
+        ({"attributesToHighlight": [1]}, "invalid_search_attributes_to_highlight"),
+        ({"attributesToCrop": "x"}, "invalid_search_attributes_to_crop"),
+        ({"cropLength": "x"}, "invalid_search_crop_length"),
+        ({"cropMarker": 1}, "invalid_search_crop_marker"),
+        ({"highlightPreTag": 1}, "invalid_search_highlight_pre_tag"),
+        ({"highlightPostTag": 1}, "invalid_search_highlight_post_tag"),
+        ({"showMatchesPosition": 1}, "invalid_search_show_matches_position"),
+        ({"showRankingScore": "yes"}, "invalid_search_show_ranking_score"),
+        ({"showRankingScoreDetails": 1}, "invalid_search_show_ranking_score_details"),
+        ({"showPerformanceDetails": 1}, "invalid_search_show_performance_details"),
+        ({"rankingScoreThreshold": 2}, "invalid_search_ranking_score_threshold"),
+        ({"retrieveVectors": 1}, "invalid_search_retrieve_vectors"),
+        ({"vector": [1]}, "missing_search_hybrid"),
+        ({"vector": ["x"]}, "invalid_search_vector"),
+        ({"hybrid": {"embedder": "nobody"}}, "invalid_search_embedder"),
+        ({"hybrid": {}}, "invalid_search_embedder"),
+        ({"hybrid": 1}, "invalid_search_hybrid_query"),
+        ({"locales": ["?"]}, "invalid_search_locales"),
+        ({"titel": 1}, "bad_request"),
+    ],
+)
+def test_what_is_unfit_is_refused_by_its_code(ask: Ask, body: dict[str, Any], code: str) -> None:
+    error = ask(BOOKS, 400, **body)
+    assert (error["code"], error["type"]) == (code, "invalid_request")
+    assert error["link"].endswith(code)
+
+
+@pytest.mark.parametrize(
+    ("hybrid", "code"),
+    [
+        ({**OWN, "semanticRatio": 1.5}, "invalid_search_semantic_ratio"),
+        ({**OWN, "fusion": "magic"}, "invalid_search_hybrid_query"),
+        ({**OWN, "weights": [1]}, "invalid_search_hybrid_query"),
+        ({**OWN, "weights": [0, 0]}, "invalid_search_hybrid_query"),
+        ({**OWN, "k": 0}, "invalid_search_hybrid_query"),
+        ({**OWN, "candidates": 0}, "invalid_search_hybrid_query"),
+        ({**OWN, "depth": 3}, "bad_request"),
+    ],
+)
+def test_an_unfit_mixture_is_refused(ask: Ask, hybrid: dict[str, Any], code: str) -> None:
+    assert ask(VECTORS, 400, q="north", hybrid=hybrid)["code"] == code
+
+
+def test_a_vector_of_another_length_is_refused(ask: Ask) -> None:
+    assert ask(VECTORS, 400, vector=[1], hybrid=OWN)["code"] == "invalid_vector_dimensions"
+
+
+def test_totals_are_of_the_kind_that_was_asked_for(ask: Ask) -> None:
+    plain, paged = ask(BOOKS, limit=3), ask(BOOKS, hitsPerPage=3)
+    assert {key: plain[key] for key in ("limit", "offset", "estimatedTotalHits")} == {
+        **{"limit": 3, "offset": 0, "estimatedTotalHits": 4}
+    }
+    assert not {"page", "hitsPerPage", "totalPages", "totalHits"} & plain.keys()
+    names = ("page", "hitsPerPage", "totalPages", "totalHits")
+    assert [paged[name] for name in names] == [1, 3, 2, 4]
+    assert not {"limit", "offset", "estimatedTotalHits"} & paged.keys()
+    assert [ask(BOOKS, page=0, hitsPerPage=0)[name] for name in names] == [0, 0, 0, 4]
+
+
+def test_a_get_answers_as_a_post(server: TestClient, ask: Ask) -> None:
+    address = {
+        **{"q": "prince", "limit": "1", "filter": "year > 1900", "sort": "year:asc,title:desc"},
+        **{"facets": "genres,year", "attributesToRetrieve": "id,title", "showRankingScore": "true"},
+        **{"attributesToHighlight": "*", "rankingScoreThreshold": "0.1"},
+    }
+    body = {
+        **{"q": "prince", "limit": 1, "filter": "year > 1900", "sort": ["year:asc", "title:desc"]},
+        **{"facets": ["genres", "year"], "attributesToRetrieve": ["id", "title"]},
+        **{"attributesToHighlight": ["*"], "rankingScoreThreshold": 0.1, "showRankingScore": True},
+    }
+    one, two = server.get(BOOKS, params=address).json(), ask(BOOKS, **body)
+    for answer in (one, two):
+        del answer["requestUid"], answer["processingTimeMs"]
+    assert one == two
+    assert ids(one) == [456]
+
+
+def test_a_get_sorts_by_a_point_and_searches_by_meaning(server: TestClient) -> None:
+    near = server.get(PLACES, params={"sort": "_geoPoint(51,3.7):desc,city:asc"}).json()
+    assert ids(near) == [1, 2, 3]
+    asked = {"vector": "1,0", "hybridEmbedder": "own", "hybridSemanticRatio": "1"}
+    assert ids(server.get(VECTORS, params=asked).json()) == [1, 2, 3]
+    assert server.get(BOOKS, params={"limit": "x"}).json()["code"] == "invalid_search_limit"
+    assert server.get(BOOKS, params={"vektor": "1"}).json()["code"] == "bad_request"
+
+
+def test_facets_count_the_whole_result_set(ask: Ask) -> None:
+    answer = ask(BOOKS, q="prince", facets=["genres", "year"], limit=1)
+    assert answer["facetDistribution"] == {
+        "genres": {"adventure": 2, "fantasy": 1},
+        "year": {"1943": 1, "2005": 1},
+    }
+    assert answer["facetStats"] == {"year": {"min": 1943, "max": 2005}}
+    assert ask(BOOKS, facets=["crew.name"])["facetDistribution"] == {"crew.name": {"Tenniel": 1}}
+    every = ask(BOOKS, facets=["*"])["facetDistribution"]
+    assert set(every) == {"genres", "year", "id", "by", "crew.name", "note"}
+    assert "facetDistribution" not in ask(BOOKS)
+
+
+def test_hits_show_what_was_asked_for(ask: Ask) -> None:
+    [hit] = ask(BOOKS, filter="id = 1", attributesToRetrieve=["title", "crew.name"])["hits"]
+    assert hit == {"title": "Alice in Wonderland", "crew": [{"name": "Tenniel"}]}
+    assert ask(BOOKS, limit=1, attributesToRetrieve=[])["hits"] == [{}]
+    assert set(ask(BOOKS, limit=1, attributesToRetrieve=["*"])["hits"][0]) > {"id", "title"}
+
+
+def test_hits_are_formatted(ask: Ask) -> None:
+    [hit] = ask(
+        BOOKS, q="prince", limit=1, attributesToRetrieve=["id"],
+        attributesToHighlight=["title", "text"], attributesToCrop=["text:3"], cropMarker="~",
+        highlightPreTag="[", highlightPostTag="]", showMatchesPosition=True,
+    )["hits"]  # fmt: skip
+    assert hit == {
+        "id": 456,
+        "_formatted": {"id": "456", "title": "The Little [Prince]", "text": "~a [prince] that~"},
+        "_matchesPosition": {
+            "title": [{"start": 11, "length": 6}],
+            "text": [{"start": 22, "length": 6}],
+        },
+    }
+    assert "_formatted" not in ask(BOOKS, attributesToHighlight=["nowhere"])["hits"][0]
+    assert "_formatted" in ask(BOOKS, attributesToHighlight=["title"])["hits"][0]
+    assert "_formatted" not in ask(BOOKS, attributesToHighlight=[])["hits"][0]
+
+
+def test_distances_are_told_in_metres(ask: Ask) -> None:
+    hits = ask(PLACES, sort=["_geoPoint(50.63, 3.05):asc"])["hits"]
+    assert [hit.get("_geoDistance") for hit in hits] == [0, 65301, None]
+    assert "_geoDistance" not in ask(PLACES)["hits"][0]
+
+
+def test_ranking_scores_are_shares_and_their_details_say_why(ask: Ask) -> None:
+    answer = ask(BOOKS, q="little prince", showRankingScore=True, showRankingScoreDetails=True)
+    scores = [hit["_rankingScore"] for hit in answer["hits"]]
+    assert 1 > scores[0] > scores[1] > 0
+    details = [hit["_rankingScoreDetails"] for hit in answer["hits"]]
+    rules = ("words", "typo", "proximity", "attributeRank", "wordPosition", "exactness", "bm25")
+    assert tuple(details[0]) == rules
+    assert [rule["order"] for rule in details[0].values()] == list(range(7))
+    assert all(0 <= rule["score"] <= 1 for rule in details[0].values())
+    assert [found["words"]["matchingWords"] for found in details] == [2, 1]
+    assert details[0]["bm25"]["score"] == scores[0]
+    assert ask(BOOKS, showRankingScore=True)["hits"][0]["_rankingScore"] == 1.0
+
+
+def test_a_threshold_is_in_totals_and_facets(ask: Ask) -> None:
+    scores = [hit["_rankingScore"] for hit in ask(BOOKS, q="prince", showRankingScore=True)["hits"]]
+    least = (scores[0] + scores[1]) / 2
+    answer = ask(BOOKS, q="prince", rankingScoreThreshold=least, facets=["id"])
+    assert (ids(answer), answer["estimatedTotalHits"]) == ([456], 1)
+    assert answer["facetDistribution"] == {"id": {"456": 1}}
+
+
+def test_hybrid_tells_which_arm_found_what(ask: Ask) -> None:
+    answer = ask(MEANING, q="prince", hybrid=HYBRID, showRankingScoreDetails=True, facets=["id"])
+    assert answer["estimatedTotalHits"] == 4 == answer["semanticHitCount"]
+    assert sum(answer["facetDistribution"]["id"].values()) == 4
+    details = answer["hits"][0]["_rankingScoreDetails"]
+    assert {"bm25", "vector", "fusion"} <= details.keys()
+    assert details["fusion"]["parts"].keys() == {"keyword", "semantic"}
+    ours = {"fusion": "score", "weights": [1, 3], "candidates": 2}
+    found = ask(MEANING, q="prince", hybrid={**HYBRID, **ours}, showRankingScoreDetails=True)
+    assert found["semanticHitCount"] == 2
+    assert found["hits"][0]["_rankingScoreDetails"]["fusion"]["method"] == "score"
+    assert "semanticHitCount" not in ask(MEANING, q="prince")
+
+
+def test_a_ratio_is_the_weight_of_the_arms(ask: Ask) -> None:
+    body = {"q": "prince", "showRankingScoreDetails": True}
+    hit = ask(MEANING, **body, hybrid={**HYBRID, "semanticRatio": 0.25, "k": 7})["hits"][0]
+    fusion = hit["_rankingScoreDetails"]["fusion"]
+    assert (fusion["weights"], fusion["k"]) == ([0.75, 0.25], 7)
+
+
+def test_vectors_are_retrieved(ask: Ask) -> None:
+    hits = ask(VECTORS, retrieveVectors=True)["hits"]
+    assert hits[0]["_vectors"] == {"own": {"embeddings": [[1.0, 0.0]], "regenerate": False}}
+    assert hits[3]["_vectors"] == {"own": {"embeddings": [], "regenerate": True}}
+    made = ask(MEANING, limit=1, retrieveVectors=True)["hits"][0]["_vectors"]["letters"]
+    assert made["regenerate"] is True
+    assert [len(vector) for vector in made["embeddings"]] == [8]
+    assert "_vectors" not in ask(VECTORS)["hits"][0]
+
+
+def test_performance_and_metadata_come_when_asked_for(server: TestClient, ask: Ask) -> None:
+    details = ask(BOOKS, showPerformanceDetails=True)["performanceDetails"]
+    assert {"search", "search > rank"} <= details.keys()
+    assert all(value.endswith("s") for value in details.values())
+    reply = server.post(BOOKS, json={}, headers={"Meili-Include-Metadata": "true"}).json()
+    assert (reply["metadata"]["indexUid"], reply["metadata"]["primaryKey"]) == ("books", "id")
+    assert reply["metadata"]["queryUid"] != reply["requestUid"]
+    assert "metadata" not in ask(BOOKS)
+
+
+def test_an_index_that_is_not_there_is_not_found(ask: Ask) -> None:
+    assert ask("/indexes/nothing/search", 404)["code"] == "index_not_found"
+
+
+def test_explain_says_how_each_score_came_about(ask: Ask) -> None:
+    answer = ask("/indexes/meaning/explain", q="little prince", hybrid=HYBRID, limit=1)
+    [hit] = answer["hits"]
+    told = hit["_explanation"]
+    assert (answer["mode"], hit["id"], told["mode"]) == ("hybrid", 456, "hybrid")
+    assert sum(told["fusion"]["parts"].values()) == pytest.approx(hit["_rankingScore"], abs=1e-6)
+    parts = told["keyword"]["parts"]["parts"]
+    assert sum(part["score"] for part in parts) == pytest.approx(told["keyword"]["score"], rel=1e-5)
+
+
+def test_vectors_for_an_embedder_that_is_not_there_are_kept(server: TestClient) -> None:
+    documents = [{"id": 1, "_vectors": {"later": [1.0, 0.0], "default": [0.5]}}]
+    task = server.post("/indexes/patient/documents", json=documents).json()["taskUid"]
+    embedders = {"later": {"source": "userProvided", "dimensions": 2}}
+    last = server.patch("/indexes/patient/settings/embedders", json=embedders).json()["taskUid"]
+    for uid in (task, last):
+        assert finished(server, uid)["status"] == "succeeded"
+    body = {"vector": [1, 0], "hybrid": {"embedder": "later", "semanticRatio": 1}}
+    assert ids(server.post("/indexes/patient/search", json=body).json()) == [1]
+
+
+def finished(server: TestClient, uid: int) -> Any:
+    for _ in range(400):
+        task = server.get(f"/tasks/{uid}").json()
+        if task["status"] not in ("enqueued", "processing"):
+            return task
+        time.sleep(0.02)
+    raise AssertionError(f"task {uid} does not end")

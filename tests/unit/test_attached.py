@@ -1,0 +1,447 @@
+"""An index over the user's own rows: made from them, following them, and never in their way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hybridsearch
+from hybridsearch import Database, Item
+from hybridsearch.errors import Conflict, InputError, NotFound, SettingsError
+from hybridsearch.sql.connection import Connection
+from tests.conftest import refused
+
+SETUP = """
+CREATE TABLE docs (id INTEGER PRIMARY KEY, title VARCHAR, body VARCHAR, brand VARCHAR,
+    price DOUBLE, emb FLOAT[3]);
+INSERT INTO docs VALUES
+(1, 'Red running shoes', 'light shoes for road races', 'acme', 80, [1, 0, 0]),
+(2, 'Blue trail shoes', 'trail running in mud and rain', 'acme', 95, [0.9, 0.1, 0]),
+(3, 'Running socks', 'thin socks for long days', 'zeta', 12, [0.8, 0.2, 0]),
+(4, 'Garden hose', 'green hose for the garden', 'hydro', 30, [0, 0, 1]),
+(5, NULL, 'untitled note about shoes', NULL, 5, NULL);
+"""
+
+
+@pytest.fixture
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with the table docs, in memory unless asked for in a file."""
+    kept = getattr(request, "param", "memory") == "file"
+    with hybridsearch.open(tmp_path / "a.duckdb" if kept else None) as found:
+        with found.connect() as connection:
+            connection.execute(SETUP)
+        yield found
+
+
+@pytest.fixture
+def con(db: Database) -> Iterator[Connection]:
+    with db.connect() as found:
+        yield found
+
+
+both = pytest.mark.parametrize("db", ["file", "memory"], indirect=True)
+
+
+def ids(db: Database, query: str, name: str = "i", **options: Any) -> list[Any]:
+    """The ids found by words, ascending."""
+    return sorted(hit.id for hit in db.index(name).search(query, mode="keyword", **options))
+
+
+def make(
+    db: Database, *items: Item | str, name: str = "i", source: str = "docs", **more: Any
+) -> Any:
+    return db.create_search_index(name, source, items or ("title", "body", "emb"), **more)
+
+
+def test_report_of_a_new_index(db: Database) -> None:
+    found = make(db)
+    assert (found.name, found.key, found.rows, found.text, found.kind) == (
+        *("i", "id", 5, ("title", "body"), "table"),
+    )
+    assert [(v.name, v.dimensions, v.metric, v.rows) for v in found.vectors] == [
+        ("emb", 3, "cosine", 4)
+    ]
+
+
+def test_words_and_vectors_are_found(db: Database) -> None:
+    make(db)
+    index = db.index("i")
+    assert ids(db, "running") == [1, 2, 3]
+    near = index.search(mode="semantic", vector=[0, 0, 1], limit=1)
+    assert [hit.id for hit in near] == [4]
+
+
+def test_every_column_filters_the_copy(db: Database) -> None:
+    make(db)
+    assert ids(db, "shoes", filter="brand = acme AND price < 90") == [1]
+
+
+@both
+@pytest.mark.parametrize(
+    ("edit", "query", "expected"),
+    [
+        ("INSERT INTO docs VALUES (9, 'Running cap', '', NULL, 1, NULL)", "running", [1, 2, 3, 9]),
+        ("DELETE FROM docs WHERE id = 2", "running", [1, 3]),
+        ("UPDATE docs SET title = 'Lawn' WHERE id = 3", "running", [1, 2]),
+        ("UPDATE docs SET id = 33 WHERE id = 3", "running", [1, 2, 33]),
+        ("DELETE FROM docs", "running", []),
+    ],
+)
+def test_search_follows_the_table(
+    db: Database, con: Connection, edit: str, query: str, expected: list[int]
+) -> None:
+    make(db)
+    assert ids(db, query) == [1, 2, 3]
+    con.execute(edit)
+    assert ids(db, query) == expected
+
+
+def test_refresh_counts_what_it_did(db: Database, con: Connection) -> None:
+    make(db, options={"refresh": "manual"})
+    con.execute("INSERT INTO docs VALUES (9, 'Running cap', '', NULL, 1, NULL)")
+    con.execute("UPDATE docs SET price = 1 WHERE id = 3")
+    con.execute("DELETE FROM docs WHERE id = 1")
+    assert db.freshness("i").stale == 3
+    assert ids(db, "running") == [1, 2, 3]
+    report = db.refresh_search_index("i")
+    assert (report.added, report.updated, report.deleted) == (1, 1, 1)
+    assert db.freshness("i").stale == 0
+    assert ids(db, "running") == [2, 3, 9]
+
+
+def test_refresh_of_nothing_does_nothing(db: Database) -> None:
+    make(db)
+    report = db.refresh_search_index("i")
+    assert (report.added, report.updated, report.deleted) == (0, 0, 0)
+
+
+def test_full_refresh_reads_every_row(db: Database) -> None:
+    make(db)
+    report = db.refresh_search_index("i", full=True)
+    assert (report.added, report.updated, report.deleted) == (0, 5, 0)
+    assert ids(db, "running") == [1, 2, 3]
+
+
+def test_uncommitted_rows_are_seen_by_their_own_connection_alone(
+    db: Database, con: Connection
+) -> None:
+    make(db)
+    con.execute("BEGIN")
+    con.execute("INSERT INTO docs VALUES (9, 'Running cap', '', NULL, 1, NULL)")
+    assert (db.freshness("i", cursor=con).stale, db.freshness("i").stale) == (1, 0)
+    assert ids(db, "cap") == []
+    con.execute("ROLLBACK")
+    assert db.freshness("i", cursor=con).stale == 0
+
+
+@both
+def test_parts_of_a_large_refresh_follow_one_another(
+    db: Database, con: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hybridsearch.refreshing.PART", 100)
+    con.execute(
+        "INSERT INTO docs SELECT i, 'word ' || i, NULL, NULL, i, NULL FROM range(10, 360) r(i)"
+    )
+    assert make(db).rows == 355
+    con.execute("DELETE FROM docs WHERE id >= 110")
+    con.execute("UPDATE docs SET body = 'new' WHERE id < 20")
+    report = db.refresh_search_index("i")
+    assert (report.added, report.updated, report.deleted) == (0, 15, 250)
+    assert len(ids(db, "word", limit=500)) == 100
+
+
+def test_a_part_ends_before_it_is_too_large(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hybridsearch.refreshing.PART_BYTES", 200)
+    assert make(db).rows == 5
+    assert ids(db, "shoes") == [1, 2, 5]
+
+
+def test_condition_chooses_rows(db: Database, con: Connection) -> None:
+    make(db, where="price < 50 -- cheap")
+    assert ids(db, "shoes running") == [3, 5]
+    con.execute("UPDATE docs SET price = 20 WHERE id = 1")
+    assert ids(db, "shoes running") == [1, 3, 5]
+
+
+def test_expressions_are_searched_under_their_names(db: Database) -> None:
+    make(db, Item("title || ' by ' || brand", alias="named"), Item("body", kind="KEYWORD"))
+    assert ids(db, "zeta") == [3]
+    assert ids(db, "rain") == []
+
+
+@both
+def test_expression_over_another_table_is_followed(db: Database, con: Connection) -> None:
+    con.execute("CREATE TABLE brands AS SELECT 'acme' AS brand, 'sport' AS kind")
+    lookup = "(SELECT kind FROM brands b WHERE b.brand = docs.brand)"
+    make(db, "title", Item(lookup, alias="sort"))
+    assert ids(db, "sport") == [1, 2]
+    con.execute("UPDATE brands SET kind = 'leisure'")
+    assert ids(db, "sport") == []
+
+
+def test_embedded_text_is_searched_by_meaning(db: Database) -> None:
+    found = make(db, "title", Item("title || ' ' || body", alias="meaning", kind="EMBED"))
+    assert [(v.name, v.rows) for v in found.vectors] == [("meaning", 4)]
+    assert next(iter(db.index("i").search("watering plants", mode="semantic"))).id == 4
+
+
+def test_weights_of_items_and_of_alter(db: Database) -> None:
+    make(db, Item("title", options={"weight": 0}), "body")
+    first = db.index("i").search("shoes", mode="keyword", limit=1).hits[0].id
+    db.alter_search_index("i", {"weights": {"title": 9, "body": 1}})
+    assert (first, db.index("i").search("shoes", limit=1).hits[0].id) == (5, 1)
+
+
+def test_stemmer_and_stop_words(db: Database) -> None:
+    make(db, "title", options={"stemmer": "english", "stopwords": ["red"]})
+    assert ids(db, "run shoe") == [1, 2, 3]
+    assert ids(db, "red socks") == [3]
+
+
+def test_or_replace_and_if_not_exists(db: Database) -> None:
+    make(db)
+    assert make(db, "title", if_not_exists=True).created is False
+    assert make(db, "body", replace=True).text == ("body",)
+    assert ids(db, "running") == [2]
+
+
+def test_dropping_leaves_the_source(db: Database, con: Connection) -> None:
+    make(db, name="docs")
+    assert db.drop_search_index("DOCS")
+    assert con.execute("SELECT count(*) FROM docs").fetchall() == [(5,)]
+    assert db.search_indexes() == []
+    assert db.drop_search_index("docs", if_exists=True) is False
+
+
+def test_names_of_tables_and_views_stay_the_users(db: Database, con: Connection) -> None:
+    con.execute("CREATE VIEW v AS SELECT id, title FROM docs WHERE price > 50")
+    make(db, "title", name="v", source="v", options={"key": "id"})
+    con.execute("ALTER TABLE docs ADD COLUMN extra VARCHAR")
+    db.refresh_search_index("v")
+    assert con.execute("FROM v ORDER BY id").fetchall() == [
+        (1, "Red running shoes"),
+        (2, "Blue trail shoes"),
+    ]
+    db.drop_search_index("v")
+    assert len(con.execute("FROM v").fetchall()) == 2
+
+
+def test_writes_from_outside_are_refused(db: Database) -> None:
+    make(db)
+    index = db.index("i")
+    for write in (lambda: index.add([{"id": 1}]), lambda: index.delete(ids=[1])):
+        refused(write, Conflict, "search_index_is_filled", "is filled from its source")
+
+
+def test_after_opening_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    with hybridsearch.open(path) as db, db.connect() as con:
+        con.execute(SETUP)
+        make(db)
+    with hybridsearch.open(path) as db, db.connect() as con:
+        con.execute("DELETE FROM docs WHERE id = 1")
+        assert ids(db, "running") == [2, 3]
+        assert db.describe_search_index("I").rows == 4
+    assert hybridsearch.check(path) == []
+
+
+# Sources
+
+
+def test_query_is_a_source(db: Database, con: Connection) -> None:
+    source = "(SELECT brand, string_agg(title, ' ' ORDER BY id) AS titles FROM docs GROUP BY brand)"
+    where = "brand IS NOT NULL"
+    found = make(db, "titles", source=source, options={"key": "brand"}, where=where)
+    assert (found.kind, found.rows, ids(db, "trail")) == ("query", 3, ["acme"])
+    con.execute("UPDATE docs SET title = 'trail socks' WHERE id = 3")
+    assert ids(db, "trail") == ["acme", "zeta"]
+
+
+@both
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_files_are_a_source(db: Database, con: Connection, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"it's {kind}.{kind}"
+    source = f"'{str(path).replace(chr(39), chr(39) * 2)}'"
+    con.execute(f"COPY (SELECT id, title, price FROM docs) TO {source}")
+    assert make(db, "title", source=source, options={"key": "id"}).kind == "files"
+    assert ids(db, "running") == [1, 3]
+    con.execute(f"COPY (SELECT id, title, price FROM docs WHERE id > 1) TO {source}")
+    assert ids(db, "running") == [3]
+
+
+def test_lists_of_numbers_are_vectors(db: Database, con: Connection) -> None:
+    con.execute("CREATE TABLE l AS SELECT id, emb::DOUBLE[] AS emb FROM docs")
+    assert make(db, "emb", source="l", options={"key": "id"}).vectors[0].rows == 4
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("id::BIGINT", "id::UTINYINT", "id::HUGEINT", "id::VARCHAR", "'k' || id", "id + .5"),
+        *("DATE '2020-01-01' + id::INTEGER", "TIMESTAMP '2020-01-01' + to_days(id::INTEGER)"),
+        *("md5(id::VARCHAR)::UUID", "(id / 4)::DOUBLE", "[id]", "{'a': id}"),
+    ],
+)
+def test_keys_of_any_type(db: Database, con: Connection, key: str) -> None:
+    con.execute(f"CREATE TABLE k AS SELECT {key} AS k, title FROM docs WHERE title IS NOT NULL")
+    make(db, "title", source="k", options={"key": "k"})
+    con.execute("DELETE FROM k WHERE title LIKE 'Red%'")
+    assert len(ids(db, "running")) == 1
+
+
+def test_values_of_every_kind_are_carried(db: Database, con: Connection) -> None:
+    con.execute(
+        "CREATE TABLE t AS SELECT 1 AS id, 'word' AS w, 'nan'::DOUBLE AS n,"
+        " [1.5::DOUBLE, 'inf'] AS l, DATE '2020-01-02' AS d, 1.50::DECIMAL(5, 2) AS m,"
+        " {'a': [1]} AS s, 'x'::BLOB AS b,"
+        " 12345678901234567890123::HUGEINT AS h, INTERVAL 1 DAY AS i, '[1]'::JSON AS j"
+    )
+    make(db, "w", source="t", options={"key": "id"})
+    assert db.index("i").get(1) == {
+        **{"id": 1, "w": "word", "n": None, "l": [1.5, None], "d": "2020-01-02", "m": 1.5},
+        **{"s": {"a": [1]}, "h": 12345678901234567890123, "i": "1 day", "j": [1]},
+    }
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("items", "more", "kind", "message"),
+    [
+        (["titel"], {}, InputError, 'no column "titel" in docs; did you mean "title"?'),
+        (["title"], {"source": "dcos"}, NotFound, 'no table or view "dcos" that is committed'),
+        (["title"], {"source": "a.b.c.d"}, NotFound, 'no table or view "a.b.c.d"'),
+        (["title"], {"source": "docs; DROP TABLE docs"}, InputError, "is no source"),
+        (["title"], {"source": "''"}, InputError, "is no path in quotes"),
+        (["title"], {"source": "'none.parquet'"}, InputError, "cannot read 'none.parquet'"),
+        (["title"], {"source": "(SELECT 1); SELECT (2)"}, InputError, "nothing after it"),
+        (["title"], {"source": "(FROM docs)"}, InputError, "WITH (key = 'id')"),
+        (["price"], {}, InputError, "price TEXT"),
+        ([Item("title", kind="VECTOR")], {}, InputError, "must be FLOAT[n]"),
+        ([Item("title", kind="TXT")], {}, InputError, 'unknown kind "TXT"'),
+        (["title", "TITLE"], {}, InputError, 'two items or columns "title"'),
+        ([Item("body", alias="title")], {}, InputError, 'two items or columns "title"'),
+        ([Item("emb", alias="a b")], {}, InputError, "letters, digits, _ and -"),
+        (["lower(title)"], {}, InputError, "needs a name"),
+        ([Item("lowr(title)", alias="x")], {}, InputError, 'item "x"'),
+        ([Item("title); DROP TABLE docs; SELECT (1", alias="x")], {}, InputError, "nothing after"),
+        ([Item("title), (body", alias="x")], {}, InputError, "one expression"),
+        ([], {}, InputError, "at least one column"),
+        (["title"], {"where": "prise > 1"}, InputError, "the condition of i"),
+        (["title"], {"where": "true), (false"}, InputError, "one expression"),
+        (["title"], {"options": {"key": "brand"}}, InputError, "holds NULL"),
+        (["title"], {"options": {"key": "idd"}}, InputError, 'did you mean "id"?'),
+        (["title"], {"options": {"keyy": "id"}}, SettingsError, 'did you mean "key"?'),
+        (["title"], {"options": {"refresh": "often"}}, SettingsError, "check or manual"),
+        (["title"], {"options": {"stemmer": "klingon"}}, SettingsError, "no stemmer"),
+        (["title"], {"options": {"k1": 2}}, SettingsError, "can only be 1.2"),
+        (["title"], {"options": {"m": 16}}, SettingsError, "no graph to build"),
+        (["title"], {"options": {"path": "x"}}, SettingsError, "leave it out"),
+        (["title"], {"options": {"weights": {"body": 2}}}, SettingsError, "no TEXT item"),
+        ([Item("title", options={"wight": 1})], {}, SettingsError, 'did you mean "weight"?'),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_nothing(
+    db: Database, items: list[Any], more: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    arguments = {"name": "i", "source": "docs", "items": items, **more}
+    with pytest.raises(kind) as caught:
+        db.create_search_index(**arguments)
+    assert message in str(caught.value)
+    assert db.search_indexes() == []
+    assert [index.uid for index in db.indexes()] == []
+
+
+def test_key_that_is_twice_there_names_the_value(db: Database, con: Connection) -> None:
+    con.execute("CREATE TABLE twice AS SELECT unnest(['a', 'b', 'b']) AS k, 'word' AS w")
+    with pytest.raises(InputError, match="'b' 2 times"):
+        make(db, "w", source="twice", options={"key": "k"})
+    assert db.search_indexes() == []
+
+
+def test_unfit_vector_names_its_row_and_leaves_nothing(db: Database, con: Connection) -> None:
+    con.execute("CREATE TABLE v AS SELECT 7 AS id, [1::FLOAT, 'nan', 0]::FLOAT[3] AS e")
+    with pytest.raises(InputError, match="\"e\" of key '7' holds NULL, NaN or infinity"):
+        make(db, "e", source="v", options={"key": "id"})
+    assert db.search_indexes() == []
+
+
+def test_name_that_is_taken(db: Database) -> None:
+    db.create_index("movies", primary_key="id")
+    make(db)
+    refused(lambda: make(db), Conflict, "index_already_exists", 'a search index "i" already')
+    message = 'an index over documents "Movies" already'
+    with pytest.raises(Conflict, match=message.replace("Movies", "movies")):
+        make(db, name="Movies", replace=True)
+    refused(lambda: db.create_index("I"), Conflict, "index_already_exists", 'index "i" already')
+
+
+def test_what_is_no_search_index(db: Database) -> None:
+    db.create_index("movies", primary_key="id")
+    for act in (db.refresh_search_index, db.drop_search_index, db.describe_search_index):
+        with pytest.raises(NotFound, match='no search index "movies"; there is:'):
+            act("movies")
+
+
+def test_options_that_are_built_in_cannot_be_altered(db: Database) -> None:
+    make(db)
+    with pytest.raises(SettingsError, match="CREATE OR REPLACE SEARCH INDEX"):
+        db.alter_search_index("i", {"stemmer": "en"})
+
+
+@both
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ("DROP TABLE docs", "docs cannot be read: Table with name docs does not exist"),
+        ("ALTER TABLE docs RENAME TO papers", "its source docs cannot be read"),
+        ("ALTER TABLE docs DROP COLUMN body", 'docs has no column "body" any more'),
+        ("ALTER TABLE docs ALTER emb TYPE FLOAT[4] USING [1, 2, 3, 4]", '"emb" as FLOAT[4]'),
+    ],
+)
+def test_source_that_is_gone_is_named(
+    db: Database, con: Connection, edit: str, message: str
+) -> None:
+    make(db)
+    con.execute(edit)
+    for act in (lambda: ids(db, "running"), lambda: db.refresh_search_index("i")):
+        with pytest.raises(Conflict) as caught:
+            act()
+        assert message in str(caught.value)
+        assert "DROP SEARCH INDEX i" in str(caught.value)
+    assert db.drop_search_index("i")
+
+
+@both
+@pytest.mark.parametrize(
+    ("edit", "field", "value"),
+    [
+        ("ALTER TABLE docs ADD COLUMN colour VARCHAR DEFAULT 'red'", "colour", "red"),
+        ("ALTER TABLE docs RENAME COLUMN price TO cost", "cost", 80),
+        ("ALTER TABLE docs DROP COLUMN price", "price", None),
+        ("ALTER TABLE docs ALTER price TYPE INTEGER", "price", 80),
+    ],
+)
+def test_other_columns_may_come_and_go(
+    db: Database, con: Connection, edit: str, field: str, value: object
+) -> None:
+    make(db)
+    con.execute(edit)
+    assert ids(db, "running") == [1, 2, 3]
+    assert db.index("i").get(1).get(field) == value
+    assert db.freshness("i").stale == 0
+
+
+@both
+def test_key_that_comes_to_be_twice_there_is_named(db: Database, con: Connection) -> None:
+    con.execute("CREATE TABLE k AS SELECT unnest(['a', 'b']) AS k, 'word' AS w")
+    make(db, "w", source="k", options={"key": "k"})
+    con.execute("INSERT INTO k VALUES ('a', 'word')")
+    with pytest.raises(InputError, match="holds 'a' 2 times"):
+        ids(db, "word")
+    con.execute("DELETE FROM k WHERE k = 'a'")
+    assert ids(db, "word") == ["b"]
