@@ -133,6 +133,7 @@ class SearchIndexes:
         self._drop = drop
         self._signs = Signs(store)
         self._looks: dict[int, _Look] = {}
+        self._origins: dict[int, tuple[Any, Origin]] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._locking = threading.Lock()
 
@@ -289,10 +290,10 @@ class SearchIndexes:
         `freshness` tells. Raises Conflict when the source cannot be read any more, and InputError
         when a key has come to be twice there or null.
         """
-        definition = definition_of(record)
-        if definition.refresh == "manual":
+        origin = self._origin(record)
+        if origin.definition.refresh == "manual":
             return
-        sign = self._signs.of(record.number, Origin(definition))
+        sign = self._signs.of(record.number, origin)
         if self._seen(record, sign):
             return
         with self._lock(record):
@@ -304,6 +305,13 @@ class SearchIndexes:
             if stale:
                 log.warning('search index "%s" is behind its source by %d rows', record.uid, stale)
             self._looks[record.number] = _Look(sign, stale)
+
+    def _origin(self, record: IndexRecord) -> Origin:
+        known = self._origins.get(record.number)
+        if known is None or known[0] is not record.attached:
+            known = record.attached, Origin(definition_of(record))
+            self._origins[record.number] = known
+        return known[1]
 
     def _seen(self, record: IndexRecord, sign: Sign | None) -> bool:
         look = self._looks.get(record.number)

@@ -128,7 +128,7 @@ class Database:
             self._store.close()
             _release(path)
             raise
-        self._functions_in_sql = Functions(self._store.identity, self._current)
+        self._functions_in_sql = Functions(self._store.identity, self._engine, self._current)
         self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 

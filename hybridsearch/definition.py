@@ -91,6 +91,11 @@ class Definition:
         return [attribute for attribute in self.attributes if attribute.kind in kinds]
 
     @property
+    def parts(self) -> int:
+        """Of how many names a table's name is made: schema and table, or a catalog before."""
+        return len(re.findall(r'"(?:[^"]|"")*"', self.source)) if self.kind == "table" else 0
+
+    @property
     def shown(self) -> str:
         """The source as messages name it: without quotes that nobody needs, and without main."""
         if self.kind != "table":

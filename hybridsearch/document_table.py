@@ -291,6 +291,26 @@ class DocumentTable:
             .fetchall()
         )
 
+    def ids(self, start: int, size: int, *, kind: pa.DataType) -> tuple[Rows, pa.ChunkedArray]:
+        """(rows ascending, their ids as that type) from row `start` to `size`; dead ones too."""
+        relation = self._store.cursor().sql(
+            f"SELECT row, id FROM {self._table} WHERE row >= ? AND row < ? ORDER BY row",
+            params=[start, size],
+        )
+        found: pa.Table = relation.to_arrow_table()
+        return found["row"].to_numpy(), found["id"].cast(kind)
+
+    def retyped(self, ids: Sequence[str], kind: str) -> list[str]:
+        """The ids as DuckDB writes values of that type; what is none is left out."""
+        rows = self._store.cursor().execute(
+            "SELECT id FROM (SELECT text, CAST(TRY_CAST(text AS "
+            f"{kind}) AS VARCHAR) AS id FROM (SELECT unnest(?::VARCHAR[]) AS text))"
+            " WHERE id IS NOT NULL AND coalesce(TRY_CAST(text AS DOUBLE) = TRY_CAST(id AS DOUBLE),"
+            " true)",  # 2.5 would be rounded
+            [list(ids)],
+        )
+        return [id_ for (id_,) in rows.fetchall()]
+
     def rows_with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
         """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
         mask = np.zeros(size, bool)

@@ -25,6 +25,7 @@ from hybridsearch import filters
 from hybridsearch.analysis import stop_words
 from hybridsearch.arrays import Rows
 from hybridsearch.columns import Columns
+from hybridsearch.definition import Definition
 from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.errors import EmbedderError, IndexBehind, IndexDamaged, StorageError
@@ -45,6 +46,7 @@ from hybridsearch.preparation import (
     texts_of,
 )
 from hybridsearch.request import Filter
+from hybridsearch.row_ids import TEXT, RowIds
 from hybridsearch.selection import Selection, filter_columns
 from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
@@ -94,6 +96,7 @@ class Engine:
         self._store = store
         self._folder = folder
         self._identity = store.identity
+        self.row_ids = RowIds(self.documents, kind=_id_type(record))
         self._selection = Selection(self.documents)
         self._columns = Columns.read(record.columns)
         self._living = self.documents.living()
@@ -438,6 +441,11 @@ class Engine:
     def close(self) -> None:
         """Close the files."""
         self._generation.close()
+
+
+def _id_type(record: IndexRecord) -> str:
+    """The DuckDB type of the ids: that of the source's key, or text."""
+    return TEXT if record.attached is None else Definition.read(record.attached).key_type
 
 
 def _values(documents: Sequence[Document]) -> dict[str, list[Any]]:

@@ -16,14 +16,13 @@ import duckdb
 
 from hybridsearch.definition import Definition
 from hybridsearch.errors import Conflict, InputError, StorageError
+from hybridsearch.row_ids import INTEGERS
 from hybridsearch.store import Connection, quoted
 
 __all__ = ["Columns", "Origin", "columns_of", "first_line"]
 
 Columns = tuple[tuple[str, str], ...]
 
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-"""Types whose values are whole numbers to JSON and to numpy; wider ones go as text."""
 LONGEST_KEY = 511
 UNSEEN = ("BLOB",)
 """Columns that the copy of a row goes without: they are large, and nothing to search."""

@@ -12,7 +12,7 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
-definition origin defining prints
+row_ids definition origin defining prints
 keyword_plan keyword_scores keyword_snapshot keyword
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -29,7 +29,9 @@ server.wire server.fields server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
-server.sql server.routes server.app server.serving server
+server.sql
+server.operations server.bulk server.pages server.openapi
+server.routes server.reference server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
 shell cli
@@ -45,15 +47,8 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *(
-            "columns",
-            "payloads",
-            "store",
-            "document_table",
-            "sql.relation",
-            "sql.functions",
-            "sql.sealed",
-        ),
+        *("columns", "payloads", "store", "document_table", "sql.relation", "sql.functions"),
+        *("row_ids", "sql.sealed"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.connection"),
     },

@@ -44,9 +44,11 @@ ARGUMENTS = {
     "highlight": "BOOLEAN",
     "tie": "DOUBLE",
     "rows": "BIGINT[]",
+    "numbers": "BIGINT[]",
+    "names": "VARCHAR[]",
 }
 """name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was; rows are
-numbers of rows that the front end has found to be allowed."""
+numbers of rows that the front end has found to be allowed; numbers or names are their ids."""
 DEFAULTS: dict[str, Any] = {
     "match": "any",
     "fusion": "rrf",
@@ -72,7 +74,7 @@ PLAIN_WEIGHTS = (1.0, 1.0)
 class Call(NamedTuple):
     """One call; equal calls have equal answers.
 
-    Lists are tuples, None is SQL's null; rows are the bytes of int64 numbers.
+    Lists are tuples, None is SQL's null; rows and numbers are the bytes of int64 numbers.
     """
 
     uid: str | None
@@ -94,6 +96,8 @@ class Call(NamedTuple):
     highlight: bool | None
     tie: float | None
     rows: bytes | None
+    numbers: bytes | None
+    names: tuple[str, ...] | None
 
 
 def written(given: Mapping[str, Any], rows: Rows | None) -> Call:

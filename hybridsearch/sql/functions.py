@@ -33,16 +33,29 @@ from duckdb.func import SPECIAL
 
 from hybridsearch import assets
 from hybridsearch.arrays import Rows
+from hybridsearch.definition import Definition
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
 from hybridsearch.jsontext import dumps
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
+from hybridsearch.row_ids import RowIds
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
 from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, kept, request, scores
-from hybridsearch.sql.relation import Source, by_name, carried, joined, literal, living, unfolded
-from hybridsearch.store import Connection, quoted
+from hybridsearch.sql.relation import (
+    Source,
+    by_name,
+    carried,
+    copied,
+    followed,
+    joined,
+    literal,
+    live,
+    living,
+    unfolded,
+)
+from hybridsearch.store import Connection, IndexRecord, quoted
 
 __all__ = ["Functions", "Searchable"]
 
@@ -86,6 +99,8 @@ _FILTER = ["VARCHAR", "VARCHAR[]"]
 _TEST = _Signature(["VARCHAR", "VARCHAR"], "BOOLEAN")
 SIGNATURES = {
     "body": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
+    "number": _Signature(["VARCHAR", "BIGINT"], "BIGINT"),
+    "name": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "relation": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
     "search": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
     "similar": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
@@ -124,6 +139,8 @@ class Searchable(Protocol):
 
     snapshot: Snapshot
     documents: DocumentTable
+    record: IndexRecord
+    row_ids: RowIds
 
 
 class Functions:
@@ -131,12 +148,18 @@ class Functions:
 
     identity: the database's own, by which a connection that sees its documents is known. find:
     a method that gives the index of a name, or raises NotFound; its object may die before the
-    connections do.
+    connections do. current: the same, brought up to its source first, for what is searched.
     """
 
-    def __init__(self, identity: str, find: Callable[[str], Searchable]) -> None:
+    def __init__(
+        self,
+        identity: str,
+        find: Callable[[str], Searchable],
+        current: Callable[[str], Searchable] | None = None,
+    ) -> None:
         self._identity = identity
         self._find = WeakMethod(find)
+        self._current = WeakMethod(current or find)
         self._attaching = threading.Lock()
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
@@ -168,6 +191,8 @@ class Functions:
         catalog = self._catalog(connection)
         if catalog is None:
             return None
+        if engine.record.attached is not None:
+            return followed(Definition.read(engine.record.attached), catalog)
         state = engine.snapshot.state
         if kept:
             return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
@@ -179,7 +204,9 @@ class Functions:
             engine = self._engine(uid)
         except NotFound:
             return None
-        return engine.documents.table, engine.snapshot.state.columns.stored
+        columns = (engine.record.attached or {}).get("columns", ())
+        seen = engine.snapshot.state.columns.stored
+        return engine.documents.table, seen, tuple(map(tuple, columns))
 
     def hits(self, call: Call) -> tuple[pa.Table, list[str]]:
         """What search() gives for a call, as a table, and which of its columns are JSON texts.
@@ -205,6 +232,8 @@ class Functions:
 
         functions = {
             "relation": relation,
+            "number": self._ids,
+            "name": self._ids,
             "search": self._hits,
             "similar": self._likenesses,
             "facets": self._facets,
@@ -251,12 +280,21 @@ class Functions:
         return None
 
     def _relation(self, uid: str | None, k: int | None, catalog: str | None) -> str:
-        engine = self._engine(uid)
+        engine = self._engine(uid, current=True)
+        if engine.record.attached is not None:
+            return self._of_source(engine, uid or "", catalog)
         state = engine.snapshot.state
         if catalog is None or (k is not None and k <= FEW):
             call = f"{self._prefix}body({literal(uid or '')}, h._row)"
             return carried(call, state.columns, state.primary_key)
         return joined(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
+
+    def _of_source(self, engine: Searchable, uid: str, catalog: str | None) -> str:
+        definition = Definition.read(engine.record.attached or {})
+        if catalog is None:
+            return copied(definition, f"{self._prefix}body({literal(uid)}, h._row)")
+        name = "number" if engine.row_ids.whole else "name"
+        return live(definition, catalog, f"{self._prefix}{name}({literal(uid)}, h._row)")
 
     # The functions: Arrow columns in, one Arrow array out
 
@@ -282,9 +320,9 @@ class Functions:
             asked = [
                 n for n, call in enumerate(calls) if call.uid == uid and call.query is not None
             ]
-            snapshot = self._engine(uid).snapshot
-            requests = [request(calls[n], count=snapshot.count) for n in asked]
-            answers = ask(snapshot, requests)
+            engine = self._engine(uid, current=True)
+            requests = [_request(engine, calls[n]) for n in asked]
+            answers = ask(engine.snapshot, requests)
             for n, made, answer in zip(asked, requests, answers, strict=True):
                 found[n] = _columns(calls[n], made, answer)
         nothing = [pa.array([], ARROW[kind]) for kind in HIT.values()]
@@ -295,6 +333,12 @@ class Functions:
         if not len(rows):
             return pa.array([], pa.string())
         return _read(self._engine(uids[0].as_py()), rows.to_numpy())
+
+    def _ids(self, uids: Column, rows: Column) -> pa.Array:
+        """The id of each row; `relation` names one index for all of them."""
+        if not len(rows):
+            return pa.nulls(0)
+        return self._engine(uids[0].as_py()).row_ids.of(rows.to_numpy())
 
     def _facets(self, *columns: Column) -> pa.Array:
         answers = [self._counts(*values) for values in zip(*map(_values, columns), strict=True)]
@@ -310,12 +354,15 @@ class Functions:
         mode: str | None,
         limit: int | None,
     ) -> list[tuple[str, str | None, int]]:
-        snapshot = self._engine(uid).snapshot
+        engine = self._engine(uid, current=True)
+        snapshot = engine.snapshot
         if query is None:
             return []
         if by is None or (limit is not None and limit < 0):
             raise QueryError("facets() needs by := [attribute, ...] and a limit of 0 or more")
-        asked = SearchRequest(query=query, filter=filter, ids=ids, mode=mode, prefix=False)
+        asked = SearchRequest(
+            query=query, filter=filter, ids=_own_ids(engine, ids), mode=mode, prefix=False
+        )
         return [
             (name, value, count)
             for name, counts in snapshot.counts(asked, by).items()
@@ -332,20 +379,41 @@ class Functions:
     def _suggestions(self, uids: Column, starts: Column, limits: Column) -> pa.Array:
         asked = zip(uids.to_pylist(), starts.to_pylist(), limits.to_pylist(), strict=True)
         found = [
-            self._engine(uid).snapshot.suggestions(
+            self._engine(uid, current=True).snapshot.suggestions(
                 start or "", limit=SUGGESTIONS if limit is None else max(limit, 0)
             )
             for uid, start, limit in asked
         ]
         return _lists(SUGGESTION, [_transposed(SUGGESTION, rows) for rows in found])
 
-    def _engine(self, uid: str | None) -> Searchable:
+    def _engine(self, uid: str | None, *, current: bool = False) -> Searchable:
         if uid is None:
             raise NotFound("the name of the index is null", code="index_not_found")
-        find = self._find()
+        find = (self._current if current else self._find)()
         if find is None:
             raise DatabaseClosed("the database that was attached is gone; attach an open one")
         return find(uid)
+
+
+def _request(engine: Searchable, call: Call) -> SearchRequest:
+    """The call as a request to this index, which writes ids in its own way."""
+    snapshot = engine.snapshot
+    made = request(call._replace(ids=_own_ids(engine, call.ids)), count=snapshot.count)
+    if call.numbers is not None:
+        wanted = np.frombuffer(call.numbers, np.int64)
+        made = replace(made, rows=engine.row_ids.rows(wanted, size=snapshot.state.size))
+    if call.names is not None:
+        made = replace(made, ids=call.names if made.ids is None else _both(made.ids, call.names))
+    return made
+
+
+def _own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if ids is None else tuple(engine.row_ids.texts(ids))
+
+
+def _both(some: Sequence[str | int], others: Sequence[str]) -> tuple[str | int, ...]:
+    known = frozenset(others)
+    return tuple(id_ for id_ in some if id_ in known)
 
 
 def _places_like(snapshot: Snapshot, requests: Sequence[SearchRequest]) -> list[Places]:

@@ -23,7 +23,8 @@ from hybridsearch.store import quoted
 
 __all__ = ["Lowered", "Search", "Sources", "allowed", "edits_of", "lower", "read"]
 
-PARAMETERS = [name for name in ARGUMENTS if name not in ("ids", "rows")]
+HIDDEN = ("ids", "rows", "numbers", "names")
+PARAMETERS = [name for name in ARGUMENTS if name not in HIDDEN]
 Sources = Callable[[str, bool], Source | None]
 """(name of an index, whether the statement is kept) -> what it is over; None where it is not."""
 

@@ -6,7 +6,8 @@ Both answers are the text of a SELECT that sees the hits as `h`, one row for eac
 - `carried` unfolds the JSON that the index keeps, on any other connection.
 
 They give the same names, types and values. An attribute with the name of one of the columns that
-search() adds is left out.
+search() adds is left out. An index over a source of the user's has two of its own: `live` looks
+the row up in the source by its key, `copied` unfolds the copy into the types of the source.
 """
 
 from __future__ import annotations
@@ -17,12 +18,28 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from hybridsearch.columns import Columns, StoredColumn
+from hybridsearch.definition import Definition
 from hybridsearch.document_table import shown
 from hybridsearch.jsontext import dumps, loads
+from hybridsearch.origin import Origin
+from hybridsearch.row_ids import INTEGERS
 from hybridsearch.store import quoted
 
-__all__ = ["ADDED", "Source", "by_name", "carried", "joined", "literal", "living", "unfolded"]
+__all__ = [
+    "ADDED",
+    "Source",
+    "by_name",
+    "carried",
+    "copied",
+    "followed",
+    "joined",
+    "literal",
+    "live",
+    "living",
+    "unfolded",
+]
 
+NESTED = ("STRUCT(", "MAP(", "UNION(")
 ADDED = (
     *("_row", "_rank", "_score", "_keyword_rank", "_keyword_score"),
     *("_semantic_rank", "_semantic_score", "_highlight"),
@@ -66,6 +83,63 @@ def by_name(view: str, columns: Columns, primary_key: str | None) -> Source | No
         value=quoted(shown[primary_key]),
         parameter="filter",
     )
+
+
+def followed(definition: Definition, catalog: str) -> Source:
+    """The source of the user's, by key."""
+    whole = definition.key_type in INTEGERS
+    where = f" WHERE ({definition.where}\n)" if definition.where else ""
+    return Source(
+        columns=frozenset(n.lower() for n, _ in definition.columns if n.lower() not in ADDED),
+        query=(
+            f"SELECT {quoted(definition.key)} AS _row, {_others(definition)}"
+            f" FROM {_located(definition, catalog)}{where}"
+        ),
+        value="_row",
+        parameter="numbers" if whole else "names",
+    )
+
+
+def live(definition: Definition, catalog: str, call: str) -> str:
+    """A SELECT of the hit's row in the source; `call` gives its key as text or whole number."""
+    key = quoted(definition.key)
+    return (
+        f"SELECT {_others(definition, 'hybridsearch_source.')} FROM"
+        f" (SELECT CAST({call} AS {definition.key_type}) AS hybridsearch_key) AS hybridsearch_hit,"
+        f" {_located(definition, catalog)} AS hybridsearch_source"
+        f" WHERE hybridsearch_source.{key} = hybridsearch_hit.hybridsearch_key"
+    )
+
+
+def copied(definition: Definition, body: str) -> str:
+    """A SELECT of the source's columns from the JSON text that the expression `body` gives.
+
+    Columns that the copy goes without, vectors and BLOBs, are not among them.
+    """
+    listed = [
+        f"{_cast(name, kind)} AS {quoted(name)}"
+        for name, kind in Origin(definition).carried
+        if name.lower() not in ADDED
+    ]
+    return f"SELECT {', '.join(listed)} FROM (SELECT {body} AS body)"
+
+
+def _others(definition: Definition, of: str = "") -> str:
+    """Every column but those whose names search() needs."""
+    taken = [quoted(name) for name, _ in definition.columns if name.lower() in ADDED]
+    return f"{of}* EXCLUDE ({', '.join(taken)})" if taken else f"{of}*"
+
+
+def _located(definition: Definition, catalog: str) -> str:
+    """The source with its catalog, where it is a table of ours."""
+    return f"{catalog}.{definition.source}" if definition.parts == 2 else definition.source
+
+
+def _cast(name: str, kind: str) -> str:
+    pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
+    nested = kind == "JSON" or kind.endswith("]") or kind.startswith(NESTED)
+    value = f"json_extract{'' if nested else '_string'}(body, {pointer})"
+    return f"CAST({value} AS {kind})"
 
 
 def joined(table: str, columns: Columns, primary_key: str | None) -> str:

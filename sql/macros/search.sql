@@ -1,13 +1,14 @@
 -- The rows that an index finds, best first, with its columns and where they came from.
 -- A filter that is a list holds ids; a filter that is text is the filter language. A list without
 -- items, which list() over no rows makes null, allows nothing; an untyped null allows everything.
--- rows is what the front end makes of a WHERE.
+-- rows, numbers and names are what the front end makes of a WHERE: rows, or ids of either kind.
 -- index and k decide where columns come from, so they are constants or parameters.
 CREATE OR REPLACE TEMP MACRO search(
     index, query,
     k := NULL, mode := NULL, vector := NULL, fields := NULL, match := 'any', weights := NULL,
     fusion := 'rrf', rrf_k := NULL, candidates := NULL, filter := NULL, min_score := NULL,
-    distinct_by := NULL, exact := false, highlight := false, tie := 1.0, "rows" := NULL
+    distinct_by := NULL, exact := false, highlight := false, tie := 1.0, "rows" := NULL,
+    numbers := NULL, "names" := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
@@ -22,7 +23,11 @@ FROM (
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
                 min_score, distinct_by, exact, highlight, tie,
                 CASE WHEN typeof("rows") <> '"NULL"'
-                    THEN coalesce(CAST("rows" AS BIGINT[]), []) END
+                    THEN coalesce(CAST("rows" AS BIGINT[]), []) END,
+                CASE WHEN typeof(numbers) <> '"NULL"'
+                    THEN coalesce(CAST(numbers AS BIGINT[]), []) END,
+                CASE WHEN typeof("names") <> '"NULL"'
+                    THEN coalesce(CAST("names" AS VARCHAR[]), []) END
             ),
             recursive := true
         )
