@@ -18,10 +18,10 @@ vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
+writes tasks
+refreshing attaching freshness attached sql.indexing
 sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
-writes tasks
-refreshing attaching freshness attached
 index chores inspection database
 evaluate
 server.wire server.fields server.access server.bodies server.threads server.call
@@ -45,7 +45,7 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table", "sql.functions", "sql.sealed"),
-        "row_ids",
+        *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
