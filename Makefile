@@ -5,7 +5,7 @@ READY := .venv/ready
 
 DB ?= shop.duckdb
 
-.PHONY: help demo serve test test-slow lint format bench clean
+.PHONY: help demo serve test test-slow lint format docs bench clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -36,6 +36,9 @@ lint: $(READY) ## ruff and mypy
 format: $(READY) ## put the code in the form that lint asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## write docs/api.md anew from the route table
+	$(BIN)/python -m hybridsearch.server.reference > docs/api.md
 
 bench: $(READY) ## speed and memory, each beside the bare library in the same run
 	$(BIN)/python -m tests.benchmarks

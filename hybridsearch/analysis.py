@@ -198,6 +198,8 @@ def fold(word: str) -> str:
     >>> fold("Ångström"), fold("ﬁle"), fold("한국")
     ('angstrom', 'file', '한국')
     """
+    if word.isascii():  # nothing to fold but its case, and most words are
+        return _bare(word[:LONGEST_TERM].lower())
     return _bare(_plain(word[:LONGEST_TERM]))[:LONGEST_TERM]
 
 

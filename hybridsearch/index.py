@@ -200,6 +200,11 @@ class Index:
             )
         return document
 
+    def known(self, ids: Iterable[str | int]) -> set[str]:
+        """Those of the ids, as texts, of which there is a document. Raises InputError for no id."""
+        wanted = list(dict.fromkeys(_id(id_) for id_ in ids))
+        return set(self._host.engine(self.uid).documents.find(wanted))
+
     def count(self) -> int:
         """How many documents there are to be found."""
         return self.snapshot().count

@@ -20,7 +20,7 @@ outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders
 generation preparation selection state planning relevance ranking similar snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.functions sql.permission sql.sealed sql
+sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 index chores inspection database
 evaluate
@@ -28,7 +28,9 @@ server.wire server.fields server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
-server.sql server.routes server.app server.serving server
+server.sql
+server.operations server.bulk server.pages server.openapi
+server.routes server.reference server.app server.serving server
 stdlib_docs terminal exits arms demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
 shell cli
@@ -44,7 +46,8 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "payloads", "store", "document_table", "sql.functions", "sql.sealed"),
+        *("columns", "payloads", "store", "document_table"),
+        *("sql.hits", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
     },

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,8 @@ NEEDED = [
     "hybridsearch/assets/sql/macros/search.sql",
     "hybridsearch/assets/python-docs/queries.jsonl",
     "hybridsearch/assets/python-docs/qrels.tsv",
+    "hybridsearch/assets/web/index.html",
+    "hybridsearch/assets/web/main.js",
 ]
 
 
@@ -34,6 +37,14 @@ def test_checkout_has_the_assets() -> None:
 def test_wheel_has_the_assets(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert set(NEEDED) <= set(archive.namelist())
+
+
+def test_source_archive_has_the_assets(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert set(NEEDED) <= names
 
 
 def test_wheel_has_only_the_package(wheel: Path) -> None:

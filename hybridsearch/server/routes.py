@@ -6,11 +6,14 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 from __future__ import annotations
 
 from hybridsearch.server import (
+    bulk,
     documents,
     facet_search,
     health,
     indexes,
     multi_search,
+    openapi,
+    pages,
     search,
     settings,
     similar,
@@ -31,4 +34,7 @@ ROUTES: tuple[Route, ...] = (
     *settings.ROUTES,
     *tasks.ROUTES,
     *sql.ROUTES,
+    *openapi.ROUTES,
+    *bulk.ROUTES,
+    *pages.ROUTES,
 )

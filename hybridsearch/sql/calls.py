@@ -10,7 +10,7 @@ words are complete unless `match := 'prefix'`, a word counts in full in every at
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from hybridsearch.jsontext import loads
 from hybridsearch.ranking import Places
 from hybridsearch.request import MATCHES, SearchRequest
 
-__all__ = ["ARGUMENTS", "INSIDE", "Call", "kept", "request", "scores"]
+__all__ = ["ARGUMENTS", "INSIDE", "Call", "request", "scores"]
 
 ARGUMENTS = {
     "index": "VARCHAR",
@@ -126,11 +126,6 @@ def scores(asked: SearchRequest, found: Places) -> Scores:
         return found.scores
     best = rrf_best(k=asked.rrf_k or PLAIN_K, weights=asked.weights)
     return (found.scores.astype(np.float64) * best).astype(np.float32)
-
-
-def kept(call: Call, shown: Scores) -> Any:
-    """Which hits pass `min_score`, as what selects them from an array."""
-    return slice(None) if call.min_score is None else shown >= call.min_score
 
 
 def _match(match: str | None) -> str:

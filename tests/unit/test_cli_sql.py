@@ -101,7 +101,9 @@ def test_json_can_be_indexed_again(shop: Path) -> None:
 
 def test_parquet_takes_the_place_of_printing(shop: Path) -> None:
     assert printed("shop.duckdb", FOUND, "--parquet", "found.parquet") == ""
-    assert duckdb.read_parquet("found.parquet").fetchall() == [("Alien", 1), ("Aliens", 2)]
+    with duckdb.connect() as connection:
+        rows = connection.execute("FROM 'found.parquet'").fetchall()
+    assert rows == [("Alien", 1), ("Aliens", 2)]
 
 
 def test_a_script_shows_every_table_but_the_data_of_the_last(shop: Path) -> None:

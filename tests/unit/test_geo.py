@@ -44,7 +44,10 @@ def test_the_examples_of_the_module_are_right() -> None:
 def test_sql_and_python_measure_the_same_way(start: Point, end: Point) -> None:
     sql, values = metres_sql("lat", "lng", start)
     place = "(SELECT CAST(? AS DOUBLE) AS lat, CAST(? AS DOUBLE) AS lng)"
-    row = duckdb.execute(f"SELECT {sql} FROM {place}", [*values, end.lat, end.lng]).fetchone()
+    with duckdb.connect() as connection:
+        row = connection.execute(
+            f"SELECT {sql} FROM {place}", [*values, end.lat, end.lng]
+        ).fetchone()
     assert row is not None
     assert metres(start, end) == pytest.approx(row[0], rel=1e-6, abs=0.5)
 

@@ -1,0 +1,47 @@
+// How does the page ask the server? With the key that the person entered, if one is needed.
+
+const KEY = "hybridsearch-key";
+
+/** An answer that is an error: its message, its code, its HTTP status (0: no answer at all). */
+export class Failure extends Error {
+  constructor(message, code, status) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+
+  /** Whether another key would help. */
+  get wantsKey() {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+/** Remembers the key until the tab is closed; an empty one is forgotten. */
+export function keep(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+/** The key that was entered; null when none was. */
+export function kept() {
+  return sessionStorage.getItem(KEY);
+}
+
+/** The JSON that the server answers. Throws Failure, or AbortError once the signal is given. */
+export async function ask(method, path, body, signal) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (kept()) headers.Authorization = `Bearer ${kept()}`;
+  const sent = { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) };
+  let response;
+  try {
+    response = await fetch(new URL(path, document.baseURI), sent);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Failure("The server cannot be reached.", "unreachable", 0);
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  const message = answer.message ?? `The server answered ${response.status}.`;
+  throw new Failure(message, answer.code ?? "unknown", response.status);
+}
