@@ -341,7 +341,12 @@ class Functions:
         if by is None or (limit is not None and limit < 0):
             raise QueryError("facets() needs by := [attribute, ...] and a limit of 0 or more")
         asked = SearchRequest(
-            query=query, filter=filter, ids=_own_ids(engine, ids), mode=mode, prefix=False
+            query=query,
+            filter=filter,
+            ids=_own_ids(engine, ids),
+            mode=mode,
+            prefix=False,
+            typos=0,
         )
         return [
             (name, value, count)
