@@ -57,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "exact": False,
     "highlight": False,
     "tie": 1.0,
+    "typos": 0,
 }
 """What the macro gives for arguments that are left out; null for the others."""
 INSIDE = "search_inside"

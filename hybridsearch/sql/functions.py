@@ -51,6 +51,7 @@ from hybridsearch.sql.hits import (
     hit_lists,
     struct_lists,
 )
+from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.relation import (
     Source,
     by_name,
@@ -67,7 +68,7 @@ from hybridsearch.store import Connection, IndexRecord, quoted
 
 __all__ = ["Functions", "Searchable"]
 
-MACROS = "sql/macros"
+MACROS, STATEMENTS = "sql/macros", "sql/statements"
 PREFIX = "hybridsearch_"
 SUGGESTIONS = 10
 AT_ONCE = 400
@@ -143,6 +144,7 @@ class Functions:
     identity: the database's own, by which a connection that sees its documents is known. find:
     a method that gives the index of a name, or raises NotFound; its object may die before the
     connections do. current: the same, brought up to its source first, for what is searched.
+    indexing: what makes and drops search indexes, where that is allowed.
     """
 
     def __init__(
@@ -150,10 +152,12 @@ class Functions:
         identity: str,
         find: Callable[[str], Searchable],
         current: Callable[[str], Searchable] | None = None,
+        indexing: Indexing | None = None,
     ) -> None:
         self._identity = identity
         self._find = WeakMethod(find)
         self._current = WeakMethod(current or find)
+        self._indexing = indexing
         self._attaching = threading.Lock()
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
@@ -167,6 +171,8 @@ class Functions:
                 self._register(apart)
         texts = [assets.text(f"{MACROS}/{name}") for name in assets.names(MACROS)]
         texts += [assets.text(f"{MACROS}/search.sql").replace("MACRO search(", f"MACRO {INSIDE}(")]
+        if self._indexing is not None:
+            texts += [assets.text(f"{STATEMENTS}/{name}") for name in assets.names(STATEMENTS)]
         try:
             connection.execute("".join(texts).replace(PREFIX, self._prefix))
         except duckdb.CatalogException as error:
@@ -237,6 +243,8 @@ class Functions:
         }
         for name, function in functions.items():
             self._create(connection, name, SIGNATURES[name], function)
+        for name, function in self._indexing.functions.items() if self._indexing else ():
+            self._create(connection, name, _Signature(["VARCHAR"], GIVES[name], True), function)
 
     def _create(
         self, connection: Connection, name: str, signature: _Signature, function: Function
