@@ -55,8 +55,8 @@ class SearchRequest:
     never exceeds. lenient: words that are in the index are also taken for those near them, which
     then count less than half. rows: only these of our own numbers, int64 [n], in any order.
     threshold: only hits of at least this relevance, 0..1; the others are in no total and no facet.
-    explain: say of each hit how its score came about. passage: give with each hit the piece of its text that
-    is nearest to the query by meaning.
+    explain: say of each hit how its score came about. passage: give with each hit the piece of
+    its text that is nearest to the query by meaning.
     """
 
     query: str | None = field(default=None, kw_only=False)
