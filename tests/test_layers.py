@@ -19,10 +19,11 @@ vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
-sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
-sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 writes tasks
-refreshing attaching freshness attached
+refreshing attaching freshness attached sql.indexing
+sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
+sql.ahead sql.session sql.connection
 index dumping chores inspection database
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
@@ -51,9 +52,10 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table"),
-        *("sql.hits", "sql.functions", "sql.sealed"),
-        "row_ids",
+        *("sql.relation", "sql.hits", "sql.functions", "sql.sealed"),
+        *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
+        *("sql.ahead", "sql.connection"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
