@@ -147,11 +147,6 @@ class Database:
         """The tasks: to submit one that the caller has checked, and to find those there were."""
         return self._queue
 
-    @property
-    def snapshots(self) -> Path | None:
-        """The folder for copies of the database, or None in memory."""
-        return self._path and self._path.with_name(f"{self._path.name}.snapshots")
-
     def create_index(
         self,
         uid: str,
@@ -391,7 +386,7 @@ class Database:
         first = run[0]
         steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
         steps.update({ALTERING: self._change_settings, **self._attaching.steps})
-        chores = Chores(self._store, self._engines, self.snapshots)
+        chores = Chores(self._store, self._engines)
         steps.update(chores.steps)
         try:
             chores.make_missing(first)
