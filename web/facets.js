@@ -51,6 +51,7 @@ function choice(text, remove) {
 
 function values(name, picked, counts, opened, change, again) {
   const there = Object.entries(counts);
+  if (there.length > FEW) there.sort(([, a], [, b]) => b - a); // the most frequent are seen first
   const gone = picked.filter((value) => !(value in counts)).map((value) => [value, 0]);
   const all = [...there, ...gone];
   const open = opened.has(name);

@@ -53,12 +53,13 @@ def formatted(
 
     true, false and null stay as they are, and nothing is escaped.
     """
+    can_match = bool(query.words or query.phrases)
 
     def shown(name: str, text: str) -> str:
         words = look.words(name)
         if words is not None:
             text = crop(text, analyzer, query, words=words, marker=look.marker)
-        if is_wanted(name, look.highlight):
+        if can_match and is_wanted(name, look.highlight):
             text = mark(text, analyzer, query, pre=look.pre, post=look.post)
         return text
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from hybridsearch.arrays import Rows
 from hybridsearch.document_table import nested
 from hybridsearch.extraction import project
 from hybridsearch.geo import located, metres
+from hybridsearch.query import Query
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.server.formatting import Look, formatted, matches
 from hybridsearch.server.ranking_details import details
@@ -52,9 +54,12 @@ def hits(
     snapshot: Snapshot, request: SearchRequest, view: View, found: Sequence[Hit]
 ) -> list[dict[str, Any]]:
     """The hits as the view wants them."""
-    look = view.look if view.look and _is_known(snapshot, view.look) else None
+    if view.look and not _is_known(snapshot, view.look):
+        view = replace(view, look=None)
     vectors = snapshot.vectors(_rows(found)) if view.vectors else []
-    laid = [_hit(snapshot, request, view, look, hit) for hit in found]
+    is_read = found and (view.look or view.positions or view.details)
+    query = snapshot.asked(request) if is_read else Query()
+    laid = [_hit(snapshot, view, query, hit) for hit in found]
     for hit, own in zip(laid, vectors, strict=False):
         hit["_vectors"] = own
     return laid
@@ -87,20 +92,17 @@ def request_uid() -> dict[str, str]:
     return {"requestUid": str(uuid.uuid4())}
 
 
-def _hit(
-    snapshot: Snapshot, request: SearchRequest, view: View, look: Look | None, hit: Hit
-) -> dict[str, Any]:
-    document = hit.document
+def _hit(snapshot: Snapshot, view: View, query: Query, hit: Hit) -> dict[str, Any]:
+    document, analyzer = hit.document, snapshot.state.analyzer
     found = dict(document) if view.retrieve is None else project(document, view.retrieve)
-    query = snapshot.asked(request) if look or view.positions or view.details else None
-    if look is not None and query is not None:
-        shown = _shown(document, view.retrieve, look)
-        found["_formatted"] = formatted(shown, snapshot.state.analyzer, query, look)
-    if view.positions and query is not None:
-        found["_matchesPosition"] = matches(document, snapshot.state.analyzer, query)
+    if view.look is not None:
+        shown = _shown(document, view.retrieve, view.look)
+        found["_formatted"] = formatted(shown, analyzer, query, view.look)
+    if view.positions:
+        found["_matchesPosition"] = matches(document, analyzer, query)
     if view.score:
         found["_rankingScore"] = hit.relevance
-    if view.details and query is not None:
+    if view.details:
         found["_rankingScoreDetails"] = details(snapshot.state, query, hit)
     place = located(document) if view.near else None
     if view.near and place:
