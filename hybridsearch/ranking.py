@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -61,16 +62,40 @@ class Places:
     mode: str
     highlights: tuple[Mapping[str, Any], ...] = ()
 
+    def where(self, keep: Mask) -> Places:
+        """Those of the rows that are kept; their ranks in the arms stay."""
+        return replace(
+            self,
+            rows=self.rows[keep],
+            scores=self.scores[keep],
+            keyword_ranks=self.keyword_ranks[keep],
+            keyword_scores=self.keyword_scores[keep],
+            semantic_ranks=self.semantic_ranks[keep],
+            semantic_scores=self.semantic_scores[keep],
+            highlights=tuple(compress(self.highlights, keep.tolist())),
+        )
+
 
 def page_places(plan: Plan, ranked: Ranked) -> Places:
     """The rows of the page that the plan asks for."""
     start, stop = plan.request.offset, plan.needed
     rows = ranked.rows[start:stop]
-    words, near = _in_arm(ranked.keyword, rows), _in_arm(ranked.semantic, rows)
-    # Beyond the candidates a rank counts only for what words alone have found.
-    too_far = (words[0] > plan.candidates) & (near[0] > 0)
-    words[0][too_far], words[1][too_far] = 0, np.nan
+    words = _of_page(ranked.keyword, ranked, start, rows)
+    near = _of_page(ranked.semantic, ranked, start, rows)
+    if plan.mode == "hybrid":
+        # Beyond the candidates a rank counts only for what words alone have found.
+        too_far = (words[0] > plan.candidates) & (near[0] > 0)
+        words[0][too_far], words[1][too_far] = 0, np.nan
     return Places(rows, ranked.scores[start:stop], *words, *near, mode=plan.mode)
+
+
+def _of_page(
+    arm: tuple[Rows, Scores], ranked: Ranked, start: int, rows: Rows
+) -> tuple[Rows, Scores]:
+    """(rank from 1 or 0, score or NaN) of the page's rows in the arm, which may be the ranking."""
+    if arm[0] is not ranked.rows:
+        return _in_arm(arm, rows)
+    return np.arange(start + 1, start + len(rows) + 1), arm[1][start : start + len(rows)]
 
 
 def _in_arm(arm: tuple[Rows, Scores], rows: Rows) -> tuple[Rows, Scores]:

@@ -241,6 +241,22 @@ class Store:
         """Forget the index's record, inside the caller's transaction."""
         cursor.execute("DELETE FROM hybridsearch.indexes WHERE number = ?", [record.number])
 
+    def features(self) -> dict[str, bool]:
+        """What a server's callers switched on or off, by name."""
+        rows = self.cursor().execute("SELECT value FROM hybridsearch.meta WHERE name = 'features'")
+        found: dict[str, bool] = {}
+        for (value,) in rows.fetchall():
+            found.update(orjson.loads(value))
+        return found
+
+    def save_features(self, features: Mapping[str, bool]) -> None:
+        """Keep the switches; durable on return."""
+        with self.transaction() as cursor:
+            cursor.execute("DELETE FROM hybridsearch.meta WHERE name = 'features'")
+            cursor.execute(
+                "INSERT INTO hybridsearch.meta VALUES ('features', ?)", [_json(features)]
+            )
+
     # Tasks
 
     def enqueue(

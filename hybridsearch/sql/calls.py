@@ -2,15 +2,16 @@
 
 A call is a tuple of the values of `ARGUMENTS`, in their order; `request` makes it a checked
 `SearchRequest`. SQL differs from the other doors in this: without `k` the whole result set comes,
-words are complete unless `match := 'prefix'`, a word counts in full in every attribute unless
-`tie` says less, and a score fused under weights or an rrf_k that were given is the plain sum.
+words are complete unless `match := 'prefix'` and mean themselves unless `typos` says more, a word
+counts in full in every attribute unless `tie` says less, and a score fused under weights or an
+rrf_k that were given is the plain sum.
 
     request(Call.of(("movies", "space opera", 5, *rest)), count=1000)
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from hybridsearch.jsontext import loads
 from hybridsearch.ranking import Places
 from hybridsearch.request import MATCHES, SearchRequest
 
-__all__ = ["ARGUMENTS", "INSIDE", "Call", "kept", "request", "scores"]
+__all__ = ["ARGUMENTS", "INSIDE", "Call", "request", "scores"]
 
 ARGUMENTS = {
     "index": "VARCHAR",
@@ -42,6 +43,7 @@ ARGUMENTS = {
     "exact": "BOOLEAN",
     "highlight": "BOOLEAN",
     "tie": "DOUBLE",
+    "typos": "BIGINT",
     "rows": "BIGINT[]",
     "numbers": "BIGINT[]",
     "names": "VARCHAR[]",
@@ -79,6 +81,7 @@ class Call(NamedTuple):
     exact: bool | None
     highlight: bool | None
     tie: float | None
+    typos: int | None
     rows: bytes | None
     numbers: bytes | None
     names: tuple[str, ...] | None
@@ -112,6 +115,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         exact=bool(call.exact),
         prefix=call.match == "prefix",
         tie=call.tie,
+        typos=call.typos,
         rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),
     )
 
@@ -126,11 +130,6 @@ def scores(asked: SearchRequest, found: Places) -> Scores:
         return found.scores
     best = rrf_best(k=asked.rrf_k or PLAIN_K, weights=asked.weights)
     return (found.scores.astype(np.float64) * best).astype(np.float32)
-
-
-def kept(call: Call, shown: Scores) -> Any:
-    """Which hits pass `min_score`, as what selects them from an array."""
-    return slice(None) if call.min_score is None else shown >= call.min_score
 
 
 def _match(match: str | None) -> str:

@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, Signature
-from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeAlias
 from weakref import WeakMethod
 
@@ -36,13 +35,21 @@ from hybridsearch.arrays import Rows
 from hybridsearch.definition import Definition
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
-from hybridsearch.jsontext import dumps
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.row_ids import RowIds
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
-from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, kept, request, scores
+from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, request, scores
+from hybridsearch.sql.hits import (
+    FACET,
+    HIT,
+    SUGGESTION,
+    TOKEN,
+    Shown,
+    hit_lists,
+    struct_lists,
+)
 from hybridsearch.sql.relation import (
     Source,
     carried,
@@ -64,21 +71,7 @@ AT_ONCE = 400
 """From so many bodies on one look into the table of documents is cheaper than one for each."""
 FEW = 1000
 """Up to so many hits the bodies that the index keeps are cheaper than a scan of the documents."""
-HIT = {
-    "_row": "BIGINT",
-    "_rank": "BIGINT",
-    "_score": "DOUBLE",
-    "_keyword_rank": "BIGINT",
-    "_keyword_score": "DOUBLE",
-    "_semantic_rank": "BIGINT",
-    "_semantic_score": "DOUBLE",
-    "_highlight": "VARCHAR",
-}
-FACET = {"field": "VARCHAR", "value": "VARCHAR", "count": "BIGINT"}
-TOKEN = {"position": "BIGINT", "term": "VARCHAR"}
-SUGGESTION = {"term": "VARCHAR", "count": "BIGINT"}
 ROWS = pa.list_(pa.int64())
-ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
 
 
 class _Signature(NamedTuple):
@@ -288,14 +281,14 @@ class Functions:
     def _found(self, columns: Sequence[Column], ask: Ask) -> pa.Array:
         calls = [Call(*values) for values in zip(*map(_values, columns), strict=True)]
         places = {call: place for place, call in enumerate(dict.fromkeys(calls))}
-        answers = _lists(HIT, self._answers(list(places), ask))
+        answers = hit_lists(self._answers(list(places), ask))
         if len(places) == len(calls):
             return answers
         return answers.take(pa.array([places[call] for call in calls], pa.int64()))
 
-    def _answers(self, calls: Sequence[Call], ask: Ask) -> list[list[pa.Array]]:
-        """The columns of `HIT` for each call; each index is asked once for all of its calls."""
-        found: dict[int, list[pa.Array]] = {}
+    def _answers(self, calls: Sequence[Call], ask: Ask) -> list[Shown | None]:
+        """What each call has found; each index is asked once for all of its calls."""
+        found: dict[int, Shown] = {}
         for uid in dict.fromkeys(call.uid for call in calls):
             asked = [
                 n for n, call in enumerate(calls) if call.uid == uid and call.query is not None
@@ -304,9 +297,8 @@ class Functions:
             requests = [_request(engine, calls[n]) for n in asked]
             answers = ask(engine.snapshot, requests)
             for n, made, answer in zip(asked, requests, answers, strict=True):
-                found[n] = _columns(calls[n], made, answer)
-        nothing = [pa.array([], ARROW[kind]) for kind in HIT.values()]
-        return [found.get(n, nothing) for n in range(len(calls))]
+                found[n] = _shown(calls[n], made, answer)
+        return [found.get(n) for n in range(len(calls))]
 
     def _bodies(self, uids: Column, rows: Column) -> pa.Array:
         """The JSON text of each row; `relation` names one index for all of them."""
@@ -322,7 +314,7 @@ class Functions:
 
     def _facets(self, *columns: Column) -> pa.Array:
         answers = [self._counts(*values) for values in zip(*map(_values, columns), strict=True)]
-        return _lists(FACET, [_transposed(FACET, rows) for rows in answers])
+        return struct_lists(FACET, answers)
 
     def _counts(
         self,
@@ -341,7 +333,12 @@ class Functions:
         if by is None or (limit is not None and limit < 0):
             raise QueryError("facets() needs by := [attribute, ...] and a limit of 0 or more")
         asked = SearchRequest(
-            query=query, filter=filter, ids=_own_ids(engine, ids), mode=mode, prefix=False
+            query=query,
+            filter=filter,
+            ids=_own_ids(engine, ids),
+            mode=mode,
+            prefix=False,
+            typos=0,
         )
         return [
             (name, value, count)
@@ -354,7 +351,7 @@ class Functions:
             list(enumerate(self._engine(uid).snapshot.state.analyzer.terms(text or ""), 1))
             for uid, text in zip(uids.to_pylist(), texts.to_pylist(), strict=True)
         ]
-        return _lists(TOKEN, [_transposed(TOKEN, rows) for rows in found])
+        return struct_lists(TOKEN, found)
 
     def _suggestions(self, uids: Column, starts: Column, limits: Column) -> pa.Array:
         asked = zip(uids.to_pylist(), starts.to_pylist(), limits.to_pylist(), strict=True)
@@ -364,7 +361,7 @@ class Functions:
             )
             for uid, start, limit in asked
         ]
-        return _lists(SUGGESTION, [_transposed(SUGGESTION, rows) for rows in found])
+        return struct_lists(SUGGESTION, found)
 
     def _engine(self, uid: str | None, *, current: bool = False) -> Searchable:
         if uid is None:
@@ -422,40 +419,13 @@ def _answering(test: Callable[..., matching.Answers]) -> Function:
     return answer
 
 
-def _columns(call: Call, made: SearchRequest, found: Places) -> list[pa.Array]:
+def _shown(call: Call, made: SearchRequest, found: Places) -> Shown:
+    """The hits that pass `min_score`, with the scores that SQL shows."""
     shown = scores(made, found)
-    keep = kept(call, shown)
-    highlights = np.full(len(found.rows), None, object)
-    highlights[: len(found.highlights)] = [dumps(dict(m)).decode() for m in found.highlights]
-    return [
-        pa.array(found.rows[keep]),
-        pa.array(np.arange(1, len(shown[keep]) + 1)),
-        pa.array(shown[keep].astype(np.float64)),
-        *_arm(found.keyword_ranks[keep], found.keyword_scores[keep]),
-        *_arm(found.semantic_ranks[keep], found.semantic_scores[keep]),
-        pa.array(highlights[keep], pa.string()),
-    ]
-
-
-def _arm(ranks: Any, scores: Any) -> tuple[pa.Array, pa.Array]:
-    absent = ranks == 0
-    return pa.array(ranks, mask=absent), pa.array(scores.astype(np.float64), mask=absent)
-
-
-def _lists(fields: dict[str, str], answers: Sequence[Sequence[pa.Array]]) -> pa.Array:
-    """Each answer's columns as one list of structs."""
-    offsets = [0, *accumulate(len(answer[0]) for answer in answers)]
-    columns = [pa.concat_arrays(parts) for parts in zip(*answers, strict=True)]
-    structs = pa.StructArray.from_arrays(columns, names=list(fields))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
-
-
-def _transposed(fields: dict[str, str], rows: Sequence[Sequence[Any]]) -> list[pa.Array]:
-    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ([] for _ in fields)
-    return [
-        pa.array(list(column), ARROW[kind])
-        for column, kind in zip(columns, fields.values(), strict=True)
-    ]
+    if call.min_score is None:
+        return shown, found
+    keep = shown >= call.min_score
+    return shown[keep], found.where(keep)
 
 
 def _values(column: Column) -> list[Any]:

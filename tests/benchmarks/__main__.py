@@ -32,6 +32,7 @@ from rich.table import Table
 import hybridsearch
 from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.index import Index
+from tests.benchmarks.bench_sql import sql
 
 CORPUS = Path(__file__).parents[2] / "../shared/data/packages/corpus.jsonl.gz"
 QUERIES = 300
@@ -76,6 +77,7 @@ def measure(documents: Sequence[Document], path: Path) -> None:
         keyword(index, documents, queries, table)
         vectors(index, queries, table)
         batches(index, queries, table)
+        sql(db, index, [document["text"] for document in documents], table)
         update(index, documents, table)
     memory(path, documents, table)
     Console(width=120).print(table)

@@ -1,0 +1,103 @@
+"""In which shape do the answers of the SQL functions reach DuckDB?
+
+Each function gives a list of structs for every row that it is asked for. The hits of all calls of a
+batch are laid into one set of arrays, whose making costs as much as that of a single call's.
+
+    hit_lists([(scores, places), None])       # Arrow: a list of hits, an empty list
+    struct_lists(TOKEN, [[(1, "red"), (2, "shoe")]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hybridsearch.arrays import Scores
+from hybridsearch.jsontext import dumps
+from hybridsearch.ranking import Places
+
+__all__ = ["FACET", "HIT", "SUGGESTION", "TOKEN", "Shown", "hit_lists", "struct_lists"]
+
+HIT = {
+    "_row": "BIGINT",
+    "_rank": "BIGINT",
+    "_score": "DOUBLE",
+    "_keyword_rank": "BIGINT",
+    "_keyword_score": "DOUBLE",
+    "_semantic_rank": "BIGINT",
+    "_semantic_score": "DOUBLE",
+    "_highlight": "VARCHAR",
+}
+FACET = {"field": "VARCHAR", "value": "VARCHAR", "count": "BIGINT"}
+TOKEN = {"position": "BIGINT", "term": "VARCHAR"}
+SUGGESTION = {"term": "VARCHAR", "count": "BIGINT"}
+ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
+
+Shown: TypeAlias = tuple[Scores, Places]
+"""Hits with the scores that are shown of them."""
+
+
+def hit_lists(answers: Sequence[Shown | None]) -> pa.Array:
+    """The hits of each call as a list of structs of `HIT`; None is an empty list."""
+    found = [answer for answer in answers if answer is not None]
+    places = [each for _, each in found]
+    lengths = np.array([0 if answer is None else len(answer[0]) for answer in answers], np.int64)
+    ends = np.cumsum(lengths)
+    columns = [
+        pa.array(_joined(places, lambda each: each.rows, np.int64)),
+        pa.array(np.arange(1, int(lengths.sum()) + 1) - np.repeat(ends - lengths, lengths)),
+        pa.array(_joined(found, lambda answer: answer[0], np.float64)),
+        *_arm(places, lambda each: each.keyword_ranks, lambda each: each.keyword_scores),
+        *_arm(places, lambda each: each.semantic_ranks, lambda each: each.semantic_scores),
+        _highlights(places, int(lengths.sum())),
+    ]
+    return _lists(HIT, [0, *ends.tolist()], columns)
+
+
+def struct_lists(fields: Mapping[str, str], answers: Sequence[Sequence[Sequence[Any]]]) -> pa.Array:
+    """The rows of each answer, values in the order of the fields, as a list of structs."""
+    rows = list(chain.from_iterable(answers))
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ([] for _ in fields)
+    ends = np.cumsum([0, *(len(answer) for answer in answers)]).tolist()
+    made = [
+        pa.array(list(column), ARROW[kind])
+        for column, kind in zip(columns, fields.values(), strict=True)
+    ]
+    return _lists(fields, ends, made)
+
+
+def _lists(fields: Mapping[str, str], ends: list[int], columns: list[pa.Array]) -> pa.Array:
+    structs = pa.StructArray.from_arrays(columns, names=list(fields))
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), structs)
+
+
+def _joined(parts: Sequence[Any], of: Callable[[Any], Any], dtype: Any) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *(of(part) for part in parts)]).astype(
+        dtype, copy=False
+    )
+
+
+def _arm(
+    places: Sequence[Places], ranks: Callable[[Any], Any], scores: Callable[[Any], Any]
+) -> tuple[pa.Array, pa.Array]:
+    """Rank and score in one arm, null where it has not found the row."""
+    joined = _joined(places, ranks, np.int64)
+    absent = joined == 0
+    found = _joined(places, scores, np.float64)
+    return pa.array(joined, mask=absent), pa.array(found, mask=absent)
+
+
+def _highlights(places: Sequence[Places], count: int) -> pa.Array:
+    """JSON texts, null for the hits of calls that did not ask for them."""
+    if not any(each.highlights for each in places):
+        return pa.nulls(count, pa.string())
+    texts: list[str | None] = []
+    for each in places:
+        given = [dumps(dict(marked)).decode() for marked in each.highlights]
+        texts += given or [None] * len(each.rows)
+    return pa.array(texts, pa.string())
