@@ -47,12 +47,14 @@ from hybridsearch.sql.hits import (
     SUGGESTION,
     TOKEN,
     Shown,
+    hit_columns,
     hit_lists,
     struct_lists,
 )
 from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.relation import (
     Source,
+    by_name,
     carried,
     copied,
     followed,
@@ -60,6 +62,7 @@ from hybridsearch.sql.relation import (
     literal,
     live,
     living,
+    unfolded,
 )
 from hybridsearch.store import Connection, IndexRecord, quoted
 
@@ -178,9 +181,10 @@ class Functions:
                 " commit it or roll it back, then attach"
             ) from error
 
-    def source(self, uid: str, connection: Connection) -> Source | None:
+    def source(self, uid: str, connection: Connection, *, kept: bool) -> Source | None:
         """What the index is over, as the connection sees it; None where it does not.
 
+        kept: for a statement that is kept, so it has to go by names and ids that stay.
         Raises NotFound.
         """
         engine = self._engine(uid)
@@ -190,6 +194,8 @@ class Functions:
         if engine.record.attached is not None:
             return followed(Definition.read(engine.record.attached), catalog)
         state = engine.snapshot.state
+        if kept:
+            return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
         return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
 
     def stamp(self, uid: str) -> Hashable:
@@ -201,6 +207,21 @@ class Functions:
         columns = (engine.record.attached or {}).get("columns", ())
         seen = engine.snapshot.state.columns.stored
         return engine.documents.table, seen, tuple(map(tuple, columns))
+
+    def hits(self, call: Call) -> tuple[pa.Table, list[str]]:
+        """What search() gives for a call, as a table, and which of its columns are JSON texts.
+
+        Raises HybridSearchError.
+        """
+        engine = self._engine(call.uid)
+        state = engine.snapshot.state
+        found = dict(zip(HIT, hit_columns(self._answers([call], Snapshot.places)), strict=True))
+        texts = _read(engine, found.pop("_row").to_numpy())
+        table, json = unfolded(texts.to_pylist(), state.columns, state.primary_key)
+        marks = found.pop("_highlight")
+        if call.highlight:
+            found["_highlight"], json = marks, [*json, "_highlight"]
+        return pa.table({**table, **found}), json
 
     def _register(self, connection: Connection) -> None:
         catalog = self._catalog(connection)
