@@ -44,8 +44,7 @@ at_option = click.option("--at", type=int, default=10, show_default=True, help="
 @click.command(
     "eval",
     epilog=examples(
-        f"hybridsearch eval shop.duckdb movies {FILES}",
-        f"hybridsearch eval shop.duckdb movies {FILES} --mode hybrid --at 5 --per-query",
+        f"hybridsearch eval shop.duckdb movies {FILES} --mode hybrid --per-query",
         f"hybridsearch eval shop.duckdb movies {FILES} --against"
         ' \'{"attributeWeights": {"title": 3}}\'',
         f"hybridsearch eval shop.duckdb movies {FILES} --run bm25.run --save-run ours.run",
