@@ -37,7 +37,17 @@ import Stemmer
 
 from hybridsearch.errors import SettingsError, near
 
-__all__ = ["LANGUAGES", "Analyzer", "Token", "detect", "fold", "is_pair_script", "stop_words"]
+__all__ = [
+    "LANGUAGES",
+    "LONGEST_TERM",
+    "Analyzer",
+    "Token",
+    "detect",
+    "fold",
+    "is_pair_script",
+    "plain",
+    "stop_words",
+]
 
 LONGEST_TERM = 64
 CACHED_WORDS = 1 << 16
@@ -179,8 +189,14 @@ class Token(NamedTuple):
     end: int
 
 
-def _plain(word: str) -> str:
-    """Compatibility forms and case folded, accents kept: what a stemmer expects."""
+def plain(word: str) -> str:
+    """The word with case and compatibility forms folded but its accents kept, as stemmers expect.
+
+    >>> plain("Größe"), plain("ﬁN")
+    ('grösse', 'fin')
+    """
+    if word.isascii():
+        return word.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", word).casefold())
 
 
@@ -198,9 +214,7 @@ def fold(word: str) -> str:
     >>> fold("Ångström"), fold("ﬁle"), fold("한국")
     ('angstrom', 'file', '한국')
     """
-    if word.isascii():  # nothing to fold but its case, and most words are
-        return _bare(word[:LONGEST_TERM].lower())
-    return _bare(_plain(word[:LONGEST_TERM]))[:LONGEST_TERM]
+    return _bare(plain(word[:LONGEST_TERM]))[:LONGEST_TERM]
 
 
 class _Words(dict[str, str]):
@@ -223,9 +237,9 @@ def _stemmer(language: str) -> Callable[[str], str]:
     stemmer, lock = Stemmer.Stemmer(LANGUAGES[language], 0), Lock()
 
     def term(word: str) -> str:
-        plain = _plain(word[:LONGEST_TERM])
+        whole = plain(word[:LONGEST_TERM])
         with lock:
-            stem: str = stemmer.stemWord(plain)
+            stem: str = stemmer.stemWord(whole)
         return _bare(stem)[:LONGEST_TERM]
 
     return term
@@ -257,16 +271,31 @@ class Analyzer:
 
     def terms(self, text: str) -> list[str]:
         """The terms of a text in reading order, repeats kept."""
+        return self.read(text)[1]
+
+    def read(self, text: str) -> tuple[list[str], list[str]]:
+        """(words, terms) of a text in reading order: the words as they stand, and `terms`.
+
+        A run of a script without spaces is one word.
+        """
         if text.isascii():
             words = _find_ascii(text.lower())
-            return words if self.language is None else list(map(self._cache.__getitem__, words))
+            return words, self._each(words)
+        words = _find(text)
         if _unspaced.search(text):
-            return list(chain.from_iterable(map(self._read, _find(text))))
-        return list(filter(None, map(self._cache.__getitem__, _find(text))))
+            return words, list(chain.from_iterable(map(self._read, words)))
+        return words, list(filter(None, map(self._cache.__getitem__, words)))
+
+    def _each(self, words: list[str]) -> list[str]:
+        return words if self.language is None else list(map(self._cache.__getitem__, words))
 
     def text(self, text: str) -> str:
         """The terms joined by single spaces: what the keyword index takes."""
         return " ".join(self.terms(text))
+
+    def term(self, word: str) -> str:
+        """The term of one word of a script with spaces; "" if no letter is left of it."""
+        return self._cache[word]
 
     def tokens(self, text: str) -> list[Token]:
         """The terms with their places in the text; the same terms, in the same order."""
@@ -292,7 +321,7 @@ class Analyzer:
 
 def _pairs(run: str, start: int) -> Iterator[Token]:
     """Overlapping pairs of the characters of a run that starts at `start`."""
-    folded = [(_bare(_plain(m.group())), m.start(), m.end()) for m in _cluster(run)]
+    folded = [(_bare(plain(m.group())), m.start(), m.end()) for m in _cluster(run)]
     letters = [letter for letter in folded if letter[0]]
     if len(letters) == 1:
         yield Token(letters[0][0], start + letters[0][1], start + letters[0][2])
@@ -335,8 +364,8 @@ def detect(texts: Iterable[str], *, words: int = 20_000) -> str | None:
     >>> detect(["Lorem 123"]) is None
     True
     """
-    plain = Analyzer()
-    sample = Counter(islice(chain.from_iterable(map(plain.terms, texts)), words))
+    analyzer = Analyzer()
+    sample = Counter(islice(chain.from_iterable(map(analyzer.terms, texts)), words))
     total = sum(sample.values())
     hits = {code: sum(sample[word] for word in stop_words(code)) for code in _STOP_WORDS}
     (first, most), (_, second) = Counter(hits).most_common(2)

@@ -11,7 +11,6 @@ accepted, worked off in order by one thread, awaited unless `wait=False`.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +34,6 @@ from hybridsearch.errors import (
     EmbedderError,
     HybridSearchError,
     InputError,
-    NameRefused,
     NotFound,
     near,
 )
@@ -46,15 +44,15 @@ from hybridsearch.prints import follow
 from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.indexing import Indexing
 from hybridsearch.store import Connection as Bare
-from hybridsearch.store import IndexRecord, Store, Task
+from hybridsearch.store import IndexRecord, Store, Task, check_name
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
 if TYPE_CHECKING:
     from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
 
-NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 REMOVAL = "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
@@ -128,7 +126,9 @@ class Database:
             self._store.close()
             _release(path)
             raise
-        self._functions_in_sql = Functions(self._store.identity, self._engine, self._current)
+        self._functions_in_sql = Functions(
+            self._store.identity, self._engine, self._current, Indexing(self._search_indexes)
+        )
         self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
@@ -166,7 +166,7 @@ class Database:
         given. exist_ok: an index of that name is given back as it is. Raises NameRefused,
         SettingsError, or Conflict when the name is taken.
         """
-        _check_name(uid)
+        check_name(uid)
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         checked = settled(checked, self._embedders(checked))
@@ -211,7 +211,6 @@ class Database:
         Raises NotFound for the source, InputError or SettingsError for what does not fit it, and
         Conflict when the name is taken; no index is left behind then.
         """
-        _check_name(name)
         return self._search_indexes.create(
             name,
             source,
@@ -451,15 +450,6 @@ class Database:
         self._engine(task.index_uid or "").rebuild(reuse=task.arguments["reuse"])
         with self._store.transaction() as cursor:
             return self._store.finish(cursor, [replace(task, status="succeeded")])
-
-
-def _check_name(uid: object) -> None:
-    if not isinstance(uid, str) or not NAMES.fullmatch(uid):
-        raise NameRefused(
-            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
-            " 400 at most",
-            uid=str(uid),
-        )
 
 
 def _claimed(path: Path | None) -> Path | None:

@@ -75,9 +75,11 @@ def from_typed_csv(data: bytes, *, delimiter: str = ",") -> Iterator[bytes]:
     """
     try:
         text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
-        header = distinct(next(csv.reader(text, delimiter=delimiter), []))
-        if not header:
+        lines = csv.reader(text, delimiter=delimiter)
+        first = next(lines, [])
+        if next(lines, None) is None:  # a header at most
             return
+        header = distinct(first)
         source = pa.BufferReader(data.removeprefix(codecs.BOM_UTF8))
         with closing(_reader(source, header, delimiter, len(data))) as reader:
             yield from from_arrow(_of_types(batch, header) for batch in reader)

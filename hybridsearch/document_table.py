@@ -264,6 +264,25 @@ class DocumentTable:
         """How many dead rows wait for `purge`."""
         return len(self._column(f"SELECT row FROM {self._table} WHERE died IS NOT NULL", []))
 
+    def size(self) -> int:
+        """The bytes of the living documents' JSON."""
+        cursor = self._store.cursor().execute(
+            f"SELECT coalesce(sum(strlen(body)), 0) FROM {self._table} WHERE died IS NULL"
+        )
+        [(size,)] = cursor.fetchall()
+        return int(size)
+
+    def filled(self, columns: Columns) -> dict[str, int]:
+        """attribute -> how many living documents have a value for it that is not null."""
+        if not columns:
+            return {}
+        counts = ", ".join(f"count({column.name})" for column in columns.values())
+        cursor = self._store.cursor().execute(
+            f"SELECT {counts} FROM {self._table} WHERE died IS NULL"
+        )
+        [found] = cursor.fetchall()
+        return {name: int(n) for name, n in zip(columns, found, strict=True) if n}
+
     def rows_where(
         self, where: str, values: Sequence[object], *, size: int, start: int = 0
     ) -> Mask:

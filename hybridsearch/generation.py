@@ -11,7 +11,7 @@ two leaves files that are ahead of the manifest, which replaying the same rows r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,13 +38,15 @@ class Prepared:
     """What a batch of new rows brings to the index.
 
     rows: int64 [n]. texts: attribute -> analysed text for each row. bodies: the JSON of each row.
-    vectors: embedder -> (rows, vectors); a row may have several, or none.
+    vectors: embedder -> (rows, vectors); a row may have several, or none. words: those of the
+    texts that others may be mistaken for.
     """
 
     rows: Rows
     texts: Mapping[str, Sequence[str]]
     bodies: Sequence[bytes]
     vectors: Mapping[str, tuple[Rows, Vectors]] = field(default_factory=dict)
+    words: Collection[str] = ()
 
 
 class Generation:
@@ -101,7 +103,13 @@ class Generation:
             rows, vectors = batch.vectors[name]
             gone = np.setdiff1d(np.concatenate([deletes, batch.rows]), rows)
             index.apply(deletes=gone, rows=rows, vectors=vectors)
-        self.text.apply(deletes=deletes, rows=batch.rows, texts=batch.texts, bodies=batch.bodies)
+        self.text.apply(
+            deletes=deletes,
+            rows=batch.rows,
+            texts=batch.texts,
+            bodies=batch.bodies,
+            words=batch.words,
+        )
 
     def seal(self, *, task: int) -> None:
         """Name the present files as the state after the task. Raises StorageError."""

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold
-from hybridsearch.query import Query
+from hybridsearch.query import Other, Query
 
 __all__ = ["crop", "mark", "positions"]
 
@@ -71,8 +71,9 @@ def crop(text: str, analyzer: Analyzer, query: Query, *, words: int = 10, marker
 def _words(
     text: str, tokens: Sequence[Token], query: Query, analyzer: Analyzer
 ) -> Iterator[tuple[int, int]]:
-    """(start, end) of each word asked for, or of its letters typed so far."""
+    """(start, end) of each word asked for or meant, or of its letters typed so far."""
     terms = {word.term for word in query.words}
+    terms.update(other.terms[0] for other in _others(query) if len(other.terms) == 1)
     typed = [word.prefix for word in query.words if word.prefix]
     for token in tokens:
         letters = _typed(text, token, typed, analyzer)
@@ -98,9 +99,15 @@ def _typed(text: str, token: Token, typed: Sequence[str], analyzer: Analyzer) ->
 
 def _phrases(tokens: Sequence[Token], query: Query) -> Iterator[tuple[int, int]]:
     """(start, end) of each run of tokens that is a phrase asked for."""
-    for terms in {phrase.terms for phrase in query.phrases}:
+    several = {other.terms for other in _others(query) if len(other.terms) > 1}
+    for terms in several.union(phrase.terms for phrase in query.phrases):
         for at in _runs(tokens, terms):
             yield tokens[at].start, tokens[at + len(terms) - 1].end
+
+
+def _others(query: Query) -> Iterator[Other]:
+    """What else may have been meant by the words."""
+    return chain.from_iterable(word.others for word in query.words)
 
 
 def _runs(tokens: Sequence[Token], terms: tuple[str, ...]) -> Iterator[int]:

@@ -35,6 +35,7 @@ from hybridsearch.arrays import Rows
 from hybridsearch.errors import DatabaseClosed, HybridSearchError, IndexDamaged, StorageError
 from hybridsearch.files import make_folder, write_atomic
 from hybridsearch.keyword_snapshot import KeywordSnapshot, Ranking
+from hybridsearch.wordlists import WordLists
 
 __all__ = ["KeywordIndex", "KeywordSnapshot", "Ranking", "SlotsFull"]
 
@@ -58,6 +59,7 @@ class KeywordIndex:
         self._index = index
         self._path = path
         self._slots = slots
+        self._words = WordLists(path)
         self._lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
         self._snapshot: KeywordSnapshot | None = self._published()
@@ -96,11 +98,13 @@ class KeywordIndex:
         rows: Rows,
         texts: Mapping[str, Sequence[str]],
         bodies: Sequence[bytes],
+        words: Iterable[str] = (),
     ) -> None:
         """Delete the rows of `deletes`, put in `rows`, and publish.
 
         texts: by attribute, one analysed text for each of `rows`, "" where there is none.
-        bodies: what to keep for each of `rows`. A row that is there already is replaced.
+        bodies: what to keep for each of `rows`. A row that is there already is replaced. words:
+        for the vocabulary; those of a batch that is refused may stay in it.
         Raises SlotsFull for too many attributes and StorageError when the disk refuses; the
         index is then as before.
         """
@@ -113,6 +117,7 @@ class KeywordIndex:
             columns = {fields[name]: column for name, column in texts.items() if name in fields}
             documents = _documents(rows, columns, bodies)
             gone = np.concatenate([deletes, rows]).tolist()
+            self._words.add(words)
             if self._writer is not None:
                 writer = self._writer
                 _guarded(lambda: self._put(writer, gone, documents), self._refused)
@@ -159,8 +164,8 @@ class KeywordIndex:
         return self._current()
 
     def files(self) -> list[Path]:
-        """Every file of the last commit, sorted; none in memory. Segments never change."""
-        return [] if self._path is None else _committed(self._path)
+        """Every file of the last commit; none in memory. Segments and word lists never change."""
+        return [] if self._path is None else _committed(self._path) + self._words.files()
 
     def close(self) -> None:
         """Let the files go; snapshots handed out before stay usable."""
@@ -183,7 +188,8 @@ class KeywordIndex:
 
     def _published(self) -> KeywordSnapshot:
         self._index.reload()
-        return KeywordSnapshot(self._index.searcher(), self._index.schema, self._slots.fields)
+        fields = self._slots.fields
+        return KeywordSnapshot(self._index.searcher(), self._index.schema, fields, self._words)
 
 
 def _guarded(action: Callable[[], _Result], wrap: Callable[[BaseException], Exception]) -> _Result:

@@ -89,7 +89,7 @@ def plan(
     """
     if match not in MATCHES:
         raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
-    over = _Layout([item for item in weights.items() if item[1] > 0], expand)
+    over = _Layout([item for item in weights.items() if item[1] > 0], expand, query.strict)
     excluded = tuple(unit for item in query.excluded for unit, _ in over.item(item, 1))
     if match == "phrase":
         must = over.sequence(query) if query.sequence else ()
@@ -111,15 +111,16 @@ def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:
 class _Layout(NamedTuple):
     weights: list[tuple[str, float]]
     expand: Expand
+    strict: frozenset[str]
 
     def item(self, item: Word | Phrase, times: int) -> Clause:
         """A word or phrase in every attribute."""
         if isinstance(item, Phrase):
             return self.clause(item.terms, None, times)
-        return self.clause((item.term,), item if item.prefix else None, times)
+        return self.clause((item.term,), item if item.prefix or item.others else None, times)
 
     def clause(self, terms: tuple[str, ...], last: Word | None, times: int) -> Clause:
-        """Terms side by side, the last of which may be the start of a longer word."""
+        """Terms side by side, the last of which may stand for others."""
         exact: Alternatives = ((terms, 1.0),)
         if last is None:
             return tuple([(Unit(name, exact), weight * times) for name, weight in self.weights])
@@ -129,13 +130,15 @@ class _Layout(NamedTuple):
         )
 
     def others(self, name: str, terms: tuple[str, ...], last: Word) -> Alternatives:
+        last = last._replace(others=()) if name in self.strict else last
         return tuple((terms[:-1] + end, factor) for end, factor in self.expand(name, last))
 
     def sequence(self, query: Query) -> tuple[Clause, ...]:
         """All that is asked for as one phrase, whose last word may be open."""
         last = query.words[-1] if query.words else None
         is_open = last is not None and last.prefix and last.term == query.sequence[-1]
-        return (self.clause(query.sequence, last if is_open else None, 1),)
+        last = last._replace(others=()) if last is not None and is_open else None
+        return (self.clause(query.sequence, last, 1),)
 
     def pairs(self, query: Query, bonus: float) -> tuple[Clause, ...]:
         """Neighbouring words, near each other and in order."""

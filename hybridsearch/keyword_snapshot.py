@@ -30,6 +30,8 @@ from hybridsearch.errors import NotFound
 from hybridsearch.keyword_plan import Alternatives, Clause, Plan, Unit, plan
 from hybridsearch.keyword_scores import Postings, at_rows, best, evaluate, in_rows
 from hybridsearch.query import Query, Word
+from hybridsearch.vocabulary import Vocabulary
+from hybridsearch.wordlists import WordLists
 
 __all__ = ["KeywordSnapshot", "Ranking"]
 
@@ -71,13 +73,18 @@ class KeywordSnapshot:
     """
 
     def __init__(
-        self, searcher: tantivy.Searcher, schema: tantivy.Schema, fields: Mapping[str, str]
+        self,
+        searcher: tantivy.Searcher,
+        schema: tantivy.Schema,
+        fields: Mapping[str, str],
+        words: WordLists,
     ) -> None:
         self.count: int = searcher.num_docs
         self.attributes = tuple(fields)
         self._searcher = searcher
         self._fields = dict(fields)
         self._schema = schema
+        self._words = words
         self._postings = _Cache(CACHED_BYTES)
         self._longer: dict[tuple[str, Word], Alternatives] = {}
         self._addresses: dict[int, tantivy.DocAddress] = {}
@@ -174,6 +181,11 @@ class KeywordSnapshot:
         parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
         return {"score": score, "parts": parts if score > 0 else []}
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words of all documents that ever were; those of newer ones may be among them."""
+        return self._words.vocabulary
+
     def frequency(self, term: str, attributes: Iterable[str]) -> int:
         """How many documents have the term in these attributes, counted once for each of them.
 
@@ -181,6 +193,11 @@ class KeywordSnapshot:
         """
         fields = (self._fields[name] for name in attributes if name in self._fields)
         return sum(self._frequency(field, term) for field in fields)
+
+    def begins(self, start: str, attributes: Iterable[str]) -> bool:
+        """Whether any term in these attributes begins so."""
+        fields = (self._fields[name] for name in attributes if name in self._fields)
+        return any(self._searcher.terms_with_prefix(field, start, limit=1) for field in fields)
 
     def terms(self, start: str, *, limit: int) -> list[tuple[str, int]]:
         """(term, occurrences) of the `limit` most frequent terms that begin so, most first.
@@ -201,15 +218,31 @@ class KeywordSnapshot:
         return plan(query, known, expand=self._expand, match=match, tie=tie, bonus=bonus)
 
     def _expand(self, attribute: str, word: Word) -> Alternatives:
-        """The longer words that the word may be the start of, the most frequent ones."""
+        """The longer words that the word may be the start of, and what else may be meant."""
         key = (attribute, word)
         if key not in self._longer:
             if len(self._longer) >= REMEMBERED:
                 self._longer.clear()
-            self._longer[key] = self._expanded(self._fields[attribute], word)
+            field = self._fields[attribute]
+            longer = self._longer_ones(field, word) if word.prefix else ()
+            self._longer[key] = longer + self._others(field, word)
         return self._longer[key]
 
-    def _expanded(self, field: str, word: Word) -> Alternatives:
+    def _others(self, field: str, word: Word) -> Alternatives:
+        """What else may be meant and is there; rare ones count no more than the most frequent."""
+        found = [(other, self._rarest(field, other.terms)) for other in word.others]
+        most = max((count for _, count in found), default=0)
+        idf = self._idf(self._frequency(field, word.term) or most)
+        return tuple(
+            (other.terms, other.factor * min(1.0, idf / self._idf(count)))
+            for other, count in found
+            if count
+        )
+
+    def _rarest(self, field: str, terms: tuple[str, ...]) -> int:
+        return min(self._frequency(field, term) for term in terms)
+
+    def _longer_ones(self, field: str, word: Word) -> Alternatives:
         """Rare expansions count no more than the word itself would, or the most frequent one."""
         typed = word.prefix or word.term
         found = self._searcher.terms_with_prefix(field, typed, limit=EXPANSIONS + 1)
@@ -343,9 +376,7 @@ class KeywordSnapshot:
     def _most(self, unit: Unit) -> int:
         """At least as many as the documents that the unit matches."""
         field = self._fields[unit.attribute]
-        return sum(
-            min(self._frequency(field, term) for term in terms) for terms, _ in unit.alternatives
-        )
+        return sum(self._rarest(field, terms) for terms, _ in unit.alternatives)
 
     def _fetch(self, unit: Unit) -> Postings:
         """Every row that a unit matches, ascending, and its score there."""

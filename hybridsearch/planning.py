@@ -20,6 +20,7 @@ from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Query, parse
 from hybridsearch.request import SearchRequest
 from hybridsearch.selection import known_attribute
+from hybridsearch.spelling import Speller
 from hybridsearch.state import Arm, State
 
 CANDIDATES = 200
@@ -94,8 +95,8 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     _check(state, request, vector)
     arm = state.arm(request.embedder)
     mode = _mode(state, request, vector)
-    query = _query(state, request) if mode in ("keyword", "hybrid") else Query()
     fields = _fields(state, request)
+    query = _query(state, request, fields) if mode in ("keyword", "hybrid") else Query()
     mask = _mask(state, request)
     weight = arm.embedder.weight if arm else 0.0
     return Plan(
@@ -115,12 +116,15 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
 
 
 def asked(state: State, request: SearchRequest) -> Query:
-    """The request's text as it is read, whichever arms take part."""
-    return _query(state, request)
+    """The request's text as it is read, whichever arms take part, with what may be meant."""
+    return _query(state, request, _fields(state, request))
 
 
-def _query(state: State, request: SearchRequest) -> Query:
-    return parse(request.text, state.analyzer, prefix=request.prefix)
+def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
+    query = parse(request.text, state.analyzer, prefix=request.prefix)
+    tolerance = state.settings.typo_tolerance
+    speller = Speller(state.keyword, state.analyzer, tolerance, most=request.typos)
+    return speller.spelled(query, [name for name, weight in fields.items() if weight > 0])
 
 
 def _mask(state: State, request: SearchRequest) -> Mask | None:

@@ -27,8 +27,12 @@ from hybridsearch.jsontext import dumps
 from hybridsearch.manifest import Manifest
 from hybridsearch.settings import Settings
 from hybridsearch.vectors import VectorIndex, VectorSnapshot
+from hybridsearch.vocabulary import telling
 
 TELLING = 4  # spaces in a text from which on it tells its language; codes and names do not
+
+READING = 2
+"""Grows when texts become other terms or words than before, so that old files are built anew."""
 
 Known = Mapping[str, VectorSnapshot]
 
@@ -47,11 +51,14 @@ def prepare(
     """
     analyzer = analyzer_of(manifest)
     texts: dict[str, list[str]] = {}
+    words: set[str] = set()
     for place, document in enumerate(documents):
         for name, text in attribute_texts(document.fields, manifest.text["searchable"]).items():
             if name not in texts:
                 texts[name] = [""] * len(documents)
-            texts[name][place] = analyzer.text(text)
+            seen, terms = analyzer.read(text)
+            words.update(seen)
+            texts[name][place] = " ".join(terms)
     return Prepared(
         rows=np.array([document.row for document in documents], np.int64),
         texts=texts,
@@ -67,6 +74,7 @@ def prepare(
             )
             for name in manifest.embedders
         },
+        words=telling(words),
     )
 
 
@@ -150,6 +158,7 @@ def recipe(settings: Settings, embedders: Mapping[str, Embedder]) -> dict[str, A
         "text": {
             "searchable": list(settings.searchable_attributes),
             "language": settings.language,
+            "reading": READING,
             "embedded": embedded,
         },
         "embedders": {

@@ -13,8 +13,10 @@ a minus that stands alone or inside a word are no operators. Stop words of the a
 from the words when something else remains; inside a phrase they count.
 
 >>> q = parse('red -boots "road race" sho', Analyzer())
->>> [w.term for w in q.words], q.words[-1].prefix, [p.terms for p in q.phrases], q.excluded
-(['red', 'sho'], 'sho', [('road', 'race')], (Word(term='boots', prefix=None, stemmed=False),))
+>>> [w.term for w in q.words], q.words[-1].prefix, [p.terms for p in q.phrases]
+(['red', 'sho'], 'sho', [('road', 'race')])
+>>> [word.term for word in q.excluded]
+['boots']
 """
 
 from __future__ import annotations
@@ -25,23 +27,39 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from hybridsearch.analysis import Analyzer, Token, fold, is_pair_script
+from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold, is_pair_script, plain
 
-__all__ = ["Phrase", "Query", "Word", "parse"]
+__all__ = ["Other", "Phrase", "Query", "Word", "parse"]
 
 _quotes = str.maketrans("“”„‟«»", '""""""')
 _parts = re.compile(r'(?P<minus>-?)"(?P<phrase>[^"]*)"|(?P<chunk>\S+)').finditer
+
+
+class Other(NamedTuple):
+    """What may have been meant by a word: terms side by side, at a factor of its score.
+
+    how: "typo", ... and word: what it is in full, both for explaining.
+    """
+
+    terms: tuple[str, ...]
+    factor: float
+    how: str
+    word: str
 
 
 class Word(NamedTuple):
     """One word: its term and, where it may be the start of a longer word, the letters typed.
 
     stemmed: the index holds stems, so a longer word can have a shorter term than what was typed.
+    typed: the word in plain form, not stemmed; "" for a pair of characters. others: what else
+    may have been meant (`hybridsearch.spelling`).
     """
 
     term: str
     prefix: str | None = None
     stemmed: bool = False
+    typed: str = ""
+    others: tuple[Other, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +74,14 @@ class Query:
     """What to look for: any word, every phrase, nothing excluded.
 
     sequence: every term asked for in the order typed, stop words and those of phrases included.
+    strict: attributes in which words mean nothing else.
     """
 
     words: tuple[Word, ...] = ()
     phrases: tuple[Phrase, ...] = ()
     excluded: tuple[Word | Phrase, ...] = ()
     sequence: tuple[str, ...] = ()
+    strict: frozenset[str] = frozenset()
 
     @property
     def empty(self) -> bool:
@@ -114,22 +134,24 @@ def _split(text: str, analyzer: Analyzer) -> Iterator[_Part]:
 
 def _words(part: _Part, analyzer: Analyzer, prefix: bool) -> list[Word]:
     """The words of a part; the last one is open if the whole text ends inside it."""
-    words = [_word(token.term, analyzer) for token in part.tokens]
+    words = [_word(part, token, analyzer) for token in part.tokens]
     last = part.tokens[-1]
     if prefix and part.last and last.end == len(part.text):
         words[-1] = words[-1]._replace(prefix=fold(part.text[last.start :]))
     return words
 
 
-def _word(term: str, analyzer: Analyzer) -> Word:
+def _word(part: _Part, token: Token, analyzer: Analyzer) -> Word:
     """One character of a script that is indexed in pairs stands for the pairs it begins."""
-    lone = len(term) == 1 and is_pair_script(term)
-    return Word(term, term if lone else None, analyzer.language is not None)
+    term, stemmed = token.term, analyzer.language is not None
+    if is_pair_script(term):
+        return Word(term, term if len(term) == 1 else None, stemmed)
+    return Word(term, None, stemmed, plain(part.text[token.start : token.end][:LONGEST_TERM]))
 
 
 def _excluded(part: _Part, analyzer: Analyzer) -> Word | Phrase:
     lone = len(part.tokens) == 1
-    return _word(part.tokens[0].term, analyzer) if lone else Phrase(part.terms)
+    return _word(part, part.tokens[0], analyzer) if lone else Phrase(part.terms)
 
 
 def _telling(words: list[Word], analyzer: Analyzer, more: bool) -> list[Word]:

@@ -29,6 +29,7 @@ MODES = ("hybrid", "keyword", "semantic")
 FUSIONS = ("rrf", "score", "dbsf")
 MATCHES = ("any", "all", "phrase")
 LONGEST_QUERY = 1_000_000
+MOST_TYPOS = 2
 
 Filter = str | Sequence[str | Sequence[str]] | None
 
@@ -49,11 +50,12 @@ class SearchRequest:
     words, None = the searchable ones. distinct: one hit per value of this attribute. ids:
     only documents with one of these ids; an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
-    a word counts in all but its best attribute, 0..1; None takes the engine's. rows: only these
-    of our own numbers, int64 [n], in any order. threshold: only hits of at least this relevance,
-    0..1; the others are in no total and no facet. explain: say of each hit how its score came
-    about. passage: give with each hit the piece of its text that is nearest to the query by
-    meaning.
+    a word counts in all but its best attribute, 0..1; None takes the engine's. typos: how many
+    typos a word may have at most, 0 to 2; None takes what the index's settings allow, which more
+    never exceeds. rows: only these of our own numbers, int64 [n], in any order. threshold: only
+    hits of at least this relevance, 0..1; the others are in no total and no facet. explain: say
+    of each hit how its score came about. passage: give with each hit the piece of its text that
+    is nearest to the query by meaning.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -78,6 +80,7 @@ class SearchRequest:
     exact: bool = False
     prefix: bool = True
     tie: float | None = None
+    typos: int | None = None
     rows: Rows | None = field(default=None, compare=False)
     threshold: float | None = None
     explain: bool = False
@@ -103,6 +106,7 @@ class SearchRequest:
         _check_ids(self.ids)
         _check_share("tie", self.tie)
         _check_share("threshold", self.threshold)
+        _check_typos(self.typos)
 
     @property
     def text(self) -> str:
@@ -299,6 +303,15 @@ def _check_ids(ids: object) -> None:
 def _check_share(name: str, value: object) -> None:
     if value is not None and not (_is_number(value) and 0 <= value <= 1):  # type: ignore[operator]  # a number by then
         raise QueryError(f"{name} must be a number from 0 to 1, not {value!r:.40}", field=name)
+
+
+def _check_typos(typos: object) -> None:
+    if typos is not None and (type(typos) is not int or not 0 <= typos <= MOST_TYPOS):
+        raise QueryError(
+            f"typos must be 0, 1 or 2, not {typos!r:.40}",
+            code="invalid_search_typos",
+            field="typos",
+        )
 
 
 def _is_number(value: object) -> bool:

@@ -23,6 +23,7 @@ from hybridsearch.embedder_settings import wrong as _wrong
 from hybridsearch.errors import SettingsError, near
 from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
 from hybridsearch.kept_settings import KEPT, kept, shown
+from hybridsearch.word_settings import TypoTolerance, words
 
 EVERYTHING = ("*",)
 # fmt: off
@@ -47,7 +48,8 @@ class Settings:
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. distinct_attribute: one hit per value of it.
     max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet (or "*") ->
-    "alpha" or "count". kept: what only Meilisearch has a use for; see `kept_settings`.
+    "alpha" or "count". typo_tolerance: which words may be meant otherwise; what a change of it
+    does not name stays as it was. kept: what only Meilisearch has a use for; see `kept_settings`.
     """
 
     searchable_attributes: tuple[str, ...] = EVERYTHING
@@ -61,6 +63,7 @@ class Settings:
     distinct_attribute: str | None = None
     max_values_per_facet: int = 100
     sort_facet_values_by: Mapping[str, str] = field(default_factory=lambda: {"*": "alpha"})
+    typo_tolerance: TypoTolerance = field(default_factory=TypoTolerance)
     kept: Mapping[str, Any] = field(default_factory=dict)
 
     def updated(self, changes: Mapping[str, Any]) -> Settings:
@@ -77,9 +80,8 @@ class Settings:
                     found["kept"] = kept(found["kept"], key, part)
                     continue
                 entry = _entry(key)
-                found[entry.attribute] = (
-                    getattr(DEFAULTS, entry.attribute) if part is None else entry.check(key, part)
-                )
+                before = found.get(entry.attribute, getattr(self, entry.attribute))
+                found[entry.attribute] = entry.changed(key, part, before)
         if "embedders" in found:
             found["embedders"] = self._with_secrets(found["embedders"])
         return dataclasses.replace(self, **found)
@@ -125,17 +127,22 @@ class _Entry:
     check: Callable[[str, Any], Any]
     show: Callable[[Any], Any]
 
+    def changed(self, name: str, value: Any, before: Any) -> Any:
+        """What the setting is from now on; a null means its default."""
+        return getattr(DEFAULTS, self.attribute) if value is None else self.check(name, value)
+
+
+class _Merged(_Entry):
+    """A setting of several parts, of which a change may name some; the value checks them."""
+
+    def changed(self, name: str, value: Any, before: Any) -> Any:
+        """What it was before, with the parts that the value names."""
+        default = getattr(DEFAULTS, self.attribute)
+        return default if value is None else before.changed(name, value)
+
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _words(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple | set | frozenset):
-        raise _wrong(name, "a list of words", value)
-    if not all(_is_text(v) for v in value):
-        raise _wrong(name, "a list of words", value)
-    return tuple(sorted(set(value)))
 
 
 def _weights(name: str, value: Any) -> dict[str, float]:
@@ -214,7 +221,7 @@ TABLE: dict[str, _Entry] = {
         "filterable_attributes", read_rules, lambda found: [rule_to_json(rule) for rule in found]
     ),
     "sortableAttributes": _Entry("sortable_attributes", _names, list),
-    "stopWords": _Entry("stop_words", _words, list),
+    "stopWords": _Entry("stop_words", words, list),
     "language": _Entry("language", _language, _same),
     "embedders": _Entry(
         "embedders", _embedders, lambda found: {k: v.to_json() for k, v in found.items()}
@@ -222,6 +229,7 @@ TABLE: dict[str, _Entry] = {
     "distinctAttribute": _Entry("distinct_attribute", _attribute, _same),
     "maxValuesPerFacet": _Entry("max_values_per_facet", _positive, _same),
     "sortFacetValuesBy": _Entry("sort_facet_values_by", _orders, dict),
+    "typoTolerance": _Merged("typo_tolerance", TypoTolerance().changed, TypoTolerance.to_json),
 }
 DEFAULTS = Settings()
 

@@ -11,6 +11,7 @@ when the function that makes it returns. Nothing here knows of text indexes or v
 from __future__ import annotations
 
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from hybridsearch.errors import DatabaseClosed, DatabaseLocked, StorageError
+from hybridsearch.errors import DatabaseClosed, DatabaseLocked, NameRefused, StorageError
 from hybridsearch.files import refused, sync_folder
 from hybridsearch.migrations import migrate
 from hybridsearch.payloads import packed, unpacked
@@ -42,6 +43,7 @@ REFUSALS = (
     duckdb.OutOfMemoryException,
 )
 LOCKED = ("Could not set lock", "used by another process")
+NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 WAITING = ("enqueued", "processing")
 TASK = (
     "uid, index_uid, kind, status, arguments, details, error, enqueued_at, started_at, finished_at,"
@@ -241,6 +243,22 @@ class Store:
         """Forget the index's record, inside the caller's transaction."""
         cursor.execute("DELETE FROM hybridsearch.indexes WHERE number = ?", [record.number])
 
+    def features(self) -> dict[str, bool]:
+        """What a server's callers switched on or off, by name."""
+        rows = self.cursor().execute("SELECT value FROM hybridsearch.meta WHERE name = 'features'")
+        found: dict[str, bool] = {}
+        for (value,) in rows.fetchall():
+            found.update(orjson.loads(value))
+        return found
+
+    def save_features(self, features: Mapping[str, bool]) -> None:
+        """Keep the switches; durable on return."""
+        with self.transaction() as cursor:
+            cursor.execute("DELETE FROM hybridsearch.meta WHERE name = 'features'")
+            cursor.execute(
+                "INSERT INTO hybridsearch.meta VALUES ('features', ?)", [_json(features)]
+            )
+
     # Tasks
 
     def enqueue(
@@ -339,6 +357,16 @@ class Store:
         cut = "" if limit is None else f" LIMIT {limit:d}"
         text = f"SELECT {TASK} FROM hybridsearch.tasks WHERE {where} ORDER BY {order}{cut}"
         return [_task(row) for row in self.cursor().execute(text, list(values)).fetchall()]
+
+
+def check_name(uid: object) -> None:
+    """Raise NameRefused unless an index may have the name."""
+    if not isinstance(uid, str) or not NAMES.fullmatch(uid):
+        raise NameRefused(
+            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
+            " 400 at most",
+            uid=str(uid),
+        )
 
 
 def now() -> datetime:

@@ -42,7 +42,7 @@ class TaskFilter:
         if "*" not in self.patterns:
             parts.append(
                 (
-                    "len(list_filter(?::VARCHAR[], p -> index_uid = p OR (ends_with(p, '*')"
+                    "len(list_filter(?::VARCHAR[], lambda p: index_uid = p OR (ends_with(p, '*')"
                     " AND starts_with(index_uid, p[:-2])))) > 0",
                     list(self.patterns),
                 )

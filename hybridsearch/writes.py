@@ -9,6 +9,7 @@ document fails by itself and nothing of it is applied; the others go on.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,8 @@ from hybridsearch.errors import Conflict, HybridSearchError, IndexBehind, Settin
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
 from hybridsearch.jsontext import loads
 from hybridsearch.store import Connection, IndexRecord, Store, Task
+
+log = logging.getLogger("hybridsearch")
 
 ADDITION = "documentAdditionOrUpdate"
 DELETION = "documentDeletion"
@@ -77,6 +80,7 @@ def fail(store: Store, task: Task, error: HybridSearchError) -> list[Task]:
 
 def failed(task: Task, error: HybridSearchError) -> Task:
     """The task as failed, with the error in its JSON form."""
+    log.warning("task %d (%s) failed: %s", task.uid, task.kind, error)
     return replace(task, status="failed", error=error.to_json())
 
 

@@ -7,27 +7,31 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings kept_settings settings request
+errors arrays jsontext assets filterable embedder_settings word_settings kept_settings
+settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
 row_ids definition origin defining prints
-keyword_plan keyword_scores keyword_snapshot keyword
+vocabulary wordlists keyword_plan keyword_scores keyword_snapshot keyword spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
-sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
-sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 writes tasks
-refreshing attaching freshness attached
+refreshing attaching freshness attached sql.indexing
+sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
+sql.ahead sql.session sql.connection
 index chores inspection database
 evaluate
-server.wire server.fields server.access server.bodies server.threads server.call
+server.wire server.fields server.key_store server.webhook_store server.access server.bodies
+server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
+server.keys server.webhooks server.stats server.attributes server.experimental
 server.sql
 server.operations server.bulk server.pages server.openapi
 server.routes server.reference server.app server.serving server
@@ -47,9 +51,10 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table"),
-        *("sql.hits", "sql.functions", "sql.sealed"),
-        "row_ids",
+        *("sql.relation", "sql.hits", "sql.functions", "sql.sealed"),
+        *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
+        *("sql.ahead", "sql.connection"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
@@ -58,7 +63,9 @@ OWNERS = {
     "huggingface_hub": {"embedders.onnx"},
     "safetensors": {"embedders.static"},
     "Stemmer": {"analysis"},
+    "rapidfuzz": {"vocabulary"},
     "starlette": {"server.app", "server.serving"},
+    "jwt": {"server.access"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},
     "click": {"cli", "exits", "shell.command"},

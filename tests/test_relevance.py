@@ -25,7 +25,7 @@ def reports(index: hybridsearch.Index, queries: Path, qrels: Path) -> dict[str, 
     return {mode: evaluate(run_of(partial(search, mode), texts), judged) for mode in MODES}
 
 
-def shared(name: str) -> Iterator[dict[str, float]]:
+def shared(name: str, queries: str = "queries.jsonl") -> Iterator[dict[str, float]]:
     folder = SHARED / name
     if not folder.is_dir():
         pytest.skip(f"needs the collection {name} in ../shared/data, which is not there")
@@ -34,8 +34,13 @@ def shared(name: str) -> Iterator[dict[str, float]]:
         settings = {"searchable_attributes": ["title", "text"]}
         index = db.create_index(name, primary_key="_id", settings=settings)
         index.add(corpus)
-        found = reports(index, folder / "queries.jsonl", folder / "qrels/test.tsv")
+        found = reports(index, folder / queries, folder / "qrels/test.tsv")
         yield {mode: report.mean["ndcg"] for mode, report in found.items()}
+
+
+@pytest.fixture(scope="module")
+def misspelt() -> Iterator[dict[str, float]]:
+    yield from shared("cranfield", "queries-typo.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,14 @@ def test_cranfield_by_words(cranfield: dict[str, float]) -> None:
 
 def test_cranfield_by_both_is_not_below_words(cranfield: dict[str, float]) -> None:
     assert cranfield["hybrid"] >= cranfield["keyword"]
+
+
+def test_misspelt_queries_by_words(misspelt: dict[str, float]) -> None:
+    assert misspelt["keyword"] >= 0.38
+
+
+def test_misspelt_queries_by_both(misspelt: dict[str, float]) -> None:
+    assert misspelt["hybrid"] >= 0.38
 
 
 def test_python_docs_by_both_is_not_below_words(python_docs: dict[str, float]) -> None:

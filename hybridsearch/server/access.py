@@ -10,13 +10,26 @@ token, a filter that is forced upon every search of an index.
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jwt
+
+from hybridsearch.server.key_store import Key, Keys
 from hybridsearch.server.wire import Refused
 
 EVERYTHING = ("*",)
+ALGORITHMS = ["HS256", "HS384", "HS512"]
+UNCHECKED: Any = {
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_iat": False,
+    "verify_exp": False,
+}
+
+Rules = Mapping[str, Mapping[str, Any] | None]
 WRONG_KEY = "The provided API key is invalid."
 
 
@@ -31,7 +44,7 @@ class Caller:
 
     actions: Sequence[str] = EVERYTHING
     indexes: Sequence[str] = EVERYTHING
-    rules: Mapping[str, Mapping[str, Any] | None] | None = None
+    rules: Rules | None = None
 
     @property
     def is_tenant(self) -> bool:
@@ -52,11 +65,14 @@ class Caller:
     def forced_filter(self, uid: str) -> Any:
         """The filter that must hold for everything the caller sees of an index; None for no limit.
 
-        The rule whose pattern is the longest decides, an exact name before all.
+        The rule whose pattern is the longest decides, an exact name before all. Raises Refused for
+        an index that the caller does not see.
         """
-        fitting = [pattern for pattern in self.rules or () if matches(pattern, uid)]
-        if not fitting or self.rules is None:
+        if self.rules is None:
             return None
+        fitting = [pattern for pattern in self.rules if matches(pattern, uid)]
+        if not fitting:
+            raise Refused(WRONG_KEY, code="invalid_api_key")
         nearest = max(fitting, key=lambda pattern: (pattern == uid, len(pattern)))
         return (self.rules[nearest] or {}).get("filter")
 
@@ -73,22 +89,71 @@ def matches(pattern: str, uid: str) -> bool:
 
 
 class Guard:
-    """Knows the master key; without one everybody may do everything."""
+    """Knows who may do what; without a master key everybody may do everything."""
 
-    def __init__(self, master_key: str | None) -> None:
+    def __init__(self, master_key: str | None, keys: Keys | None) -> None:
         self._master = master_key
+        self._keys = keys
 
     def caller(self, authorization: str | None, action: str, *, tenants: bool) -> Caller:
         """Who sends this header, when they may do the action.
 
-        Raises Refused: missing_authorization_header without a key, invalid_api_key otherwise.
+        tenants: whether a tenant token may do it. Raises Refused: missing_authorization_header
+        without a key, invalid_api_key otherwise.
         """
-        if self._master is None or not action:
+        if self._master is None or self._keys is None or not action:
             return Caller()
         token = bearer(authorization)
         if hmac.compare_digest(token.encode(), self._master.encode()):
             return Caller()
+        key = self._keys.with_value(token)
+        if key is not None:
+            return _allowed(key, action, None)
+        if tenants:
+            return self._tenant(self._keys, token, action)
         raise Refused(WRONG_KEY, code="invalid_api_key")
+
+    def _tenant(self, keys: Keys, token: str, action: str) -> Caller:
+        """Who sends this tenant token: what its key allows, within its rules."""
+        try:
+            claimed = jwt.decode(token, options={"verify_signature": False})
+            key = keys.with_uid(str(claimed.get("apiKeyUid")))
+            if key is None:
+                raise Refused(WRONG_KEY, code="invalid_api_key")
+            known = jwt.decode(token, keys.value(key), algorithms=ALGORITHMS, options=UNCHECKED)
+        except jwt.PyJWTError:
+            raise Refused(WRONG_KEY, code="invalid_api_key") from None
+        _check_time(known.get("exp"))
+        return _allowed(key, action, _rules(known.get("searchRules")))
+
+
+def _allowed(key: Key, action: str, rules: Rules | None) -> Caller:
+    caller = Caller(key.actions, key.indexes, rules)
+    if key.expired or not caller.may(action):
+        raise Refused(WRONG_KEY, code="invalid_api_key")
+    return caller
+
+
+def _check_time(end: Any) -> None:
+    """Raise Refused when a token has ended; null, which the official clients send, is no end."""
+    if end is None:
+        return
+    if isinstance(end, bool) or not isinstance(end, int | float) or not end > time.time():
+        raise Refused("Tenant token expired.", code="invalid_api_key")
+
+
+def _rules(given: Any) -> Rules:
+    """index pattern -> what is forced there, of a token's searchRules. Raises Refused."""
+    if isinstance(given, list) and all(isinstance(pattern, str) for pattern in given):
+        return dict.fromkeys(given)
+    if isinstance(given, dict) and all(_is_rule(rule) for rule in given.values()):
+        return given
+    raise Refused(WRONG_KEY, code="invalid_api_key")
+
+
+def _is_rule(rule: Any) -> bool:
+    """Whether it says only what can be forced: a rule that is not understood must not pass."""
+    return rule is None or (isinstance(rule, dict) and set(rule) <= {"filter"})
 
 
 def bearer(authorization: str | None) -> str:

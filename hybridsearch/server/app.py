@@ -32,8 +32,10 @@ from hybridsearch.server.access import Caller, Guard
 from hybridsearch.server.bodies import Limits, receive, unpacked
 from hybridsearch.server.call import Body, Call, Route, Services
 from hybridsearch.server.fields import read_object, read_parameters
+from hybridsearch.server.key_store import Keys
 from hybridsearch.server.routes import ROUTES
 from hybridsearch.server.threads import Gate
+from hybridsearch.server.webhook_store import Webhooks
 from hybridsearch.server.wire import Refused, Reply, error_json, error_reply, json_reply
 
 log = logging.getLogger("hybridsearch")
@@ -80,8 +82,9 @@ class Door:
 
     def __init__(self, db: Database, master_key: str | None, limits: Limits) -> None:
         self.limits = limits
-        self._services = Services(db, ROUTES)
-        self._guard = Guard(master_key)
+        keys = None if master_key is None else Keys(db.store, master_key)
+        self._services = Services(db, Webhooks(db.store), ROUTES, keys)
+        self._guard = Guard(master_key, keys)
         self._searches = Gate("search", threads=limits.searches, waiting=limits.waiting)
         self._writes = Gate("write", threads=limits.writes, waiting=limits.waiting)
 

@@ -16,11 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hybridsearch.database import NAMES, Database
+from hybridsearch.database import Database
 from hybridsearch.index import Index
 from hybridsearch.server.access import WRONG_KEY, Caller
 from hybridsearch.server.fields import Field
+from hybridsearch.server.key_store import Keys
+from hybridsearch.server.webhook_store import Webhooks
 from hybridsearch.server.wire import JSON, Refused, Reply
+from hybridsearch.store import NAMES
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Services:
-    """What handlers work with."""
+    """What handlers work with. keys: None without a master key."""
 
     db: Database
+    webhooks: Webhooks
     routes: Sequence[Route] = ()
+    keys: Keys | None = None
 
 
 @dataclass(frozen=True)

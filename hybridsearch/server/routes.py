@@ -6,11 +6,14 @@ It drives routing, authorisation, the OpenAPI document and the tests of all thre
 from __future__ import annotations
 
 from hybridsearch.server import (
+    attributes,
     bulk,
     documents,
+    experimental,
     facet_search,
     health,
     indexes,
+    keys,
     multi_search,
     openapi,
     pages,
@@ -18,7 +21,9 @@ from hybridsearch.server import (
     settings,
     similar,
     sql,
+    stats,
     tasks,
+    webhooks,
 )
 from hybridsearch.server.call import Route
 
@@ -26,6 +31,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/health", "", health.health, "Whether the server answers."),
     Route("GET", "/version", "version", health.version, "The version of the server."),
     *indexes.ROUTES,
+    *attributes.ROUTES,
     *documents.ROUTES,
     *search.ROUTES,
     *multi_search.ROUTES,
@@ -33,6 +39,10 @@ ROUTES: tuple[Route, ...] = (
     *similar.ROUTES,
     *settings.ROUTES,
     *tasks.ROUTES,
+    *keys.ROUTES,
+    *webhooks.ROUTES,
+    *stats.ROUTES,
+    *experimental.ROUTES,
     *sql.ROUTES,
     *openapi.ROUTES,
     *bulk.ROUTES,

@@ -6,8 +6,8 @@ null in, null out. A query without a single word is true of no text.
 
     holds_all(["Red running shoes"], ["running shoe*"])      # [True]
 
-A query of `@@@` may hold "phrases", -excluded words and beginnings*; the other operators take
-every word as it is.
+A query of `@@@` may hold "phrases", -excluded words, beginnings* and words~1 or words~2 that may
+have so many typos; the other operators take every word as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from itertools import pairwise
 
 from hybridsearch.analysis import Analyzer, fold
 from hybridsearch.query import Phrase, Word, parse
+from hybridsearch.vocabulary import typos
 
 __all__ = ["holds_all", "holds_any", "holds_asked", "holds_phrase", "holds_term"]
 
@@ -27,6 +28,7 @@ Texts = Sequence[str | None]
 Answers = list[bool | None]
 
 _ANALYZER = Analyzer()
+_with_typos = re.compile(r"(.+)~([12])").fullmatch
 _pieces = re.compile(r'-?"[^"]*"?|\S+').findall
 
 
@@ -37,12 +39,14 @@ class Wanted:
     words: frozenset[str]
     phrases: tuple[tuple[str, ...], ...] = ()
     beginnings: tuple[str, ...] = ()
+    near: tuple[tuple[str, int], ...] = ()
     excluded: tuple[tuple[str, ...], ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether nothing is asked for."""
-        return not (self.words or self.phrases or self.beginnings or self.excluded)
+        some = self.words or self.phrases or self.beginnings or self.near or self.excluded
+        return not some
 
 
 def holds_asked(texts: Texts, queries: Texts) -> Answers:
@@ -105,6 +109,7 @@ def _has_asked(terms: list[str], query: str) -> bool:
         not wanted.empty
         and wanted.words.issubset(terms)
         and all(any(term.startswith(start) for term in terms) for start in wanted.beginnings)
+        and all(any(typos(w, t, most=n) <= n for t in terms) for w, n in wanted.near)
         and all(_side_by_side(terms, phrase, 0) for phrase in wanted.phrases)
         and not any(_side_by_side(terms, phrase, 0) for phrase in wanted.excluded)
     )
@@ -113,14 +118,25 @@ def _has_asked(terms: list[str], query: str) -> bool:
 @lru_cache(maxsize=256)
 def _wanted(query: str) -> Wanted:
     pieces: list[str] = _pieces(query)
-    open_ended = [piece for piece in pieces if piece[-1] == "*" and piece[0] not in '-"']
-    read = parse(" ".join(p for p in pieces if p not in open_ended), _ANALYZER, prefix=False)
+    bare = [piece for piece in pieces if piece[0] not in '-"']
+    open_ended = [piece for piece in bare if piece[-1] == "*"]
+    near = [found for piece in bare if (found := _near(piece))]
+    others = [piece for piece, _, _ in near] + open_ended
+    read = parse(" ".join(p for p in pieces if p not in others), _ANALYZER, prefix=False)
     return Wanted(
         words=frozenset(word.term for word in read.words),
         phrases=tuple(phrase.terms for phrase in read.phrases),
         beginnings=tuple(filter(None, (fold(piece[:-1]) for piece in open_ended))),
+        near=tuple((term, most) for _, term, most in near),
         excluded=tuple(_excluded(item) for item in read.excluded),
     )
+
+
+def _near(piece: str) -> tuple[str, str, int] | None:
+    """(piece, term, typos) of a word with its typos behind it; None of any other piece."""
+    match = _with_typos(piece)
+    terms = _terms(match[1]) if match else []
+    return (piece, terms[0], int(match[2])) if match and len(terms) == 1 else None
 
 
 def _excluded(item: Word | Phrase) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ CREATE OR REPLACE TEMP MACRO search(
     index, query,
     k := NULL, mode := NULL, vector := NULL, fields := NULL, match := 'any', weights := NULL,
     fusion := 'rrf', rrf_k := NULL, candidates := NULL, filter := NULL, min_score := NULL,
-    distinct_by := NULL, exact := false, highlight := false, tie := 1.0, "rows" := NULL,
-    numbers := NULL, "names" := NULL
+    distinct_by := NULL, exact := false, highlight := false, tie := 1.0, typos := 0,
+    "rows" := NULL, numbers := NULL, "names" := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
@@ -21,7 +21,7 @@ FROM (
                 CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
                 CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
-                min_score, distinct_by, exact, highlight, tie,
+                min_score, distinct_by, exact, highlight, tie, typos,
                 CASE WHEN typeof("rows") <> '"NULL"'
                     THEN coalesce(CAST("rows" AS BIGINT[]), []) END,
                 CASE WHEN typeof(numbers) <> '"NULL"'

@@ -17,7 +17,7 @@ FROM (
                 CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
                 CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
-                min_score, distinct_by, exact, highlight, tie, NULL, NULL, NULL
+                min_score, distinct_by, exact, highlight, tie, 0, NULL, NULL, NULL
             ),
             recursive := true
         )

@@ -55,22 +55,22 @@ def test_the_last_word_is_open_while_it_is_typed(text: str, prefix: str | None) 
 
 
 def test_the_letters_typed_are_not_stemmed() -> None:
-    assert parse("running", Analyzer("en")).words == (Word("run", "running", True),)
+    assert parse("running", Analyzer("en")).words == (Word("run", "running", True, "running"),)
 
 
 def test_no_word_is_open_without_prefix() -> None:
-    assert parse("red sho", PLAIN, prefix=False).words[-1] == Word("sho")
+    assert parse("red sho", PLAIN, prefix=False).words[-1] == Word("sho", typed="sho")
 
 
 def test_one_character_of_a_script_in_pairs_stands_for_its_pairs() -> None:
-    assert parse("東 x ", PLAIN).words == (Word("東", "東"), Word("x"))
+    assert parse("東 x ", PLAIN).words == (Word("東", "東"), Word("x", typed="x"))
 
 
 @pytest.mark.parametrize("quotes", ['""', "“”", "„“", "«»"])
 def test_quotes_make_a_phrase(quotes: str) -> None:
     query = parse(f"red {quotes[0]}road race{quotes[1]}", PLAIN, prefix=False)
     assert query == Query(
-        words=(Word("red"),),
+        words=(Word("red", typed="red"),),
         phrases=(Phrase(("road", "race")),),
         sequence=("red", "road", "race"),
     )
@@ -79,7 +79,7 @@ def test_quotes_make_a_phrase(quotes: str) -> None:
 @pytest.mark.parametrize(
     ("text", "excluded"),
     [
-        ("a -red", Word("red")),
+        ("a -red", Word("red", typed="red")),
         ('a -"ice skate"', Phrase(("ice", "skate"))),
         ("a -ice-skate", Phrase(("ice", "skate"))),
         ("a -東", Word("東", "東")),

@@ -24,6 +24,13 @@ SOME: dict[str, Any] = {
     "distinctAttribute": "sku",
     "maxValuesPerFacet": 7,
     "sortFacetValuesBy": {"*": "count"},
+    "typoTolerance": {
+        "enabled": False,
+        "minWordSizeForTypos": {"oneTypo": 4, "twoTypos": 8},
+        "disableOnWords": ["alien"],
+        "disableOnAttributes": ["title"],
+        "disableOnNumbers": True,
+    },
 }
 
 

@@ -1,0 +1,118 @@
+"""How much do the indexes hold, and what does it take on disk?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hybridsearch.document_table import DocumentTable
+from hybridsearch.inspection import folder_of
+from hybridsearch.server.call import Call, Route
+from hybridsearch.server.fields import Field
+from hybridsearch.server.indexes import record_of
+from hybridsearch.server.task_views import moment
+from hybridsearch.server.wire import Refused, Reply, json_reply
+from hybridsearch.store import IndexRecord
+from hybridsearch.task_log import TaskFilter
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+FIELDS = (
+    Field("showInternalDatabaseSizes", "boolean", "invalid_stats_show_internal_database_sizes"),
+    Field("sizeFormat", "text", "invalid_stats_size_format", help="raw or human."),
+)
+
+
+def all_stats(call: Call) -> Reply:
+    """Figures of the whole database and of each index that the caller sees."""
+    records = [record for record in call.db.store.indexes() if call.caller.sees(record.uid)]
+    path = call.db.path
+    own = path.stat().st_size if path is not None else 0
+    beside = sum(_size(folder) for record in records if (folder := _folder(call, record)))
+    last = max((record.updated_at for record in records), default=None)
+    return json_reply(
+        {
+            "databaseSize": _shown(call, own + beside),
+            "usedDatabaseSize": _shown(call, own + beside),
+            "lastUpdate": moment(last),
+            "indexes": {record.uid: _stats(call, record) for record in records},
+        }
+    )
+
+
+def index_stats(call: Call) -> Reply:
+    """Figures of one index."""
+    return json_reply(_stats(call, record_of(call)))
+
+
+def _stats(call: Call, record: IndexRecord) -> dict[str, Any]:
+    busy = TaskFilter(statuses=["processing"], indexes=[record.uid])
+    documents = DocumentTable(call.db.store, record.number)
+    snapshot = call.db.index(record.uid).snapshot()
+    found: dict[str, Any] = {
+        "numberOfDocuments": snapshot.count,
+        "rawDocumentDbSize": documents.size(),
+        "avgDocumentSize": documents.size() // max(snapshot.count, 1),
+        "isIndexing": call.db.queue.find(busy, limit=1)[1] > 0,
+        "numberOfEmbeddings": sum(arm.vectors.count for arm in snapshot.state.arms.values()),
+        "numberOfEmbeddedDocuments": max(
+            (arm.vectors.count for arm in snapshot.state.arms.values()), default=0
+        ),
+        "fieldDistribution": dict(sorted(documents.filled(snapshot.state.columns).items())),
+    }
+    if call.parameters.get("showInternalDatabaseSizes"):
+        sizes = {"documents": documents.size(), **_parts(_folder(call, record))}
+        found["internalDatabaseSizes"] = {k: _shown(call, size) for k, size in sizes.items()}
+    return found
+
+
+def _folder(call: Call, record: IndexRecord) -> Path | None:
+    return None if call.db.path is None else folder_of(call.db.path, record)
+
+
+def _parts(folder: Path | None) -> Mapping[str, int]:
+    """Bytes of each derived part of an index, in all its generations."""
+    if folder is None or not folder.exists():
+        return {}
+    found: dict[str, int] = {}
+    for part in folder.glob("*/*"):
+        found[part.stem.lower()] = found.get(part.stem.lower(), 0) + _size(part)
+    return found
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def _shown(call: Call, size: int) -> int | str:
+    wanted = call.parameters.get("sizeFormat", "raw")
+    if wanted not in ("raw", "human"):
+        raise Refused(
+            f"Invalid value in parameter `sizeFormat`: `{wanted:.80}` is neither `raw` nor `human`",
+            code="invalid_stats_size_format",
+        )
+    return size if wanted == "raw" else human(size)
+
+
+def human(size: int) -> str:
+    """A number of bytes for people.
+
+    >>> human(0), human(1024), human(5 << 30)
+    ('0 B', '1.00 KiB', '5.00 GiB')
+    """
+    power = min((max(size, 1).bit_length() - 1) // 10, len(UNITS) - 1)
+    return f"{size} B" if power == 0 else f"{size / 1024**power:.2f} {UNITS[power]}"
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/stats", "stats.get", all_stats, "Figures of everything.", parameters=FIELDS),
+    Route(
+        "GET",
+        "/indexes/{uid}/stats",
+        "stats.get",
+        index_stats,
+        "Figures of one index.",
+        parameters=FIELDS,
+    ),
+)

@@ -1,0 +1,181 @@
+"""What words are taken for, as a person who searches sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hybridsearch import Database, Index
+from hybridsearch.errors import QueryError, SettingsError
+from tests.conftest import refused
+
+DOCUMENTS = [
+    {"id": 1, "title": "Red running shoes", "text": "for long roads"},
+    {"id": 2, "title": "Relational databases", "text": "rows and columns of data"},
+    {"id": 3, "title": "Moon boots", "text": "winter boots for snow"},
+    {"id": 4, "title": "Engine 48201", "text": "model wd40ezrz"},
+    {"id": 5, "title": "Crème brûlée", "text": "burnt cream"},
+]
+
+
+@pytest.fixture
+def index(memory: Database) -> Index:
+    index = memory.create_index("things", primary_key="id", settings={"language": "none"})
+    index.add(DOCUMENTS)
+    return index
+
+
+def ids(index: Index, query: str, **options: Any) -> list[Any]:
+    return [hit.id for hit in index.search(query, **options)]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("shoos ", [1]),
+        ("sheos ", [1]),
+        ("shoess ", [1]),
+        ("hsoes ", []),  # on the first letter a typo counts as two
+        ("shos ", []),  # four letters have to be right
+        ("runnjng", [1]),
+        ("relatoinla ", [2]),  # two typos from nine letters on
+        ("dtaabses ", []),  # eight letters may have one
+        ("elational ", [2]),
+        ("48202 ", []),  # a number is no other number
+        ("wd40ezrs ", [4]),
+        ("cremme ", [5]),
+        ("BRULÉEE ", [5]),
+        ("zzzzz ", []),
+    ],
+)
+def test_what_a_mistyped_word_finds(index: Index, query: str, expected: list[int]) -> None:
+    assert ids(index, query) == expected
+
+
+def test_a_word_that_is_there_means_itself(index: Index) -> None:
+    index.add([{"id": 9, "title": "shoos the cat away"}])
+    assert ids(index, "shoos ") == [9]
+
+
+def test_exact_is_before_prefix_is_before_typo(index: Index) -> None:
+    index.add([{"id": n, "title": title} for n, title in enumerate(["roads", "roadside"], 20)])
+    assert ids(index, "roads") == [20, 1, 21]
+    assert ids(index, "roadsi") == [21, 20, 1]
+
+
+def test_a_beginning_may_hold_a_typo(index: Index) -> None:
+    assert ids(index, "relaito") == [2]
+    assert ids(index, "relaito ") == []
+
+
+def test_every_word_may_be_mistyped_when_all_have_to_match(index: Index) -> None:
+    assert ids(index, "runing shoos ", match="all") == [1]
+    assert ids(index, "runing boots ", match="all") == []
+
+
+def test_phrases_and_exclusions_are_taken_as_they_are(index: Index) -> None:
+    assert ids(index, '"runing shoes"') == []
+    assert ids(index, "boots -winterr ") == [3]
+
+
+@pytest.mark.parametrize("query", ["shoos ", "shoos", "relatoinla "])
+def test_what_was_meant_is_marked_whatever_its_distance(index: Index, query: str) -> None:
+    hit = index.search(query, highlight=["title"]).hits[0]
+    assert hit.highlights["title"] in (
+        "Red running <em>shoes</em>",
+        "<em>Relational</em> databases",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "query", "expected"),
+    [
+        ({"enabled": False}, "shoos ", []),
+        ({"minWordSizeForTypos": {"oneTypo": 4}}, "shos ", [1]),
+        ({"minWordSizeForTypos": {"oneTypo": 6}}, "shoos ", []),
+        ({"minWordSizeForTypos": {"twoTypos": 5}}, "hsoes ", [1]),
+        ({"disableOnWords": ["Shoos"]}, "shoos ", []),
+        ({"disableOnWords": ["shoes"]}, "shoos ", [1]),
+        ({"disableOnAttributes": ["title"]}, "shoos ", []),
+        ({"disableOnAttributes": ["title"]}, "winterr ", [3]),
+        ({"disableOnNumbers": True}, "wd40ezrs ", []),
+    ],
+)
+def test_settings(index: Index, change: dict[str, Any], query: str, expected: list[int]) -> None:
+    index.update_settings({"typoTolerance": change})
+    assert ids(index, query) == expected
+
+
+def test_a_change_of_settings_keeps_the_parts_that_it_does_not_name(index: Index) -> None:
+    index.update_settings({"typo_tolerance": {"disableOnWords": ["b", "a"]}})
+    index.update_settings({"typo_tolerance": {"minWordSizeForTypos": {"oneTypo": 3}}})
+    assert index.settings.to_json()["typoTolerance"] == {
+        "enabled": True,
+        "minWordSizeForTypos": {"oneTypo": 3, "twoTypos": 9},
+        "disableOnWords": ["a", "b"],
+        "disableOnAttributes": [],
+        "disableOnNumbers": False,
+    }
+    index.update_settings({"typo_tolerance": {"disableOnWords": None}})
+    assert index.settings.typo_tolerance.disable_on_words == ()
+    index.update_settings({"typo_tolerance": None})
+    assert index.settings.typo_tolerance.one_typo == 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        3,
+        {"enabled": 1},
+        {"minWordSizeForTypos": {"oneTypo": 10}},
+        {"minWordSizeForTypos": {"oneTypo": True}},
+        {"minWordSizeForTypos": {"twoTypos": 256}},
+        {"minWordSizeForTypos": {"three": 1}},
+        {"disableOnWords": "shoes"},
+        {"disableOnAttribute": []},
+    ],
+)
+def test_unfit_settings_are_refused(index: Index, change: object) -> None:
+    with pytest.raises(SettingsError, match="typoTolerance"):
+        index.update_settings({"typoTolerance": change})
+
+
+@pytest.mark.parametrize(
+    ("typos", "query", "expected"),
+    [(0, "shoos ", []), (1, "shoos ", [1]), (1, "relatoinla ", []), (2, "relatoinla ", [2])],
+)
+def test_a_request_may_allow_less(
+    index: Index, typos: int, query: str, expected: list[int]
+) -> None:
+    assert ids(index, query, typos=typos) == expected
+
+
+@pytest.mark.parametrize("typos", [-1, 3, 1.0, True, "1"])
+def test_an_unfit_number_of_typos_is_refused(index: Index, typos: object) -> None:
+    refused(
+        lambda: index.search("x", typos=typos),
+        QueryError,
+        "invalid_search_typos",
+        "typos must be 0, 1 or 2",
+        field="typos",
+    )
+
+
+def test_totals_facets_and_pages_count_what_was_meant(index: Index) -> None:
+    found = index.search("bootz ", facets=["title"])
+    assert (found.total, found.facets) == (1, {"title": {"Moon boots": 1}})
+
+
+def test_words_of_documents_that_are_gone_are_not_meant(index: Index) -> None:
+    index.add([{"id": 9, "title": "a shoal of fish"}])
+    assert ids(index, "shoall ") == [9]
+    index.delete(ids=[9])
+    assert ids(index, "shoall ") == []
+
+
+def test_stems_are_found_by_what_stands_in_the_texts(memory: Database) -> None:
+    index = memory.create_index("english", primary_key="id", settings={"language": "en"})
+    index.add([{"id": 1, "title": "government"}, {"id": 2, "title": "happiness"}])
+    assert ids(index, "goverment ") == [1]
+    assert ids(index, "happyness ") == [2]
