@@ -147,11 +147,6 @@ class Database:
         """The tasks: to submit one that the caller has checked, and to find those there were."""
         return self._queue
 
-    @property
-    def snapshots(self) -> Path | None:
-        """The folder for copies of the database, or None in memory."""
-        return self._path and self._path.with_name(f"{self._path.name}.snapshots")
-
     def create_index(
         self,
         uid: str,
@@ -178,7 +173,8 @@ class Database:
 
     def index(self, uid: str) -> Index:
         """The index of that name. Raises NotFound, with the nearest name there is."""
-        self._record(uid)
+        if self._closed or self._opened_engine(uid) is None:  # asking the store takes 1 ms
+            self._record(uid)
         return Index(self._host, uid)
 
     def indexes(self) -> list[Index]:
@@ -347,12 +343,16 @@ class Database:
             )
         return records[uid]
 
+    def _opened_engine(self, uid: str) -> Engine | None:
+        engines = list(self._engines.values())
+        return next((engine for engine in engines if engine.record.uid == uid), None)
+
     def _engine(self, uid: str) -> Engine:
         if self._closed:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
-        for engine in list(self._engines.values()):
-            if engine.record.uid == uid:
-                return engine
+        opened = self._opened_engine(uid)
+        if opened is not None:
+            return opened
         with self._lock:
             record = self._record(uid)
             if record.number not in self._engines:
@@ -391,7 +391,7 @@ class Database:
         first = run[0]
         steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
         steps.update({ALTERING: self._change_settings, **self._attaching.steps})
-        chores = Chores(self._store, self._engines, self.snapshots)
+        chores = Chores(self._store, self._engines)
         steps.update(chores.steps)
         try:
             chores.make_missing(first)
