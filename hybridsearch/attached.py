@@ -32,7 +32,7 @@ from hybridsearch.freshness import Sign, Signs
 from hybridsearch.origin import Origin
 from hybridsearch.prints import Prints
 from hybridsearch.refreshing import REFRESH, STATES
-from hybridsearch.store import Connection, IndexRecord, Store
+from hybridsearch.store import Connection, IndexRecord, Store, check_name
 from hybridsearch.tasks import Queue
 
 __all__ = [
@@ -151,6 +151,7 @@ class SearchIndexes:
         if_not_exists: bool = False,
     ) -> IndexReport:
         """Make the index and fill it; nothing is left behind when that fails. See `Database`."""
+        check_name(name)
         there = self._found(name)
         if there is not None and if_not_exists:
             return _existing(self.describe(name))
@@ -248,7 +249,7 @@ class SearchIndexes:
         if found is None or found.attached is None:
             known = [record.uid for record in self._store.indexes() if record.attached]
             raise NotFound(
-                f'there is no search index "{name}"{near(name, known)}',
+                f'there is no search index "{name}"{near(str(name), known)}',
                 code="index_not_found",
                 uid=name,
             )

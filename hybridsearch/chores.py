@@ -15,6 +15,7 @@ from typing import Any
 
 from hybridsearch.columns import Columns
 from hybridsearch.document_table import DocumentTable, check_free
+from hybridsearch.dumping import write_dump
 from hybridsearch.engine import Engine
 from hybridsearch.errors import Conflict, InputError, NotFound, SettingsError, near
 from hybridsearch.files import make_folder
@@ -23,7 +24,7 @@ from hybridsearch.sql.relation import literal
 from hybridsearch.store import Connection, IndexRecord, Store, Task, quoted
 
 CREATION, UPDATE = "indexCreation", "indexUpdate"
-SWAP, SNAPSHOT = "indexSwap", "snapshotCreation"
+SWAP, SNAPSHOT, DUMP = "indexSwap", "snapshotCreation", "dumpCreation"
 COPY = "hybridsearch_copy"
 
 
@@ -31,13 +32,11 @@ COPY = "hybridsearch_copy"
 class Chores:
     """The steps over whole indexes in one database.
 
-    engines: the open ones by the number of their index. copies: the folder for copies of the
-    database, None in memory.
+    engines: the open ones by the number of their index.
     """
 
     store: Store
     engines: Mapping[int, Engine]
-    copies: Path | None
 
     @property
     def steps(self) -> dict[str, Callable[[Task], Sequence[Task]]]:
@@ -47,6 +46,7 @@ class Chores:
             UPDATE: self._update,
             SWAP: self._swap,
             SNAPSHOT: self._copy,
+            DUMP: self._dump,
         }
 
     def make_missing(self, task: Task) -> None:
@@ -136,24 +136,38 @@ class Chores:
 
         Raises InputError in memory, StorageError when the disk refuses.
         """
-        if self.copies is None or self.store.path is None:
-            raise InputError("a database in memory cannot be copied to a file; open one in a file")
-        make_folder(self.copies)
-        fresh, kept = (
-            self.copies / f"{self.store.path.name}.new",
-            self.copies / self.store.path.name,
-        )
+        kept = self._folder("snapshots") / self._path.name
+        make_folder(kept.parent)
+        fresh = kept.with_name(f"{kept.name}.new")
         fresh.unlink(missing_ok=True)
         cursor = self.store.cursor()
         cursor.execute(f"ATTACH {literal(str(fresh))} AS {COPY}")
         try:
             [(here,)] = cursor.execute("SELECT current_database()").fetchall()
             cursor.execute(f"COPY FROM DATABASE {quoted(here)} TO {COPY}")
+            # Or the copy would make one of itself when it is opened.
+            cursor.execute(f"DELETE FROM {COPY}.hybridsearch.tasks WHERE uid = ?", [task.uid])
         finally:
             cursor.execute(f"DETACH {COPY}")
         fresh.replace(kept)
         with self.store.transaction() as cursor:
             return self.store.finish(cursor, [replace(task, status="succeeded")])
+
+    def _dump(self, task: Task) -> list[Task]:
+        """Write everything into one file; raises as `_copy` does."""
+        details = {"dump_uid": write_dump(self.store, self._folder("dumps"))}
+        with self.store.transaction() as cursor:
+            return self.store.finish(cursor, [replace(task, status="succeeded", details=details)])
+
+    @property
+    def _path(self) -> Path:
+        if self.store.path is None:
+            raise InputError("a database in memory has no folder to write to; open one in a file")
+        return self.store.path
+
+    def _folder(self, kind: str) -> Path:
+        """The folder beside the database, for copies of one kind."""
+        return self._path.with_name(f"{self._path.name}.{kind}")
 
     def _records(self) -> dict[str, IndexRecord]:
         return {record.uid: record for record in self.store.indexes()}

@@ -424,7 +424,10 @@ def _reports_json(reports: Mapping[str, Any]) -> dict[str, Any]:
     help="Who has it may do everything; also from HYBRIDSEARCH_MASTER_KEY.",
 )
 @click.option("--no-default-embedder", is_flag=True, help="Indexes have only embedders they name.")
-@_names("--allow-network", "Where embedding services may be: loopback, private, 10.1.0.0/16.")
+@_names(
+    "--allow-network",
+    "Where embedding services and webhooks may be: loopback, private, 10.1.0.0/16.",
+)
 def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> None:
     """Answer over HTTP, as Meilisearch does.
 
@@ -440,7 +443,9 @@ def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> No
             path, default_embedder=embedder, allowed_networks=options["allow_network"]
         ) as database,
     ):
-        app = import_module("hybridsearch.server").app_for(database, master_key=master_key)
+        app = import_module("hybridsearch.server").app_for(
+            database, master_key=master_key, allowed_networks=options["allow_network"]
+        )
         address, port = listening.getsockname()[:2]
         name = f"[{address}]" if ":" in address else address
         click.echo(f"serving {path} on http://{name}:{port} (Ctrl-C ends it)", err=True)

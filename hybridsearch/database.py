@@ -11,7 +11,6 @@ accepted, worked off in order by one thread, awaited unless `wait=False`.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +34,6 @@ from hybridsearch.errors import (
     EmbedderError,
     HybridSearchError,
     InputError,
-    NameRefused,
     NotFound,
     near,
 )
@@ -46,15 +44,15 @@ from hybridsearch.prints import follow
 from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.indexing import Indexing
 from hybridsearch.store import Connection as Bare
-from hybridsearch.store import IndexRecord, Store, Task
+from hybridsearch.store import IndexRecord, Store, Task, check_name
 from hybridsearch.tasks import Queue
 from hybridsearch.writes import apply_tasks, fail
 
 if TYPE_CHECKING:
     from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
 
-NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 REMOVAL = "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
@@ -128,7 +126,9 @@ class Database:
             self._store.close()
             _release(path)
             raise
-        self._functions_in_sql = Functions(self._store.identity, self._engine, self._current)
+        self._functions_in_sql = Functions(
+            self._store.identity, self._engine, self._current, Indexing(self._search_indexes)
+        )
         self._front_end = FrontEnd(self._functions_in_sql)
         self._sealed: Sealed | None = None
 
@@ -147,11 +147,6 @@ class Database:
         """The tasks: to submit one that the caller has checked, and to find those there were."""
         return self._queue
 
-    @property
-    def snapshots(self) -> Path | None:
-        """The folder for copies of the database, or None in memory."""
-        return self._path and self._path.with_name(f"{self._path.name}.snapshots")
-
     def create_index(
         self,
         uid: str,
@@ -166,7 +161,7 @@ class Database:
         given. exist_ok: an index of that name is given back as it is. Raises NameRefused,
         SettingsError, or Conflict when the name is taken.
         """
-        _check_name(uid)
+        check_name(uid)
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         checked = settled(checked, self._embedders(checked))
@@ -178,7 +173,8 @@ class Database:
 
     def index(self, uid: str) -> Index:
         """The index of that name. Raises NotFound, with the nearest name there is."""
-        self._record(uid)
+        if self._closed or self._opened_engine(uid) is None:  # asking the store takes 1 ms
+            self._record(uid)
         return Index(self._host, uid)
 
     def indexes(self) -> list[Index]:
@@ -211,7 +207,6 @@ class Database:
         Raises NotFound for the source, InputError or SettingsError for what does not fit it, and
         Conflict when the name is taken; no index is left behind then.
         """
-        _check_name(name)
         return self._search_indexes.create(
             name,
             source,
@@ -348,12 +343,16 @@ class Database:
             )
         return records[uid]
 
+    def _opened_engine(self, uid: str) -> Engine | None:
+        engines = list(self._engines.values())
+        return next((engine for engine in engines if engine.record.uid == uid), None)
+
     def _engine(self, uid: str) -> Engine:
         if self._closed:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
-        for engine in list(self._engines.values()):
-            if engine.record.uid == uid:
-                return engine
+        opened = self._opened_engine(uid)
+        if opened is not None:
+            return opened
         with self._lock:
             record = self._record(uid)
             if record.number not in self._engines:
@@ -392,7 +391,7 @@ class Database:
         first = run[0]
         steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
         steps.update({ALTERING: self._change_settings, **self._attaching.steps})
-        chores = Chores(self._store, self._engines, self.snapshots)
+        chores = Chores(self._store, self._engines)
         steps.update(chores.steps)
         try:
             chores.make_missing(first)
@@ -451,15 +450,6 @@ class Database:
         self._engine(task.index_uid or "").rebuild(reuse=task.arguments["reuse"])
         with self._store.transaction() as cursor:
             return self._store.finish(cursor, [replace(task, status="succeeded")])
-
-
-def _check_name(uid: object) -> None:
-    if not isinstance(uid, str) or not NAMES.fullmatch(uid):
-        raise NameRefused(
-            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
-            " 400 at most",
-            uid=str(uid),
-        )
 
 
 def _claimed(path: Path | None) -> Path | None:

@@ -122,8 +122,8 @@ def asked(state: State, request: SearchRequest) -> Query:
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
     open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
     query = parse(request.text, state.analyzer, prefix=open_ended)
-    names = [name for name, weight in fields.items() if weight > 0]
-    return state.speller.spelled(query, names, most=request.typos)
+    names = tuple(name for name, weight in fields.items() if weight > 0)
+    return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
 
 def _mask(state: State, request: SearchRequest) -> Mask | None:

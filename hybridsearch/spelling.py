@@ -12,7 +12,7 @@
 - synonyms (`hybridsearch.synonyms`).
 
     speller = Speller(snapshot, analyzer)
-    speller.spelled(parse("databse", analyzer), ["title"]).words[0].others
+    speller.spelled(parse("databse", analyzer), ("title",)).words[0].others
     # (Other(terms=("databas",), factor=0.8, how="typo", word="database"),)
 """
 
@@ -37,7 +37,7 @@ MOST = 16
 FACTORS = (0.95, 0.8, 0.6)
 """What a word counts that is 0 (but for accents), 1 or 2 typos away."""
 BEHIND_PREFIX = 0.5
-"""What is left of that where the word as typed is the beginning of another."""
+"""What is left of that where the word as typed is there, or is the beginning of another."""
 BEGUN = 0.5
 """What a word counts of which the beginning is one typo away."""
 JOINED = 0.8
@@ -60,16 +60,23 @@ class Speller:
     synonyms: Synonyms = field(default_factory=lambda: Synonyms({}))
     _splits: dict[tuple[str, tuple[str, ...]], _Others] = field(default_factory=dict, repr=False)
 
-    def spelled(self, query: Query, attributes: Sequence[str], *, most: int | None = None) -> Query:
+    def spelled(
+        self,
+        query: Query,
+        attributes: tuple[str, ...],
+        *,
+        most: int | None = None,
+        lenient: bool = False,
+    ) -> Query:
         """The query, in which each word has what else it may mean in these attributes.
 
-        most: typos a word may have at most; None takes what the tolerance says.
+        most: typos a word may have at most; None takes what the tolerance says. lenient: words
+        that are in the index are also taken for those near them, far behind.
         """
         others = self._meant(query.words) if self.synonyms else [()] * len(query.words)
         if self.tolerance.enabled and most != 0:
-            names = tuple(attributes)
-            mistyped = (self._mistyped(word, names, most) for word in query.words)
-            joined = self._joined(query.words, names)
+            mistyped = (self._mistyped(w, attributes, most, lenient) for w in query.words)
+            joined = self._joined(query.words, attributes)
             others = [sum(three, ()) for three in zip(mistyped, joined, others, strict=True)]
         if not any(others):
             return query
@@ -128,24 +135,28 @@ class Speller:
 
     # Typos
 
-    def _mistyped(self, word: Word, attributes: tuple[str, ...], most: int | None) -> _Others:
+    def _mistyped(
+        self, word: Word, attributes: tuple[str, ...], most: int | None, lenient: bool
+    ) -> _Others:
         if not word.typed.isalpha() and not any(map(str.isalpha, word.typed)):
             return ()
-        if self.keyword.statistics.frequency(word.term, attributes):
-            return self._split(word, attributes, SHORTEST_PART)
-        typos = self._allowed(word.typed, most)
-        near = tuple(self._near(word, typos, attributes)) if typos else ()
-        return near + self._split(word, attributes, SHORTEST_PART - 1)
+        known = self.keyword.statistics.frequency(word.term, attributes) > 0
+        split = self._split(word, attributes, SHORTEST_PART if known else SHORTEST_PART - 1)
+        typos = 0 if known and not lenient else self._allowed(word.typed, most)
+        if not typos:
+            return split
+        begun = word.prefix and self.keyword.statistics.begins(word.prefix, attributes)
+        return (*self._near(word, typos, attributes, behind=known or bool(begun)), *split)
 
-    def _near(self, word: Word, typos: int, attributes: Sequence[str]) -> Iterator[Other]:
+    def _near(
+        self, word: Word, typos: int, attributes: Sequence[str], *, behind: bool
+    ) -> Iterator[Other]:
         """The words that are near and in the attributes, each term once, the likeliest first."""
-        vocabulary, begun = self.keyword.vocabulary, False
-        if word.prefix:
-            begun = self.keyword.statistics.begins(word.prefix, attributes)
-        factors = [factor * (BEHIND_PREFIX if begun else 1.0) for factor in FACTORS]
+        vocabulary = self.keyword.vocabulary
+        factors = [factor * (BEHIND_PREFIX if behind else 1.0) for factor in FACTORS]
         near = [(w, factors[apart]) for w, apart in vocabulary.near(word.typed, most=typos)]
         found = self._there(word, near, attributes)
-        if not found and word.prefix and not begun:
+        if not found and word.prefix and not behind:
             near = [(w, BEGUN) for w, _ in vocabulary.starting(word.typed, most=1)]
             found = self._there(word, near, attributes)
         for factor, _, meant, term in found[:MOST]:

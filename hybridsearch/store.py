@@ -11,6 +11,7 @@ when the function that makes it returns. Nothing here knows of text indexes or v
 from __future__ import annotations
 
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from hybridsearch.errors import DatabaseClosed, DatabaseLocked, StorageError
+from hybridsearch.errors import DatabaseClosed, DatabaseLocked, NameRefused, StorageError
 from hybridsearch.files import refused, sync_folder
 from hybridsearch.migrations import migrate
 from hybridsearch.payloads import packed, unpacked
@@ -42,6 +43,7 @@ REFUSALS = (
     duckdb.OutOfMemoryException,
 )
 LOCKED = ("Could not set lock", "used by another process")
+NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 WAITING = ("enqueued", "processing")
 TASK = (
     "uid, index_uid, kind, status, arguments, details, error, enqueued_at, started_at, finished_at,"
@@ -355,6 +357,16 @@ class Store:
         cut = "" if limit is None else f" LIMIT {limit:d}"
         text = f"SELECT {TASK} FROM hybridsearch.tasks WHERE {where} ORDER BY {order}{cut}"
         return [_task(row) for row in self.cursor().execute(text, list(values)).fetchall()]
+
+
+def check_name(uid: object) -> None:
+    """Raise NameRefused unless an index may have the name."""
+    if not isinstance(uid, str) or not NAMES.fullmatch(uid):
+        raise NameRefused(
+            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
+            " 400 at most",
+            uid=str(uid),
+        )
 
 
 def now() -> datetime:

@@ -54,6 +54,7 @@ class Queue:
         self._unfinished = {task.uid for task in self._waiting}
         self._errors: dict[int, BaseException] = {}
         self._refused: dict[int, BaseException] = {}
+        self._listeners: list[Callable[[Sequence[int]], None]] = []
         self._own: dict[str, Work] = {CANCELATION: self._cancel, TASK_DELETION: self._delete}
         self._closing = self._stopped = False
         self._thread = threading.Thread(target=self._run, name="hybridsearch", daemon=True)
@@ -122,6 +123,10 @@ class Queue:
         if task.status == "canceled":
             raise Conflict(f"task {uid} was canceled", code="task_canceled", uid=uid)
         return task
+
+    def listen(self, listener: Callable[[Sequence[int]], None]) -> None:
+        """Call it with the numbers of tasks that have finished; it must return at once."""
+        self._listeners.append(listener)
 
     def find(self, wanted: TaskFilter, **page: Any) -> tuple[list[Task], int]:
         """(a page of the tasks that fit, how many fit); see `task_log.find`.
@@ -203,8 +208,16 @@ class Queue:
             self._errors.update(errors)
             while len(self._errors) > ERRORS_KEPT:
                 del self._errors[next(iter(self._errors))]
-            self._unfinished.difference_update(task.uid for task in run)
+        self._settled(run)
+
+    def _settled(self, tasks: Sequence[Task]) -> None:
+        """Say that the tasks need not be waited for any more."""
+        uids = [task.uid for task in tasks]
+        with self._changed:
+            self._unfinished.difference_update(uids)
             self._changed.notify_all()
+        for listener in self._listeners if uids else ():
+            listener(uids)
 
     # Tasks about tasks
 
@@ -241,9 +254,7 @@ class Queue:
                 together = sorted([*taken, *self._waiting], key=lambda task: task.uid)
                 self._waiting = deque(_in_turn(together))
             raise
-        with self._changed:
-            self._unfinished.difference_update(task.uid for task in taken)
-            self._changed.notify_all()
+        self._settled(taken)
 
     def _blamed(self, run: Sequence[Task], error: BaseException) -> dict[int, BaseException]:
         """task -> the error that whoever waits for it gets; tasks of the run that ended have none.

@@ -20,18 +20,20 @@ vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking similar snapshot engine
-sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
-sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.session sql.connection
 writes tasks
-refreshing attaching freshness attached
-index chores inspection database
+refreshing attaching freshness attached sql.indexing
+sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
+sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
+sql.ahead sql.session sql.connection
+index dumping chores inspection database
 evaluate
-server.wire server.fields server.key_store server.webhook_store server.access server.bodies
-server.threads server.call
+server.wire server.fields server.key_store server.webhook_store server.figures
+server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
 server.keys server.webhooks server.stats server.attributes server.experimental
+server.backups server.telling
 server.sql
 server.operations server.bulk server.pages server.openapi
 server.routes server.reference server.app server.serving server
@@ -51,9 +53,10 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table"),
-        *("sql.hits", "sql.functions", "sql.sealed"),
-        "row_ids",
+        *("sql.relation", "sql.hits", "sql.functions", "sql.sealed"),
+        *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
+        *("sql.ahead", "sql.connection"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},
@@ -65,6 +68,7 @@ OWNERS = {
     "rapidfuzz": {"vocabulary"},
     "starlette": {"server.app", "server.serving"},
     "jwt": {"server.access"},
+    "prometheus_client": {"server.figures"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},
     "click": {"cli", "exits", "shell.command"},

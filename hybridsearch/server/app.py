@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -28,12 +29,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hybridsearch.database import Database
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.jsontext import loads
+from hybridsearch.outbound import Networks
 from hybridsearch.server.access import Caller, Guard
 from hybridsearch.server.bodies import Limits, receive, unpacked
 from hybridsearch.server.call import Body, Call, Route, Services
 from hybridsearch.server.fields import read_object, read_parameters
+from hybridsearch.server.figures import Figures
 from hybridsearch.server.key_store import Keys
 from hybridsearch.server.routes import ROUTES
+from hybridsearch.server.telling import Teller
 from hybridsearch.server.threads import Gate
 from hybridsearch.server.webhook_store import Webhooks
 from hybridsearch.server.wire import Refused, Reply, error_json, error_reply, json_reply
@@ -46,13 +50,18 @@ HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 def app_for(
-    db: Database, *, master_key: str | None = None, limits: Limits | None = None
+    db: Database,
+    *,
+    master_key: str | None = None,
+    limits: Limits | None = None,
+    allowed_networks: Sequence[str] = (),
 ) -> Starlette:
     """The application over an open database, which it does not close.
 
-    master_key: whoever has it may do everything; without one everybody may.
+    master_key: whoever has it may do everything; without one everybody may. allowed_networks:
+    where webhooks may be beside the public internet, as in `hybridsearch.open`.
     """
-    door = Door(db, master_key, limits or Limits())
+    door = Door(db, master_key, limits or Limits(), allowed_networks)
     return Starlette(
         routes=[_path(door, route) for route in ROUTES],
         middleware=[
@@ -80,16 +89,28 @@ def _path(door: Door, route: Route) -> Path:
 class Door:
     """What the requests of one application share."""
 
-    def __init__(self, db: Database, master_key: str | None, limits: Limits) -> None:
+    def __init__(
+        self, db: Database, master_key: str | None, limits: Limits, networks: Sequence[str]
+    ) -> None:
         self.limits = limits
         keys = None if master_key is None else Keys(db.store, master_key)
-        self._services = Services(db, Webhooks(db.store), ROUTES, keys)
+        webhooks = Webhooks(db.store)
+        self._services = Services(db, webhooks, Figures(), ROUTES, keys)
+        self._teller = Teller(db.queue, webhooks, Networks.of(networks))
+        db.queue.listen(self._teller.finished)
         self._guard = Guard(master_key, keys)
         self._searches = Gate("search", threads=limits.searches, waiting=limits.waiting)
         self._writes = Gate("write", threads=limits.writes, waiting=limits.waiting)
 
     async def answer(self, request: Request, route: Route) -> Reply:
         """The reply to a request; whatever goes wrong is a reply too."""
+        started = time.perf_counter()
+        reply = await self._reply(request, route)
+        seconds = time.perf_counter() - started
+        self._services.figures.answered(route.method, route.path, reply.status, seconds)
+        return reply
+
+    async def _reply(self, request: Request, route: Route) -> Reply:
         gate = self._writes if route.slow else self._searches
         try:
             authorization = request.headers.get("authorization")
@@ -137,6 +158,7 @@ class Door:
         @asynccontextmanager
         async def span() -> AsyncIterator[None]:
             yield
+            self._teller.close()
             self._searches.close()
             self._writes.close()
 

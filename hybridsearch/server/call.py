@@ -16,13 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hybridsearch.database import NAMES, Database
+from hybridsearch.database import Database
 from hybridsearch.index import Index
 from hybridsearch.server.access import WRONG_KEY, Caller
 from hybridsearch.server.fields import Field
+from hybridsearch.server.figures import Figures
 from hybridsearch.server.key_store import Keys
 from hybridsearch.server.webhook_store import Webhooks
 from hybridsearch.server.wire import JSON, Refused, Reply
+from hybridsearch.store import NAMES
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Services:
 
     db: Database
     webhooks: Webhooks
+    figures: Figures
     routes: Sequence[Route] = ()
     keys: Keys | None = None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hybridsearch.server import (
     attributes,
+    backups,
     bulk,
     documents,
     experimental,
@@ -42,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *keys.ROUTES,
     *webhooks.ROUTES,
     *stats.ROUTES,
+    *backups.ROUTES,
     *experimental.ROUTES,
     *sql.ROUTES,
     *openapi.ROUTES,

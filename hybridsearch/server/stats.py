@@ -10,8 +10,10 @@ from hybridsearch.document_table import DocumentTable
 from hybridsearch.inspection import folder_of
 from hybridsearch.server.call import Call, Route
 from hybridsearch.server.fields import Field
+from hybridsearch.server.figures import MEDIA
 from hybridsearch.server.indexes import record_of
 from hybridsearch.server.task_views import moment
+from hybridsearch.server.tasks import STATUSES
 from hybridsearch.server.wire import Refused, Reply, json_reply
 from hybridsearch.store import IndexRecord
 from hybridsearch.task_log import TaskFilter
@@ -105,6 +107,24 @@ def human(size: int) -> str:
     return f"{size} B" if power == 0 else f"{size / 1024**power:.2f} {UNITS[power]}"
 
 
+def metrics(call: Call) -> Reply:
+    """The figures for Prometheus; of the indexes that the caller sees."""
+    db = call.db
+    seen = [record.uid for record in db.store.indexes() if call.caller.sees(record.uid)]
+    tasks: dict[tuple[str, ...], float] = {
+        ("statuses", status): db.queue.find(TaskFilter(statuses=[status]), limit=1)[1]
+        for status in STATUSES
+    }
+    now: dict[str, dict[tuple[str, ...], float]] = {
+        "meilisearch_index_count": {(): len(seen)},
+        "meilisearch_index_docs_count": {(uid,): db.index(uid).count() for uid in seen},
+        "meilisearch_nb_tasks": tasks,
+        "meilisearch_is_indexing": {(): 0 if db.queue.idle() else 1},
+        "meilisearch_db_size_bytes": {(): db.path.stat().st_size if db.path else 0},
+    }
+    return Reply(call.services.figures.text(now), media=MEDIA)
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/stats", "stats.get", all_stats, "Figures of everything.", parameters=FIELDS),
     Route(
@@ -115,4 +135,5 @@ ROUTES: tuple[Route, ...] = (
         "Figures of one index.",
         parameters=FIELDS,
     ),
+    Route("GET", "/metrics", "metrics.get", metrics, "Figures for Prometheus."),
 )

@@ -11,18 +11,19 @@ rrf_k that were given is the plain sum.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hybridsearch.arrays import Scores
+from hybridsearch.arrays import Rows, Scores
 from hybridsearch.errors import QueryError, near
 from hybridsearch.fusion import rrf_best
-from hybridsearch.jsontext import loads
+from hybridsearch.jsontext import dumps, loads
 from hybridsearch.ranking import Places
 from hybridsearch.request import MATCHES, SearchRequest
 
-__all__ = ["ARGUMENTS", "INSIDE", "Call", "request", "scores"]
+__all__ = ["ARGUMENTS", "DEFAULTS", "INSIDE", "Call", "request", "scores", "written"]
 
 ARGUMENTS = {
     "index": "VARCHAR",
@@ -50,8 +51,24 @@ ARGUMENTS = {
 }
 """name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was; rows are
 numbers of rows that the front end has found to be allowed; numbers or names are their ids."""
+DEFAULTS: dict[str, Any] = {
+    "match": "any",
+    "fusion": "rrf",
+    "exact": False,
+    "highlight": False,
+    "tie": 1.0,
+    "typos": 0,
+}
+"""What the macro gives for arguments that are left out; null for the others."""
 INSIDE = "search_inside"
 """search() under another name, for one that stands among the arguments of another."""
+TYPES: dict[str, Any] = {
+    "VARCHAR": str,
+    "BIGINT": int,
+    "DOUBLE": int | float,
+    "FLOAT": int | float,
+    "BOOLEAN": bool,
+}
 ARMS = ("keyword", "semantic")
 PLAIN_K = 60
 PLAIN_WEIGHTS = (1.0, 1.0)
@@ -85,6 +102,42 @@ class Call(NamedTuple):
     rows: bytes | None
     numbers: bytes | None
     names: tuple[str, ...] | None
+
+
+def written(given: Mapping[str, Any], rows: Rows | None) -> Call:
+    """The call with these arguments, as values of Python; `filter` is a text or a list of ids.
+
+    Raises TypeError for a value that DuckDB would have to convert.
+    """
+    values = {**DEFAULTS, **given}
+    chosen = values.pop("filter", None)
+    values["filter"] = chosen if isinstance(chosen, str) else None
+    values["ids"] = None if chosen is None or isinstance(chosen, str) else _ids(chosen)
+    weights = values.get("weights")
+    values["weights"] = None if weights is None else dumps(weights).decode()
+    values["uid"] = values.pop("index", None)
+    names = zip(Call._fields, ARGUMENTS.values(), strict=True)
+    fitted = {name: _fit(values.get(name), kind) for name, kind in names if name != "rows"}
+    return Call(rows=None if rows is None else rows.tobytes(), **fitted)
+
+
+def _ids(chosen: Any) -> list[str]:
+    if not isinstance(chosen, list) or not all(isinstance(id_, str | int) for id_ in chosen):
+        raise TypeError("ids")
+    return [str(id_) for id_ in chosen]
+
+
+def _fit(value: Any, kind: str) -> Any:
+    """The value as a call holds it."""
+    if value is None:
+        return None
+    if kind.endswith("[]"):
+        if not isinstance(value, list):
+            raise TypeError(kind)
+        return tuple(_fit(item, kind[:-2]) for item in value)
+    if isinstance(value, bool) != (kind == "BOOLEAN") or not isinstance(value, TYPES[kind]):
+        raise TypeError(kind)
+    return float(value) if kind in ("DOUBLE", "FLOAT") else value
 
 
 def request(call: Call, *, count: int) -> SearchRequest:

@@ -13,19 +13,25 @@ What is not named here (`fetchall`, `df`, `pl`, `description` ...) is the wrappe
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
+from hybridsearch.arrays import Rows
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.lowering import Lowered
 from hybridsearch.sql.session import Session, Step, translated
 from hybridsearch.store import Connection as Bare
 
 __all__ = ["Connection", "FrontEnd", "Relation"]
 
+Tables: TypeAlias = Mapping[str, pa.Table]
+Way: TypeAlias = Callable[..., Any]
 Relation: TypeAlias = duckdb.DuckDBPyRelation
 
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
@@ -33,10 +39,11 @@ _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
 
 class Run(NamedTuple):
-    """A method that runs a text, and what it calls the parameters."""
+    """A method that runs a text, what it calls the parameters, and whether it runs once, now."""
 
     method: Callable[..., Any]
     parameters: str
+    once: bool = False
 
 
 class FrontEnd:
@@ -73,7 +80,9 @@ class Connection:
         parameters: a list for `?` and `$1`, a dict for `$name`; they go to the last statement.
         Raises duckdb.Error, or HybridSearchError for what is wrong with a search.
         """
-        self._run(Run(self._bare.execute, "parameters"), query, parameters, sys._getframe(1))
+        self._run(
+            Run(self._bare.execute, "parameters", once=True), query, parameters, sys._getframe(1)
+        )
         return self
 
     def executemany(self, query: object, parameters: object = None) -> Connection:
@@ -168,29 +177,69 @@ class Connection:
             return _seen_from(frame, run, step.text, values)
         try:
             lowered = self._session.lowered(step)
-            try:
-                return _seen_from(frame, run, lowered.text, values)
-            except UNBOUND as error:
-                if lowered.text == step.text:
-                    raise
-                return self._as_written(run, step, values, frame, error)
+            ways = [self._ahead] if run.once else []
+            ways += [self._lowered] if lowered.text != step.text else []
+            return self._first_bound([*ways, self._written], run, lowered, step, values, frame)
         except duckdb.Error as error:
             found = translated(str(error), step)
             if found is None:
                 raise
             raise found from None
 
-    def _as_written(
-        self, run: Run, step: Step, values: object, frame: FrameType, error: duckdb.Error
+    def _first_bound(self, ways: Sequence[Way], *given: Any) -> Any:
+        """What the first way gives that DuckDB can bind; else the error of the last.
+
+        In a transaction of the user's the first failure has ended it, and is what is told.
+        """
+        first: duckdb.Error | None = None
+        for way in ways:
+            try:
+                return way(*given)
+            except UNBOUND as error:
+                first = first or error
+                if way is ways[-1]:
+                    raise
+            except duckdb.TransactionException:
+                if first is None:
+                    raise
+                raise first from None
+        raise AssertionError("there is always the statement as it was written")
+
+    def _ahead(
+        self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
     ) -> Any:
-        """Run the statement without what was pushed into it, or say what is wrong with it."""
-        try:
-            return _seen_from(frame, run, step.text, values)
-        except duckdb.TransactionException:
-            raise error from None
+        """Run the statement with the hits of its searches in their place."""
+        made = self._session.ahead(lowered, step, values, self._reader(frame))
+        if made is None:
+            return _seen_from(frame, run, lowered.text, values)
+        return _seen_from(frame, run, made.text, made.values, made.tables)
+
+    def _lowered(
+        self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
+    ) -> Any:
+        """Run the statement with what is pushed into its searches."""
+        return _seen_from(frame, run, lowered.text, values)
+
+    def _written(
+        self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
+    ) -> Any:
+        """Run the statement as it was written."""
+        return _seen_from(frame, run, step.text, values)
+
+    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows]:
+        """Reads the numbers that a SELECT of one column gives."""
+
+        def read(text: str, values: Any, tables: Tables) -> Rows:
+            _seen_from(frame, Run(self._bare.execute, "parameters"), text, values, tables)
+            [column] = self._bare.fetchnumpy().values()
+            return np.asarray(column, np.int64)
+
+        return read
 
 
-def _seen_from(frame: FrameType, run: Run, text: object, values: object) -> Any:
+def _seen_from(
+    frame: FrameType, run: Run, text: object, values: object, tables: Tables | None = None
+) -> Any:
     """Run the statement so that DuckDB sees the variables of that frame.
 
     A frame or table in a variable can stand in FROM by its name, and DuckDB looks for it where
@@ -198,4 +247,6 @@ def _seen_from(frame: FrameType, run: Run, text: object, values: object) -> Any:
     """
     given = {} if values is None else {run.parameters: values}
     call = partial(run.method, text, **given)
-    return eval(_CALL, frame.f_globals, {**frame.f_locals, "hybridsearch_call": call})
+    return eval(
+        _CALL, frame.f_globals, {**frame.f_locals, **(tables or {}), "hybridsearch_call": call}
+    )

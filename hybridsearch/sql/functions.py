@@ -47,11 +47,14 @@ from hybridsearch.sql.hits import (
     SUGGESTION,
     TOKEN,
     Shown,
+    hit_columns,
     hit_lists,
     struct_lists,
 )
+from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.relation import (
     Source,
+    by_name,
     carried,
     copied,
     followed,
@@ -59,12 +62,13 @@ from hybridsearch.sql.relation import (
     literal,
     live,
     living,
+    unfolded,
 )
 from hybridsearch.store import Connection, IndexRecord, quoted
 
 __all__ = ["Functions", "Searchable"]
 
-MACROS = "sql/macros"
+MACROS, STATEMENTS = "sql/macros", "sql/statements"
 PREFIX = "hybridsearch_"
 SUGGESTIONS = 10
 AT_ONCE = 400
@@ -140,6 +144,7 @@ class Functions:
     identity: the database's own, by which a connection that sees its documents is known. find:
     a method that gives the index of a name, or raises NotFound; its object may die before the
     connections do. current: the same, brought up to its source first, for what is searched.
+    indexing: what makes and drops search indexes, where that is allowed.
     """
 
     def __init__(
@@ -147,10 +152,12 @@ class Functions:
         identity: str,
         find: Callable[[str], Searchable],
         current: Callable[[str], Searchable] | None = None,
+        indexing: Indexing | None = None,
     ) -> None:
         self._identity = identity
         self._find = WeakMethod(find)
         self._current = WeakMethod(current or find)
+        self._indexing = indexing
         self._attaching = threading.Lock()
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
@@ -164,6 +171,8 @@ class Functions:
                 self._register(apart)
         texts = [assets.text(f"{MACROS}/{name}") for name in assets.names(MACROS)]
         texts += [assets.text(f"{MACROS}/search.sql").replace("MACRO search(", f"MACRO {INSIDE}(")]
+        if self._indexing is not None:
+            texts += [assets.text(f"{STATEMENTS}/{name}") for name in assets.names(STATEMENTS)]
         try:
             connection.execute("".join(texts).replace(PREFIX, self._prefix))
         except duckdb.CatalogException as error:
@@ -172,9 +181,10 @@ class Functions:
                 " commit it or roll it back, then attach"
             ) from error
 
-    def source(self, uid: str, connection: Connection) -> Source | None:
+    def source(self, uid: str, connection: Connection, *, kept: bool) -> Source | None:
         """What the index is over, as the connection sees it; None where it does not.
 
+        kept: for a statement that is kept, so it has to go by names and ids that stay.
         Raises NotFound.
         """
         engine = self._engine(uid)
@@ -184,6 +194,8 @@ class Functions:
         if engine.record.attached is not None:
             return followed(Definition.read(engine.record.attached), catalog)
         state = engine.snapshot.state
+        if kept:
+            return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
         return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
 
     def stamp(self, uid: str) -> Hashable:
@@ -195,6 +207,21 @@ class Functions:
         columns = (engine.record.attached or {}).get("columns", ())
         seen = engine.snapshot.state.columns.stored
         return engine.documents.table, seen, tuple(map(tuple, columns))
+
+    def hits(self, call: Call) -> tuple[pa.Table, list[str]]:
+        """What search() gives for a call, as a table, and which of its columns are JSON texts.
+
+        Raises HybridSearchError.
+        """
+        engine = self._engine(call.uid)
+        state = engine.snapshot.state
+        found = dict(zip(HIT, hit_columns(self._answers([call], Snapshot.places)), strict=True))
+        texts = _read(engine, found.pop("_row").to_numpy())
+        table, json = unfolded(texts.to_pylist(), state.columns, state.primary_key)
+        marks = found.pop("_highlight")
+        if call.highlight:
+            found["_highlight"], json = marks, [*json, "_highlight"]
+        return pa.table({**table, **found}), json
 
     def _register(self, connection: Connection) -> None:
         catalog = self._catalog(connection)
@@ -216,6 +243,8 @@ class Functions:
         }
         for name, function in functions.items():
             self._create(connection, name, SIGNATURES[name], function)
+        for name, function in self._indexing.functions.items() if self._indexing else ():
+            self._create(connection, name, _Signature(["VARCHAR"], GIVES[name], True), function)
 
     def _create(
         self, connection: Connection, name: str, signature: _Signature, function: Function

@@ -21,7 +21,16 @@ from hybridsearch.arrays import Scores
 from hybridsearch.jsontext import dumps
 from hybridsearch.ranking import Places
 
-__all__ = ["FACET", "HIT", "SUGGESTION", "TOKEN", "Shown", "hit_lists", "struct_lists"]
+__all__ = [
+    "FACET",
+    "HIT",
+    "SUGGESTION",
+    "TOKEN",
+    "Shown",
+    "hit_columns",
+    "hit_lists",
+    "struct_lists",
+]
 
 HIT = {
     "_row": "BIGINT",
@@ -44,11 +53,17 @@ Shown: TypeAlias = tuple[Scores, Places]
 
 def hit_lists(answers: Sequence[Shown | None]) -> pa.Array:
     """The hits of each call as a list of structs of `HIT`; None is an empty list."""
+    lengths = [0 if answer is None else len(answer[0]) for answer in answers]
+    return _lists(HIT, [0, *np.cumsum(lengths).tolist()], hit_columns(answers))
+
+
+def hit_columns(answers: Sequence[Shown | None]) -> list[pa.Array]:
+    """The same hits one after the other, an array for each field of `HIT`."""
     found = [answer for answer in answers if answer is not None]
     places = [each for _, each in found]
     lengths = np.array([0 if answer is None else len(answer[0]) for answer in answers], np.int64)
     ends = np.cumsum(lengths)
-    columns = [
+    return [
         pa.array(_joined(places, lambda each: each.rows, np.int64)),
         pa.array(np.arange(1, int(lengths.sum()) + 1) - np.repeat(ends - lengths, lengths)),
         pa.array(_joined(found, lambda answer: answer[0], np.float64)),
@@ -56,7 +71,6 @@ def hit_lists(answers: Sequence[Shown | None]) -> pa.Array:
         *_arm(places, lambda each: each.semantic_ranks, lambda each: each.semantic_scores),
         _highlights(places, int(lengths.sum())),
     ]
-    return _lists(HIT, [0, *ends.tolist()], columns)
 
 
 def struct_lists(fields: Mapping[str, str], answers: Sequence[Sequence[Sequence[Any]]]) -> pa.Array:

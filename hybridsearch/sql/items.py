@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hybridsearch.sql.levels import Brackets, Level, Range, split
+from hybridsearch.sql.levels import Brackets, Level, Range, parts, split
 from hybridsearch.sql.tokens import Token
 
 __all__ = ["SearchItem", "arguments", "is_call", "items"]
@@ -52,12 +52,12 @@ def items(tokens: Sequence[Token], pairs: Brackets, level: Level) -> list[Search
     clause = level.clauses.get("from")
     if clause is None:
         return []
-    parts = list(_parts(tokens, pairs, clause))
-    words = {word for joins, _ in parts for word in joins}
+    beside = list(_parts(tokens, pairs, clause))
+    words = {word for joins, _ in beside for word in joins}
     found = []
-    for number, (_, part) in enumerate(parts):
+    for number, (_, part) in enumerate(beside):
         kept = words <= (KEEPING_ALL if number else KEEPING_LEFT)
-        item = _item(tokens, pairs, part, alone=len(parts) == 1, kept=kept)
+        item = _item(tokens, pairs, part, alone=len(beside) == 1, kept=kept)
         found += [] if item is None else [item]
     return found
 
@@ -74,15 +74,11 @@ def is_call(tokens: Sequence[Token], at: int) -> bool:
 
 def arguments(tokens: Sequence[Token], pairs: Brackets, inside: Range) -> dict[str, Range]:
     """name -> tokens of the value, for what stands between the brackets of a call."""
-    found: dict[str, Range] = {}
-    start = inside.start
-    commas = [at for at in split(tokens, pairs, inside) if tokens[at].text == ","]
-    for number, end in enumerate([*commas, inside.stop]):
-        if start < end:
-            name, value = _argument(tokens, number, Range(start, end))
-            found[name] = value
-        start = end + 1
-    return found
+    return dict(
+        _argument(tokens, number, part)
+        for number, part in enumerate(parts(tokens, pairs, inside))
+        if part.start < part.stop
+    )
 
 
 def _argument(tokens: Sequence[Token], number: int, given: Range) -> tuple[str, Range]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from hybridsearch.sql.tokens import Token
 
-__all__ = ["Brackets", "Level", "Range", "brackets", "conjuncts", "levels", "split"]
+__all__ = ["Brackets", "Level", "Range", "brackets", "conjuncts", "levels", "parts", "split"]
 
 CLAUSES = (
     *("select", "from", "where", "group", "having", "window"),
@@ -88,6 +88,18 @@ def split(tokens: Sequence[Token], pairs: Brackets, where: Range) -> Iterator[in
     while at < where.stop:
         yield at
         at = pairs.get(at, at) + 1
+
+
+def parts(tokens: Sequence[Token], pairs: Brackets, inside: Range) -> Iterator[Range]:
+    """What commas separate, each part; nothing for an empty range."""
+    if inside.start == inside.stop:
+        return
+    start = inside.start
+    for at in split(tokens, pairs, inside):
+        if tokens[at].text == "," and tokens[at].kind == "mark":
+            yield Range(start, at)
+            start = at + 1
+    yield Range(start, inside.stop)
 
 
 def conjuncts(tokens: Sequence[Token], pairs: Brackets, where: Range) -> list[Range]:

@@ -4,29 +4,29 @@
 has decided: the rows allowed, k, and an order. What it does not touch stays byte for byte.
 
     lowered = lower("SELECT id FROM search('docs', 'x') WHERE price < 5 LIMIT 2", sources, facts)
-    lowered.text, lowered.notes
+    lowered.text, lowered.searches
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hybridsearch.errors import QueryError, near
 from hybridsearch.sql.calls import ARGUMENTS, INSIDE
 from hybridsearch.sql.items import SearchItem, is_call, items
 from hybridsearch.sql.levels import Level, Range, brackets, levels
-from hybridsearch.sql.pushdown import Facts, Pushed, Statement, decide
+from hybridsearch.sql.pushdown import Facts, Pushed, Refusal, Statement, decide
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.tokens import Edit, scan, spliced
 from hybridsearch.store import quoted
 
-__all__ = ["Lowered", "Sources", "lower", "read"]
+__all__ = ["Lowered", "Search", "Sources", "allowed", "edits_of", "lower", "read"]
 
 HIDDEN = ("ids", "rows", "numbers", "names")
 PARAMETERS = [name for name in ARGUMENTS if name not in HIDDEN]
-Sources = Callable[[str], Source | None]
-"""name of an index -> what it is over; None where there is no such index."""
+Sources = Callable[[str, bool], Source | None]
+"""(name of an index, whether the statement is kept) -> what it is over; None where it is not."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,16 @@ class Search:
 
 @dataclass(frozen=True)
 class Lowered:
-    """The statement to run; what was done to it, in lines for people; the indexes it depends on."""
+    """A statement with what was decided for its searches.
+
+    text: to be run. indexes: what it depends on. statement: with its places and its parameters
+    numbered; None where it could not be read. searches: outer ones before those inside them.
+    """
 
     text: str
-    notes: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
+    statement: Statement | None = None
+    searches: tuple[Search, ...] = ()
 
 
 def read(text: str) -> Statement | None:
@@ -69,23 +74,39 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
         return Lowered(text)
     asked: list[str] = []
     searches: list[Search] = []
+    kept = _is_kept(statement)
     for level in statement.levels:
         for item in items(statement.tokens, statement.brackets, level):
             _check(statement, item)
             asked += [] if item.index is None else [item.index]
-            source = None if item.index is None else sources(item.index)
+            source = None if item.index is None else sources(item.index, kept)
             if source is not None:
                 pushed = decide(statement, level, item, source, facts)
                 searches.append(Search(level, item, pushed, source))
-    made = _spliced(statement, searches)
+    made = spliced(statement.text, edits_of(statement, searches))
     if any(search.pushed.outer for search in searches) and not facts.binds(made):
-        searches = [replace(search, pushed=replace(search.pushed, outer=())) for search in searches]
-        made = _spliced(statement, searches)
+        searches = [_without_outer(statement, search) for search in searches]
+        made = spliced(statement.text, edits_of(statement, searches))
     return Lowered(
         text=made if made != statement.text else text,
-        notes=tuple(_notes(statement, searches)),
         indexes=tuple(dict.fromkeys(asked)),
+        statement=statement,
+        searches=tuple(searches),
     )
+
+
+def _is_kept(statement: Statement) -> bool:
+    """Whether the statement makes a view, a macro or the like, which runs when things changed."""
+    words = [token.word for token in statement.tokens[:6]]
+    kept = {"view", "macro", "function"} & set(words)
+    return words[0] == "prepare" or (words[0] == "create" and bool(kept))
+
+
+def _without_outer(statement: Statement, search: Search) -> Search:
+    """The search without the conditions that DuckDB could not bind."""
+    pushed = search.pushed
+    refused = [Refusal(statement.written(each), "DuckDB cannot bind it") for each in pushed.outer]
+    return replace(search, pushed=replace(pushed, outer=(), refused=(*pushed.refused, *refused)))
 
 
 def _check(statement: Statement, item: SearchItem) -> None:
@@ -108,35 +129,58 @@ def _numbered(text: str) -> str:
     )
 
 
-def _spliced(statement: Statement, searches: list[Search]) -> str:
+def edits_of(
+    statement: Statement,
+    searches: Sequence[Search],
+    ready: Mapping[int, Edit] | None = None,
+    *,
+    first: int = 0,
+) -> list[Edit]:
+    """What is to be changed in the text for the searches from the first on.
+
+    ready: number of a search -> what stands in its place.
+    """
     within = {at for search in searches for at in _calls(statement, search.item)}
+    within -= {searches[number].item.call.start for number in ready or ()}
     edits = [_inside(statement, at) for at in within]
-    for search in reversed(searches):  # inner ones first: a condition is copied as it becomes
-        edits += _edits(statement, search, edits)
-    return spliced(statement.text, edits)
+    for number in reversed(range(first, len(searches))):  # inner ones first: conditions are copied
+        placed = (ready or {}).get(number)
+        search = searches[number]
+        edits += [placed] if placed is not None else _given(statement, search, edits)
+        edits += _order(statement, search)
+    return edits
 
 
-def _edits(statement: Statement, search: Search, inner: Sequence[Edit]) -> list[Edit]:
-    pushed = search.pushed
+def allowed(statement: Statement, search: Search, inner: Sequence[Edit]) -> str:
+    """A SELECT of what the pushed conditions allow; `inner` are edits of searches inside them."""
+    wanted = " AND ".join(
+        f"({_rewritten(statement, each, inner)}\n)"
+        for each in (*search.pushed.conditions, *search.pushed.outer)
+    )
+    source = search.source
+    return f"FROM ({source.query}) AS {quoted(search.item.alias)} WHERE {wanted}"
+
+
+def _given(statement: Statement, search: Search, inner: Sequence[Edit]) -> list[Edit]:
+    """The arguments that a search gets."""
+    pushed, source = search.pushed, search.source
     given = []
-    conditions = [*pushed.conditions, *pushed.outer]
-    if conditions:
-        wanted = " AND ".join(f"({_rewritten(statement, each, inner)}\n)" for each in conditions)
-        given.append(
-            f"{search.source.parameter} := (SELECT {search.source.listed}"
-            f" FROM ({search.source.query}) AS {quoted(search.item.alias)} WHERE {wanted})"
-        )
+    if pushed.conditions or pushed.outer:
+        rows = f"SELECT list({source.value}) {allowed(statement, search, inner)}"
+        given.append(f"{source.parameter} := ({rows})")
     if pushed.limit is not None:
         given.append(f"k := {pushed.limit}")
-    edits = []
     close = statement.tokens[search.item.call.stop - 1]
-    if given:
-        edits.append(Edit(close.start, close.start, ", " + ", ".join(given)))
-    if pushed.by_rank and not search.item.named:
-        edits.append(Edit(close.end, close.end, f" AS {quoted(search.item.alias)}"))
-    if pushed.by_rank:
-        edits.append(_by_rank(statement, search))
-    return edits
+    return [Edit(close.start, close.start, ", " + ", ".join(given))] if given else []
+
+
+def _order(statement: Statement, search: Search) -> list[Edit]:
+    """The order by rank, and the name that it needs."""
+    if not search.pushed.by_rank:
+        return []
+    end = statement.tokens[search.item.call.stop - 1].end
+    named = Edit(end, end, f" AS {quoted(search.item.alias)}")
+    return [*([] if search.item.named else [named]), _by_rank(statement, search)]
 
 
 def _by_rank(statement: Statement, search: Search) -> Edit:
@@ -154,7 +198,8 @@ def _rewritten(statement: Statement, where: Range, edits: Sequence[Edit]) -> str
     end = statement.tokens[where.stop - 1].end
     kept = [edit for edit in edits if start <= edit.start and edit.end <= end]
     calls = (at for at in range(*where) if is_call(statement.tokens, at))
-    kept += [edit for at in calls if (edit := _inside(statement, at)) not in kept]
+    taken = {edit.start for edit in kept if edit.end > edit.start}
+    kept += [edit for at in calls if (edit := _inside(statement, at)).start not in taken]
     return spliced(
         statement.text[start:end],
         [Edit(edit.start - start, edit.end - start, edit.text) for edit in kept],
@@ -171,17 +216,3 @@ def _calls(statement: Statement, item: SearchItem) -> list[int]:
 def _inside(statement: Statement, at: int) -> Edit:
     """The name for a search among the arguments of another: DuckDB lets no macro be in itself."""
     return Edit(statement.tokens[at].start, statement.tokens[at].end, INSIDE)
-
-
-def _notes(statement: Statement, searches: list[Search]) -> list[str]:
-    lines = []
-    for search in searches:
-        pushed = search.pushed
-        lines.append(f"search: {statement.written(search.item.call)}")
-        lines += [
-            f"  pushed: {statement.written(each)}" for each in (*pushed.conditions, *pushed.outer)
-        ]
-        lines += [f"  not pushed: {each.what}: {each.why}" for each in pushed.refused]
-        if pushed.limit is not None:
-            lines.append(f"  k from LIMIT: {pushed.limit}")
-    return lines

@@ -78,12 +78,14 @@ class Pushed:
 
     conditions: those surely about the index's columns. outer: those that may speak of a query
     around this one too, to be tried. limit: what k is to be, as SQL; None where k stays as it is.
-    by_rank: whether nothing says in which order the rows come, so that it should be by rank.
+    counts: the tokens whose sum that is. by_rank: whether nothing says in which order the rows
+    come, so that it should be by rank.
     """
 
     conditions: tuple[Range, ...] = ()
     outer: tuple[Range, ...] = ()
     limit: str | None = None
+    counts: tuple[int, ...] = ()
     by_rank: bool = False
     refused: tuple[Refusal, ...] = ()
 
@@ -104,15 +106,16 @@ def decide(
         else:
             refused.append(Refusal(statement.written(condition), why))
     one_for_one = _why_not_one_for_one(statement, level, item, facts)
-    limit = None
+    counts: tuple[int, ...] = ()
     if "limit" in level.clauses and "k" not in item.arguments:
         why = one_for_one or _why_no_limit(statement, level, item)
         why = "a condition stays after the search" if refused else why
-        limit = _k(statement, level) if why is None else None
+        counts = _counts(level) if why is None else ()
         if why is not None:
             refused.append(Refusal(f"LIMIT {statement.written(level.clauses['limit'])}", why))
     by_rank = one_for_one is None and "order" not in level.clauses and _is_ordered(level)
-    return Pushed(tuple(sure), tuple(outer), limit, by_rank, tuple(refused))
+    limit = " + ".join(statement.tokens[at].text for at in counts) or None
+    return Pushed(tuple(sure), tuple(outer), limit, counts, by_rank, tuple(refused))
 
 
 class _Condition:
@@ -156,6 +159,8 @@ class _Condition:
         """Why no condition of this shape can be pushed."""
         if not self._item.plain:
             return "of what follows search() in FROM"
+        if self._source.parameter in self._item.arguments:
+            return f"search() has a {self._source.parameter} already"
         if not self._item.kept:
             return "the join may make up rows in the place of those searched"
         if self._deep():
@@ -301,6 +306,6 @@ def _is_ranked(order: Sequence[Token], alias: str) -> bool:
     return words == ["_score", "desc"]
 
 
-def _k(statement: Statement, level: Level) -> str:
-    parts = [level.clauses[name] for name in ("limit", "offset") if name in level.clauses]
-    return " + ".join(map(statement.written, parts))
+def _counts(level: Level) -> tuple[int, ...]:
+    """The tokens of LIMIT and OFFSET, one each."""
+    return tuple(level.clauses[name].start for name in ("limit", "offset") if name in level.clauses)

@@ -12,12 +12,15 @@ the row up in the source by its key, `copied` unfolds the copy into the types of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from hybridsearch.columns import Columns, StoredColumn
 from hybridsearch.definition import Definition
 from hybridsearch.document_table import shown
-from hybridsearch.jsontext import dumps
+from hybridsearch.jsontext import dumps, loads
 from hybridsearch.origin import Origin
 from hybridsearch.row_ids import INTEGERS
 from hybridsearch.store import quoted
@@ -25,6 +28,7 @@ from hybridsearch.store import quoted
 __all__ = [
     "ADDED",
     "Source",
+    "by_name",
     "carried",
     "copied",
     "followed",
@@ -32,6 +36,7 @@ __all__ = [
     "literal",
     "live",
     "living",
+    "unfolded",
 ]
 
 NESTED = ("STRUCT(", "MAP(", "UNION(")
@@ -45,14 +50,14 @@ ADDED = (
 class Source:
     """What an index is over, for a condition to be asked of.
 
-    columns: their names in small letters. query: a SELECT that gives them, and what `listed`
-    speaks of. listed: the list of what is allowed, an aggregate over it. parameter: of search(),
-    which takes that list.
+    columns: their names in small letters. query: a SELECT that gives them and `value`, an
+    expression for what tells rows from each other. parameter: of search(), which takes a list of
+    those that are allowed.
     """
 
     columns: frozenset[str]
     query: str
-    listed: str
+    value: str
     parameter: str
 
 
@@ -62,8 +67,21 @@ def living(table: str, columns: Columns, primary_key: str | None) -> Source:
     return Source(
         columns=frozenset(name.lower() for name in wanted),
         query=f"SELECT row AS _row, {', '.join(wanted.values())} FROM {table} WHERE died IS NULL",
-        listed="list(_row)",
+        value="_row",
         parameter="rows",
+    )
+
+
+def by_name(view: str, columns: Columns, primary_key: str | None) -> Source | None:
+    """The living documents, by their ids in the view of the index; None before there are any."""
+    shown = {column.attribute: name for name, column in _wanted(columns).items()}
+    if primary_key not in shown:
+        return None
+    return Source(
+        columns=frozenset(name.lower() for name in shown.values()),
+        query=f"FROM {view}",
+        value=quoted(shown[primary_key]),
+        parameter="filter",
     )
 
 
@@ -77,7 +95,7 @@ def followed(definition: Definition, catalog: str) -> Source:
             f"SELECT {quoted(definition.key)} AS _row, {_others(definition)}"
             f" FROM {_located(definition, catalog)}{where}"
         ),
-        listed="list(_row)",
+        value="_row",
         parameter="numbers" if whole else "names",
     )
 
@@ -130,11 +148,22 @@ def joined(table: str, columns: Columns, primary_key: str | None) -> str:
     return f"SELECT {listed} FROM {table} WHERE row = h._row"
 
 
+def unfolded(
+    texts: Sequence[str], columns: Columns, primary_key: str | None
+) -> tuple[dict[str, pa.Array], list[str]]:
+    """The same columns of JSON texts, as Arrow arrays, and which of them are JSON themselves."""
+    wanted = _wanted(columns) or _only(primary_key)
+    documents = [loads(text) for text in texts]
+    arrays = {
+        name: column.array([document.get(column.attribute) for document in documents])
+        for name, column in wanted.items()
+    }
+    return arrays, [name for name, column in wanted.items() if column.type == "JSON"]
+
+
 def carried(body: str, columns: Columns, primary_key: str | None) -> str:
     """A SELECT of the fields of the JSON text that the expression `body` gives."""
-    wanted = _wanted(columns) or {
-        primary_key or "id": StoredColumn(primary_key or "id", "", "VARCHAR")
-    }
+    wanted = _wanted(columns) or _only(primary_key)
     whole = {column.attribute: column for name, column in wanted.items() if _own(name, column)}
     structure = {attribute: _structure(column.type) for attribute, column in whole.items()}
     listed = [
@@ -150,6 +179,11 @@ def carried(body: str, columns: Columns, primary_key: str | None) -> str:
 
 def _wanted(columns: Columns) -> dict[str, StoredColumn]:
     return {name: column for name, column in shown(columns).items() if name.lower() not in ADDED}
+
+
+def _only(primary_key: str | None) -> dict[str, StoredColumn]:
+    """The column of an index that has no other."""
+    return {primary_key or "id": StoredColumn(primary_key or "id", "", "VARCHAR")}
 
 
 def _listed(columns: Columns, primary_key: str | None) -> dict[str, str]:

@@ -20,6 +20,7 @@ import duckdb
 
 from hybridsearch import errors
 from hybridsearch.errors import HybridSearchError, NotFound, QueryError
+from hybridsearch.sql.ahead import Ahead, Run, answer
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered, lower
 from hybridsearch.sql.pushdown import Facts
@@ -88,6 +89,16 @@ class Session:
             self._kept.popitem(last=False)
         return made
 
+    def ahead(self, lowered: Lowered, step: Step, values: object, run: Run) -> Ahead | None:
+        """The statement with the hits of its searches in their place; None if there are none.
+
+        Raises HybridSearchError.
+        """
+        try:
+            return answer(lowered, values, run=run, hits=self._functions.hits)
+        except HybridSearchError as error:
+            raise _at_call(type(error), error.message, step) from None
+
     def close(self) -> None:
         """Close what was opened to try statements on."""
         if self._apart is not None:
@@ -96,9 +107,9 @@ class Session:
     def _stamp(self, lowered: Lowered) -> Hashable:
         return tuple(self._functions.stamp(uid) for uid in lowered.indexes)
 
-    def _source(self, uid: str) -> Source | None:
+    def _source(self, uid: str, kept: bool) -> Source | None:
         try:
-            return self._functions.source(uid, self._connection)
+            return self._functions.source(uid, self._connection, kept=kept)
         except NotFound:
             return None
 
@@ -176,11 +187,14 @@ def translated(message: str, step: Step) -> HybridSearchError | None:
     kind: Any = None if raised is None else getattr(errors, raised[1], None)
     if raised is None or not (isinstance(kind, type) and issubclass(kind, HybridSearchError)):
         return None
+    return _at_call(kind, raised[2], step)
+
+
+def _at_call(kind: type[HybridSearchError], message: str, step: Step) -> HybridSearchError:
+    """The error with the place of the call, if there is one call alone."""
     calls = list(_call.finditer(step.text))
     if len(calls) != 1:
-        found: HybridSearchError = kind(raised[2])
-        return found
+        return kind(message)
     line, column = place(step.whole, step.start + calls[0].start())
-    told = f"{raised[2]} (in {calls[0][1].lower()}(), line {line}, column {column})"
-    placed: HybridSearchError = kind(told, line=line, column=column)
-    return placed
+    told = f"{message} (in {calls[0][1].lower()}(), line {line}, column {column})"
+    return kind(told, line=line, column=column)

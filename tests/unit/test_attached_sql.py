@@ -223,3 +223,74 @@ def test_two_connections_search_while_one_edits(con: Connection, db: Database) -
             con.execute("INSERT INTO docs (id, title) VALUES (?, 'more')", [10 + number])
             statement = f"SELECT count(*) FROM search('i', 'more', {KEYWORD})"
             assert ids(other, statement) == [number + 1]
+
+
+# Calls that make and drop indexes
+
+
+@pytest.fixture(params=["own", "bare", "foreign"])
+def caller(
+    request: pytest.FixtureRequest, con: Connection, foreign: duckdb.DuckDBPyConnection
+) -> Any:
+    """A connection with the front end, the one inside it, and one to another database."""
+    return {"own": con, "bare": con.bare, "foreign": foreign}[request.param]
+
+
+def test_calls_make_refresh_alter_and_drop(caller: Any, con: Connection) -> None:
+    made = "FROM create_search_index('n', 'docs', ['title', 'emb'], key := 'id')"
+    columns = "name, key, rows, text, vectors[1].name, vectors[1].rows, refresh, created"
+    assert caller.execute(f"SELECT {columns} {made}").fetchall() == [
+        ("n", "id", 3, ["title"], "emb", 2, "check", True)
+    ]
+    assert caller.execute("SELECT name FROM search_indexes()").fetchall() == [("i",), ("n",)]
+    altered = "SELECT refresh FROM alter_search_index('n', {refresh: 'manual'})"
+    assert caller.execute(altered).fetchall() == [("manual",)]
+    con.execute("DELETE FROM docs WHERE id = 3")
+    assert caller.execute("FROM refresh_search_index('n')").fetchall() == [("n", 0, 0, 1)]
+    assert caller.execute("FROM drop_search_index('n')").fetchall() == [("n", True)]
+    dropped = caller.execute("FROM drop_search_index('n', if_exists := true)").fetchall()
+    assert dropped == [("n", False)]
+
+
+def test_call_with_expressions_and_options(con: Connection) -> None:
+    con.execute("""
+        FROM create_search_index('n', 'docs', [
+            {expression: 'title', alias: NULL, kind: NULL, options: {weight: 2}},
+            {expression: 'list_aggregate(tags, ''string_agg'', '' '')', alias: 'tagged',
+             kind: 'TEXT', options: {weight: 1}}
+        ], "where" := 'price > 50', options := {stopwords: ['red'], refresh: 'manual'})
+    """)
+    assert ids(con, f"SELECT id FROM search('n', 'b', {KEYWORD})") == [1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("create_search_index('i', 'docs', ['title'])", 'a search index "i" already'),
+        ("create_search_index('n', 'dcos', ['title'])", 'did you mean "docs"?'),
+        ("create_search_index('n', 'docs', ['titel'])", 'did you mean "title"?'),
+        ("create_search_index('n', 'docs', NULL)", "columns must be a list"),
+        ("create_search_index('n', 'docs', 'title')", "columns must be a list"),
+        ("create_search_index('n', 'docs', [{expr: 'title'}])", "a struct of expression"),
+        ("create_search_index('n', NULL, ['title'])", "is no source"),
+        ("create_search_index(NULL, 'docs', ['title'])", "cannot be the name of an index"),
+        ("create_search_index('n', 'docs; DROP TABLE docs', ['title'])", "is no source"),
+        ("create_search_index('n', 'docs', ['title'], options := {kei: 1})", 'did you mean "key"?'),
+        ("refresh_search_index('j')", "there is: i"),
+        ("alter_search_index('i', {m: 3})", "no graph to build"),
+        ("drop_search_index(NULL)", "no search index"),
+    ],
+)
+def test_calls_that_are_refused_change_nothing(con: Connection, call: str, message: str) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  both kinds of connection raise
+        con.execute(f"FROM {call}")
+    assert message in str(caught.value)
+    assert ids(con, "SELECT name FROM search_indexes()") == ["i"]
+
+
+def test_calls_are_not_there_for_strangers(db: Database) -> None:
+    with pytest.raises(HybridSearchError):
+        db.ask("FROM create_search_index('n', 'i', ['title'])")
+    with pytest.raises(HybridSearchError):
+        db.ask("FROM search_indexes()")
+    assert [report.name for report in db.search_indexes()] == ["i"]

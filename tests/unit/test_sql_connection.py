@@ -156,3 +156,15 @@ def test_many_rows_are_allowed_at_once(memory: Database) -> None:
             " WHERE id % 7 = 3"
         )
         assert found.fetchall() == [(len(range(3, 5000, 7)), 3)]
+
+
+def test_a_view_outlives_the_columns_it_was_made_over(
+    connection: Connection, movies: Index
+) -> None:
+    movies.add([{"id": 98, "shade": 1}])
+    connection.execute(
+        "CREATE VIEW shaded AS SELECT id FROM search('movies', '', k := 1) WHERE shade IS NOT NULL"
+    )
+    assert connection.execute("FROM shaded").fetchall() == [(98,)]
+    movies.add([{"id": 98, "shade": "blue"}])
+    assert connection.execute("FROM shaded").fetchall() == [(98,)]

@@ -1,0 +1,118 @@
+"""How does everything leave a database in a form that other programs read?
+
+A dump is one tar.gz: for each index its documents as JSON lines, with the vectors that came with
+them, and its settings; and the keys, without their values.
+
+    metadata.json  keys.jsonl  indexes/<name>/metadata.json  settings.json  documents.jsonl
+
+`hybridsearch index DB NAME documents.jsonl --settings settings.json` takes an index in again.
+
+    write_dump(store, Path("shop.duckdb.dumps"))             # "20261122-153000123"
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hybridsearch.document_table import Document, DocumentTable
+from hybridsearch.files import make_folder, refused, sync_folder
+from hybridsearch.intake import VECTORS
+from hybridsearch.jsontext import dumps, loads
+from hybridsearch.store import IndexRecord, Store, now
+
+CHUNK = 10_000
+FORMAT = "V6"
+SUFFIX = ".dump"
+
+
+def write_dump(store: Store, folder: Path) -> str:
+    """Write everything that the database holds into a new file of the folder; gives its name.
+
+    Raises StorageError when the disk refuses; no file is left then.
+    """
+    make_folder(folder)
+    uid = now().strftime("%Y%m%d-%H%M%S%f")[:-3]
+    with _placed(folder / f"{uid}{SUFFIX}") as fresh, tarfile.open(fresh, "w:gz") as tar:
+        _add(tar, "metadata.json", dumps({"dumpVersion": FORMAT, "dumpDate": _time(now())}))
+        _add(tar, "keys.jsonl", b"".join(_keys(store)))
+        for record in store.indexes():
+            _add_index(tar, store, record, folder)
+    return uid
+
+
+@contextmanager
+def _placed(path: Path) -> Iterator[Path]:
+    """A file to write that is put in place when it is whole."""
+    fresh = path.with_suffix(".tmp")
+    try:
+        yield fresh
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise refused(path, error) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _add_index(tar: tarfile.TarFile, store: Store, record: IndexRecord, folder: Path) -> None:
+    place = f"indexes/{record.uid}"
+    metadata = {
+        "uid": record.uid,
+        "primaryKey": record.primary_key,
+        "createdAt": _time(record.created_at),
+        "updatedAt": _time(record.updated_at),
+    }
+    _add(tar, f"{place}/metadata.json", dumps(metadata))
+    _add(tar, f"{place}/settings.json", dumps(record.settings.to_storage()))
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for chunk in DocumentTable(store, record.number).born_since(-1, size=CHUNK):
+            file.writelines(_line(document) for document in chunk)
+        _add_file(tar, f"{place}/documents.jsonl", file)
+
+
+def _line(document: Document) -> bytes:
+    """The document as it was sent, with its vectors; one line, for JSON needs no line ends."""
+    if not document.vectors and b"\n" not in document.body:
+        return document.body + b"\n"
+    fields = loads(document.body)
+    if document.vectors:
+        fields[VECTORS] = {
+            name: {"embeddings": vectors, "regenerate": False}
+            for name, vectors in document.vectors.items()
+        }
+    return dumps(fields) + b"\n"
+
+
+def _keys(store: Store) -> Iterator[bytes]:
+    names = ("uid", "name", "description", "actions", "indexes", "expires_at", "created_at")
+    rows = store.cursor().execute(f"SELECT {', '.join(names)} FROM hybridsearch.keys").fetchall()
+    for uid, name, description, actions, indexes, *times in rows:
+        expires, created = (time and _time(time) for time in times)
+        key = {"uid": uid, "name": name, "description": description}
+        key |= {"actions": loads(actions), "indexes": loads(indexes)}
+        yield dumps({**key, "expiresAt": expires, "createdAt": created}) + b"\n"
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    _add_file(tar, name, io.BytesIO(data))
+
+
+def _add_file(tar: tarfile.TarFile, name: str, file: Any) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = file.seek(0, os.SEEK_END)
+    member.mtime = int(now().timestamp())
+    file.seek(0)
+    tar.addfile(member, file)
+
+
+def _time(time: Any) -> str:
+    return str(time.isoformat()) + "Z"

@@ -1,0 +1,166 @@
+"""Which searches of a statement can be answered before DuckDB sees it, and what does it see then?
+
+Binding a call of search() takes DuckDB some milliseconds, a table of ten rows half of one. So a
+search whose arguments are all written out or parameters, and whose k is given, is made first; a
+table with its hits stands in its place, which DuckDB finds by its name among Python's variables.
+Rows that a condition allows are read first too, by a statement of its own.
+
+    made = answer(lowered, values, run=run, hits=functions.hits)
+    made.text, made.tables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hybridsearch.arrays import Rows
+from hybridsearch.sql.calls import Call, written
+from hybridsearch.sql.constants import NotConstant, constant
+from hybridsearch.sql.items import is_call
+from hybridsearch.sql.levels import Range
+from hybridsearch.sql.lowering import Lowered, Search, allowed, edits_of
+from hybridsearch.sql.pushdown import Statement
+from hybridsearch.sql.tokens import Edit, Token, scan, spliced
+from hybridsearch.store import quoted
+
+__all__ = ["Ahead", "answer"]
+
+TABLE = "hybridsearch_hits_"
+MOST = 1000
+READING = ("select", "from", "with")
+Run = Callable[[str, Any, Mapping[str, pa.Table]], Rows]
+"""Run a statement with parameters, among tables by name; the int64 numbers of its one column."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The statement to run in the place of the other, its parameters, the tables that it reads."""
+
+    text: str
+    values: Any = None
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+
+
+def answer(
+    lowered: Lowered,
+    values: Any,
+    *,
+    run: Run,
+    hits: Callable[[Call], tuple[pa.Table, list[str]]],
+) -> Ahead | None:
+    """The statement with tables in the place of searches; None if there are none to be made.
+
+    Raises HybridSearchError, and what `run` raises.
+    """
+    statement = lowered.statement
+    if statement is None or statement.tokens[0].word not in READING:
+        return None
+    tables: dict[str, pa.Table] = {}
+    ready: dict[int, Edit] = {}
+    for number in reversed(range(len(lowered.searches))):
+        search = lowered.searches[number]
+        given = _arguments(statement, search, values)
+        if given is None:
+            continue
+        rows = None
+        if search.pushed.conditions:
+            edits = edits_of(statement, lowered.searches, ready, first=number + 1)
+            rows = run(*_with_own(_reading(statement, search, edits), values), tables)
+        try:
+            call = written(given, rows)
+        except TypeError:
+            continue
+        name = f"{TABLE}{len(tables)}"
+        tables[name], json = hits(call)
+        ready[number] = _edit(statement, search, name, json)
+    if not tables:
+        return None
+    edits = edits_of(statement, lowered.searches, ready)
+    return Ahead(*_with_own(spliced(statement.text, edits), values), tables)
+
+
+def _reading(statement: Statement, search: Search, edits: Sequence[Edit]) -> str:
+    """The statement for the rows that the conditions allow."""
+    text = f"SELECT {search.source.value} {allowed(statement, search, edits)}"
+    for common in reversed(search.level.withs):
+        text = f"{statement.written(common)} {text}"
+    return text
+
+
+def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, Any] | None:
+    """The values of the arguments; None where one has none, or how many hits are wanted is open."""
+    item, pushed = search.item, search.pushed
+    simple = search.source.parameter == "rows" and not pushed.outer
+    if not simple or (pushed.conditions and not _reachable(statement, search)):
+        return None
+
+    def known(token: Token) -> Any:
+        if token.kind != "parameter":
+            raise KeyError(token.text)
+        found = _parameter(token, values)
+        return found.tolist() if isinstance(found, np.ndarray) else found
+
+    try:
+        given = {name: constant(statement, where, known) for name, where in item.arguments.items()}
+        if pushed.limit is not None:
+            given["k"] = sum(_count(statement, token, known) for token in pushed.counts)
+    except (NotConstant, TypeError):
+        return None
+    k = given.get("k")
+    fits = isinstance(k, int) and not isinstance(k, bool) and k <= MOST
+    return given if fits and not any(name.isdigit() for name in given) else None
+
+
+def _count(statement: Statement, at: int, known: Callable[[Token], Any]) -> int:
+    found = constant(statement, Range(at, at + 1), known)
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise TypeError("LIMIT")
+    return found
+
+
+def _reachable(statement: Statement, search: Search) -> bool:
+    """Whether its conditions can be asked apart from the statement."""
+    if search.level.parent is not None:
+        return False
+    common = [at for where in search.level.withs for at in range(*where)]
+    return not any(is_call(statement.tokens, at) for at in common)
+
+
+def _parameter(token: Token, values: Any) -> Any:
+    name = token.text[1:]
+    if isinstance(values, Mapping):
+        return values[name]
+    if not isinstance(values, Sequence) or not name.isdecimal():
+        raise KeyError(name)
+    number = int(name)
+    if not 1 <= number <= len(values):
+        raise KeyError(name)
+    return values[number - 1]
+
+
+def _with_own(text: str, values: Any) -> tuple[str, Any]:
+    """The text with those parameters alone that it names."""
+    tokens = [token for token in scan(text) or () if token.kind == "parameter"]
+    names = list(dict.fromkeys(token.text for token in tokens))
+    if not names:
+        return text, None
+    if isinstance(values, Mapping):
+        return text, {name[1:]: values[name[1:]] for name in names if name[1:] in values}
+    places = {name: f"${number}" for number, name in enumerate(names, 1)}
+    edits = [Edit(token.start, token.end, places[token.text]) for token in tokens]
+    chosen = [values[int(name[1:]) - 1] for name in names] if values is not None else None
+    return spliced(text, edits), chosen
+
+
+def _edit(statement: Statement, search: Search, name: str, json: Sequence[str]) -> Edit:
+    """The table in the place of the call."""
+    casts = ", ".join(f"{quoted(column)}::JSON AS {quoted(column)}" for column in json)
+    read = f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
+    first = statement.tokens[search.item.call.start]
+    last = statement.tokens[search.item.call.stop - 1]
+    return Edit(first.start, last.end, f"({read})")

@@ -1,0 +1,158 @@
+"""A search that is made before DuckDB sees it gives what the native function gives."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hybridsearch import Database, Index, assets
+from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
+from hybridsearch.sql.connection import Connection
+
+ODD = [
+    {"id": 1, "Name": "a", "name": "b", 'it\'s "odd"': "c", "_score": 7, "deep": {"x": [1, 1.5]}},
+    {"id": 2, "mixed": 1, "tags": ["a", None], "many": 1, "yes": True, "text": "one\0two"},
+    {"id": 3, "mixed": "x", "tags": [], "many": 2.5, "yes": None, "text": "é\u2028"},
+    {"id": 4, "mixed": 2**70, "tags": None, "many": 2**62, "yes": False},
+]
+CALLS = [
+    "k := 3",
+    "k := 3, mode := 'keyword'",
+    "k => 3, mode => 'semantic'",
+    "k := 5, match := 'all'",
+    "k := 5, match := 'prefix'",
+    "k := 5, fields := ['title']",
+    "k := 5, weights := {keyword: 1, semantic: 0.5}",
+    "k := 5, weights := [1, 2]",
+    "k := 5, fusion := 'dbsf'",
+    "k := 5, rrf_k := 10, candidates := 3",
+    "k := 5, filter := 'year < 2000'",
+    "k := 5, filter := [1, 2, 3]",
+    "k := 5, filter := []",
+    "k := 5, filter := NULL",
+    "k := 5, min_score := 0.5",
+    "k := 5, min_score := -1",
+    "k := 5, distinct_by := 'year'",
+    "k := 5, exact := true",
+    "k := 5, highlight := true",
+    "k := 5, tie := 0",
+    "k := 5, tie := NULL",
+    "k := 0",
+]
+
+
+@pytest.fixture
+def connection(memory: Database, hybrid_movies: Index) -> Iterator[Connection]:
+    with memory.connect() as found:
+        yield found
+
+
+def table(connection: Any, text: str, values: Any = None) -> tuple[Any, ...]:
+    found = connection.execute(text, values)
+    return connection.description, found.fetchall()
+
+
+def made_ahead(connection: Connection, text: str, values: Any = None) -> bool:
+    """Whether the statement is run with hits in the place of its search."""
+    [step] = connection._session.steps(text) or []
+    lowered = connection._session.lowered(step)
+    reader = connection._reader(sys._getframe())
+    return connection._session.ahead(lowered, step, values, reader) is not None
+
+
+@pytest.mark.parametrize("given", CALLS)
+def test_every_argument_means_the_same(connection: Connection, given: str) -> None:
+    text = f"SELECT * FROM search('hybrid', 'aliens texas space', {given})"
+    assert made_ahead(connection, text)
+    assert table(connection, text) == table(connection.bare, text)
+
+
+@pytest.mark.parametrize("query", ["''", "NULL", "'it''s \"alien\" -x'", "$$alien$$", "'\0'"])
+def test_every_query_means_the_same(connection: Connection, query: str) -> None:
+    text = f"FROM search('hybrid', {query}, k := 4)"
+    assert made_ahead(connection, text)
+    assert table(connection, text) == table(connection.bare, text)
+
+
+@pytest.mark.parametrize("k", [0, 1, 4])
+def test_every_type_of_column_is_the_same(memory: Database, connection: Connection, k: int) -> None:
+    memory.create_index("odd", primary_key="id").add(ODD)
+    text = f"FROM search('odd', '', k := {k})"
+    assert made_ahead(connection, text)
+    assert table(connection, text) == table(connection.bare, text)
+
+
+def test_an_index_without_documents(memory: Database, connection: Connection) -> None:
+    memory.create_index("empty", primary_key="sku")
+    text = "FROM search('empty', 'x', k := 3)"
+    assert made_ahead(connection, text)
+    assert table(connection, text) == table(connection.bare, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("SELECT id, ? FROM search('hybrid', ?, k := ?) WHERE id > ?", ["a", "alien", 2, 0]),
+        ("SELECT id, $2 FROM search('hybrid', $2, k := $1)", [2, "alien"]),
+        (
+            "SELECT id, $word AS w FROM search('hybrid', $word) WHERE id >= $least LIMIT $n",
+            {"word": "alien", "least": 0, "n": 2},
+        ),
+    ],
+)
+def test_parameters_go_where_they_belong(connection: Connection, text: str, values: Any) -> None:
+    assert made_ahead(connection, text, values)
+    assert table(connection, text, values)[1]
+
+
+def test_a_vector_may_be_an_array(connection: Connection, hybrid_movies: Index) -> None:
+    arm = hybrid_movies.snapshot().state.arm(None)
+    assert arm is not None
+    vector = np.linspace(-1, 1, arm.embedder.dim)
+    text = "SELECT id FROM search('hybrid', '', vector := $v, k := 3)"
+    assert made_ahead(connection, text, {"v": vector})
+    plain = connection.bare.execute(text, {"v": vector.tolist()}).fetchall()
+    assert connection.execute(text, {"v": vector}).fetchall() == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM search('hybrid', 'alien')",
+        "FROM search('hybrid', 'al' || 'ien', k := 3)",
+        "FROM search('hybrid', 'alien', k := '3')",
+        "FROM search('hybrid', 'alien', k := 3, filter := (SELECT [1]))",
+        "SELECT * FROM (SELECT 'alien' q) t, search('hybrid', t.q, k := 3)",
+        "FROM search('hybrid', 'alien', k := 2000)",
+        "CREATE TEMP VIEW seen AS FROM search('hybrid', 'alien', k := 3)",
+        "EXPLAIN FROM search('hybrid', 'alien', k := 3)",
+    ],
+)
+def test_what_is_not_plain_is_left_to_duckdb(connection: Connection, text: str) -> None:
+    assert not made_ahead(connection, text)
+    connection.execute(text)
+
+
+def test_defaults_are_the_macros() -> None:
+    macro = assets.text("sql/macros/search.sql")
+    given = dict(re.findall(r'"?(\w+)"? := ([^,\s]+)', macro.partition(") AS TABLE")[0]))
+    shown = {name: str(value).strip("'").lower() for name, value in DEFAULTS.items()}
+    assert {name: value.strip("'").lower() for name, value in given.items()} == {
+        name: shown.get(name, "null") for name in ARGUMENTS if name not in ("index", "query", "ids")
+    }
+
+
+def test_a_relation_is_evaluated_when_it_is_read(
+    connection: Connection, hybrid_movies: Index
+) -> None:
+    found = connection.sql(
+        "SELECT count(*) FROM search('hybrid', 'wombat', mode := 'keyword', k := 5)"
+    )
+    assert found.fetchall() == [(0,)]
+    hybrid_movies.add([{"id": 77, "title": "The wombat"}])
+    assert found.fetchall() == [(1,)]
