@@ -47,7 +47,7 @@ at_option = click.option("--at", type=int, default=10, show_default=True, help="
         f"hybridsearch eval shop.duckdb movies {FILES} --mode hybrid --per-query",
         f"hybridsearch eval shop.duckdb movies {FILES} --against"
         ' \'{"attributeWeights": {"title": 3}}\'',
-        f"hybridsearch eval shop.duckdb movies {FILES} --run bm25.run --save-run ours.run",
+        f"hybridsearch eval shop.duckdb movies {FILES} --save-run ours.run",
     ),
 )
 @database_argument
