@@ -132,7 +132,14 @@ def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) ->
 def _mask(state: State, request: SearchRequest) -> Mask | None:
     """The rows that pass the filter and are among the ids and rows, bool [size]; None for all."""
     allowed = state.settings.filterable_attributes
-    mask = state.selection.mask(request.filter, state.columns, size=state.size, allowed=allowed)
+    provided = (n for n, arm in state.arms.items() if isinstance(arm.embedder, ProvidedEmbedder))
+    mask = state.selection.mask(
+        request.filter,
+        state.columns,
+        size=state.size,
+        allowed=allowed,
+        makers=sorted(state.arms.keys() - set(provided)),
+    )
     if request.ids is not None:
         chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
         mask = chosen if mask is None else chosen & mask
