@@ -82,10 +82,14 @@ def plan(
     match: str = "any",
     tie: float = 1.0,
     bonus: float = 0.0,
+    count: Callable[[Unit], int] | None = None,
 ) -> Plan:
     """Lay out a query over the attributes of `weights`; those of weight 0 or less are left out.
 
-    match: "any" word, "all" words, or all as one "phrase". Raises QueryError for another.
+    match: "any" word, "all" words, or all as one "phrase"; "last" and "frequency" need the one word
+    that is given up last, when words are given up from the end or by how frequent they are: the
+    first that is there, or the rarest. count: how many documents a unit may match; 0 for none.
+    Raises QueryError for another match.
     """
     if match not in MATCHES:
         raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
@@ -99,7 +103,22 @@ def plan(
     pairs = over.pairs(query, bonus) if bonus > 0 else ()
     if match == "all":
         return Plan(must=(*words, *phrases), excluded=excluded, near=pairs, tie=tie)
+    if match in ("last", "frequency") and not phrases:
+        phrases, words = _kept(words, match, count)
     return Plan(should=words, must=phrases, excluded=excluded, near=pairs, tie=tie)
+
+
+def _kept(
+    words: tuple[Clause, ...], match: str, count: Callable[[Unit], int] | None
+) -> tuple[tuple[Clause, ...], tuple[Clause, ...]]:
+    """(the word that has to be there, the others)."""
+    counts = [sum(count(unit) if count else 1 for unit, _ in clause) for clause in words]
+    there = [(number, place) for place, number in enumerate(counts)]
+    known = [item for item in there if item[0]]
+    if not known:
+        return (), words
+    place = known[0][1] if match == "last" else min(known)[1]
+    return (words[place],), (*words[:place], *words[place + 1 :])
 
 
 def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:

@@ -146,10 +146,9 @@ class KeywordSnapshot:
         return result
 
     def reference(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> float:
-        """The score of a text of average length with every word once, each where it counts most.
+        """What a text of average length scores with every word once, each where it counts most.
 
-        Above 0: a word that no text holds counts like the rarest one there could be.
-        """
+        Above 0: a word that no text holds counts like the rarest there could be."""
         laid = self._plan(query, weights, match, 1.0, 0.0)
         return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
 
@@ -215,7 +214,9 @@ class KeywordSnapshot:
         self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
     ) -> Plan:
         known = {name: weights[name] for name in weights if name in self._fields}
-        return plan(query, known, expand=self._expand, match=match, tie=tie, bonus=bonus)
+        return plan(
+            query, known, expand=self._expand, count=self._most, match=match, tie=tie, bonus=bonus
+        )
 
     def _expand(self, attribute: str, word: Word) -> Alternatives:
         """The longer words that the word may be the start of, and what else may be meant."""
@@ -269,9 +270,8 @@ class KeywordSnapshot:
         """What a clause scores in a text of average length, in its best attribute."""
         most = 0.0
         for unit, weight in clause:
-            field = self._fields[unit.attribute]
             for terms, factor in unit.alternatives:
-                counts = [self._frequency(field, term) for term in terms]
+                counts = [self._frequency(self._fields[unit.attribute], term) for term in terms]
                 if all(counts):
                     most = max(most, weight * factor * sum(map(self._idf, counts)))
         return most or max((weight for _, weight in clause), default=0.0) * self._idf(0)

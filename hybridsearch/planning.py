@@ -9,7 +9,7 @@ vector and turns the filter into a mask, so that no later stage looks twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -121,7 +121,10 @@ def asked(state: State, request: SearchRequest) -> Query:
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
-    query = parse(request.text, state.analyzer, prefix=request.prefix)
+    analyzer = state.analyzer
+    if request.match == "all" and not state.settings.stop_words:
+        analyzer = replace(analyzer, stop_words=frozenset())  # nobody said that some do not matter
+    query = parse(request.text, analyzer, prefix=request.prefix)
     tolerance = state.settings.typo_tolerance
     speller = Speller(
         state.keyword, state.analyzer, tolerance, most=request.typos, lenient=request.lenient

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MODES = ("hybrid", "keyword", "semantic")
 FUSIONS = ("rrf", "score", "dbsf")
-MATCHES = ("any", "all", "phrase")
+MATCHES = ("any", "all", "phrase", "last", "frequency")
 LONGEST_QUERY = 1_000_000
 MOST_TYPOS = 2
 
@@ -46,7 +46,8 @@ class SearchRequest:
     index has several. fusion: "rrf", "score" or "dbsf". weights: (keyword, semantic), 0 or more,
     not both 0; None takes the embedder's. rrf_k: the constant of reciprocal rank fusion, None
     takes the embedder's. candidates: how many nearest rows the semantic arm brings. match: "any",
-    "all" or "phrase": which of the words a keyword match must hold. attributes: where to look for
+    "all", "phrase", "last" or "frequency": which of the words a keyword match must hold; the last
+    two need the first word that is anywhere, and the rarest one. attributes: where to look for
     words, None = the searchable ones. distinct: one hit per value of this attribute. ids:
     only documents with one of these ids; an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
