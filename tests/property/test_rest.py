@@ -151,7 +151,7 @@ def test_a_strategy_says_which_word_has_to_be_there(
         "all": set.intersection(*(having[word] for word in words)),
     }
     for strategy, found in wanted.items():
-        body = {"q": " ".join(words) + " ", "matchingStrategy": strategy, "limit": COUNT}
-        assert set(ids(asked(client, **body))) == found
+        body: dict[str, Any] = {"q": " ".join(words) + " ", "matchingStrategy": strategy}
+        assert set(ids(asked(client, limit=COUNT, **body))) == found
     either = asked(client, q=" ".join(words) + " ", limit=COUNT)
     assert set(ids(either)) == set.union(*(having[word] for word in words))
