@@ -82,14 +82,12 @@ def plan(
     match: str = "any",
     tie: float = 1.0,
     bonus: float = 0.0,
-    count: Callable[[Unit], int] | None = None,
+    needed: Word | None = None,
 ) -> Plan:
     """Lay out a query over the attributes of `weights`; those of weight 0 or less are left out.
 
-    match: "any" word, "all" words, or all as one "phrase"; "last" and "frequency" need the one word
-    that is given up last, when words are given up from the end or by how frequent they are: the
-    first that is there, or the rarest. count: how many documents a unit may match; 0 for none.
-    Raises QueryError for another match.
+    match: "any" word, "all" words, or all as one "phrase". Raises QueryError for another.
+    needed: a word of the query that no match may lack, whatever `match` says.
     """
     if match not in MATCHES:
         raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
@@ -98,27 +96,12 @@ def plan(
     if match == "phrase":
         must = over.sequence(query) if query.sequence else ()
         return Plan(must=must, excluded=excluded, tie=tie)
-    words = tuple([over.item(word, times) for word, times in _counted(query.words)])
+    words = [(word, over.item(word, times)) for word, times in _counted(query.words)]
     phrases = tuple([over.item(phrase, 1) for phrase in query.phrases])
+    must = tuple([clause for word, clause in words if match == "all" or word == needed])
+    should = tuple([clause for word, clause in words if match != "all" and word != needed])
     pairs = over.pairs(query, bonus) if bonus > 0 else ()
-    if match == "all":
-        return Plan(must=(*words, *phrases), excluded=excluded, near=pairs, tie=tie)
-    if match in ("last", "frequency") and not phrases:
-        phrases, words = _kept(words, match, count)
-    return Plan(should=words, must=phrases, excluded=excluded, near=pairs, tie=tie)
-
-
-def _kept(
-    words: tuple[Clause, ...], match: str, count: Callable[[Unit], int] | None
-) -> tuple[tuple[Clause, ...], tuple[Clause, ...]]:
-    """(the word that has to be there, the others)."""
-    counts = [sum(count(unit) if count else 1 for unit, _ in clause) for clause in words]
-    there = [(number, place) for place, number in enumerate(counts)]
-    known = [item for item in there if item[0]]
-    if not known:
-        return (), words
-    place = known[0][1] if match == "last" else min(known)[1]
-    return (words[place],), (*words[:place], *words[place + 1 :])
+    return Plan(should, (*must, *phrases), excluded, near=pairs, tie=tie)
 
 
 def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:
@@ -149,7 +132,9 @@ class _Layout(NamedTuple):
         )
 
     def others(self, name: str, terms: tuple[str, ...], last: Word) -> Alternatives:
-        last = last._replace(others=()) if name in self.strict else last
+        if name in self.strict:
+            meant = tuple(other for other in last.others if other.how == "synonym")
+            last = last._replace(others=meant)
         return tuple((terms[:-1] + end, factor) for end, factor in self.expand(name, last))
 
     def sequence(self, query: Query) -> tuple[Clause, ...]:

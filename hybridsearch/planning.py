@@ -20,7 +20,6 @@ from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Query, parse
 from hybridsearch.request import SearchRequest
 from hybridsearch.selection import known_attribute
-from hybridsearch.spelling import Speller
 from hybridsearch.state import Arm, State
 
 CANDIDATES = 200
@@ -121,15 +120,13 @@ def asked(state: State, request: SearchRequest) -> Query:
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
+    open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
     analyzer = state.analyzer
     if request.match == "all" and not state.settings.stop_words:
         analyzer = replace(analyzer, stop_words=frozenset())  # nobody said that some do not matter
-    query = parse(request.text, analyzer, prefix=request.prefix)
-    tolerance = state.settings.typo_tolerance
-    speller = Speller(
-        state.keyword, state.analyzer, tolerance, most=request.typos, lenient=request.lenient
-    )
-    return speller.spelled(query, [name for name, weight in fields.items() if weight > 0])
+    query = parse(request.text, analyzer, prefix=open_ended)
+    names = tuple(name for name, weight in fields.items() if weight > 0)
+    return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
 
 def _mask(state: State, request: SearchRequest) -> Mask | None:
