@@ -64,6 +64,7 @@ from hybridsearch.sql.relation import (
     living,
     unfolded,
 )
+from hybridsearch.state import State
 from hybridsearch.store import Connection, IndexRecord, quoted
 
 __all__ = ["Functions", "Searchable"]
@@ -207,6 +208,14 @@ class Functions:
         columns = (engine.record.attached or {}).get("columns", ())
         seen = engine.snapshot.state.columns.stored
         return engine.documents.table, seen, tuple(map(tuple, columns))
+
+    def attached(self, uid: str) -> bool:
+        """Whether the index is over a source of the user's. Raises NotFound."""
+        return self._engine(uid).record.attached is not None
+
+    def state(self, uid: str) -> State:
+        """What the index knows now. Raises NotFound."""
+        return self._engine(uid).snapshot.state
 
     def hits(self, call: Call) -> tuple[pa.Table, list[str]]:
         """What search() gives for a call, as a table, and which of its columns are JSON texts.
