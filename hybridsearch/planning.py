@@ -9,7 +9,7 @@ vector and turns the filter into a mask, so that no later stage looks twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Query, parse
 from hybridsearch.request import SearchRequest
 from hybridsearch.selection import known_attribute
-from hybridsearch.spelling import Speller
 from hybridsearch.state import Arm, State
 
 CANDIDATES = 200
@@ -121,18 +120,26 @@ def asked(state: State, request: SearchRequest) -> Query:
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
-    query = parse(request.text, state.analyzer, prefix=request.prefix)
-    tolerance = state.settings.typo_tolerance
-    speller = Speller(
-        state.keyword, state.analyzer, tolerance, most=request.typos, lenient=request.lenient
-    )
-    return speller.spelled(query, [name for name, weight in fields.items() if weight > 0])
+    open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
+    analyzer = state.analyzer
+    if request.match == "all" and not state.settings.stop_words:
+        analyzer = replace(analyzer, stop_words=frozenset())  # nobody said that some do not matter
+    query = parse(request.text, analyzer, prefix=open_ended)
+    names = tuple(name for name, weight in fields.items() if weight > 0)
+    return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
 
 def _mask(state: State, request: SearchRequest) -> Mask | None:
     """The rows that pass the filter and are among the ids and rows, bool [size]; None for all."""
     allowed = state.settings.filterable_attributes
-    mask = state.selection.mask(request.filter, state.columns, size=state.size, allowed=allowed)
+    provided = (n for n, arm in state.arms.items() if isinstance(arm.embedder, ProvidedEmbedder))
+    mask = state.selection.mask(
+        request.filter,
+        state.columns,
+        size=state.size,
+        allowed=allowed,
+        makers=sorted(state.arms.keys() - set(provided)),
+    )
     if request.ids is not None:
         chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
         mask = chosen if mask is None else chosen & mask

@@ -13,8 +13,9 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
-row_ids definition origin defining prints
-vocabulary wordlists keyword_plan keyword_scores keyword_snapshot keyword spelling
+row_ids definition origin defining prints change_log
+vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
+synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
@@ -42,11 +43,11 @@ shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
-    "tantivy": {"keyword", "keyword_snapshot"},
+    "tantivy": {"keyword", "keyword_snapshot", "keyword_terms"},
     "duckdb": {
         *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
-        *("origin", "defining"),
+        *("origin", "defining", "change_log"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
