@@ -44,6 +44,7 @@ __all__ = [
     "Token",
     "detect",
     "fold",
+    "folded",
     "is_pair_script",
     "plain",
     "stop_words",
@@ -327,6 +328,11 @@ def _pairs(run: str, start: int) -> Iterator[Token]:
         yield Token(letters[0][0], start + letters[0][1], start + letters[0][2])
     for (a, begin, _), (b, _, end) in pairwise(letters):
         yield Token((a + b)[:LONGEST_TERM], start + begin, start + end)
+
+
+def folded(word: str) -> str:
+    """The same as `fold`, kept for when the word comes again."""
+    return _words(None)[word]
 
 
 def is_pair_script(term: str) -> bool:

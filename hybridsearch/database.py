@@ -173,7 +173,8 @@ class Database:
 
     def index(self, uid: str) -> Index:
         """The index of that name. Raises NotFound, with the nearest name there is."""
-        self._record(uid)
+        if self._closed or self._opened_engine(uid) is None:  # asking the store takes 1 ms
+            self._record(uid)
         return Index(self._host, uid)
 
     def indexes(self) -> list[Index]:
@@ -342,12 +343,16 @@ class Database:
             )
         return records[uid]
 
+    def _opened_engine(self, uid: str) -> Engine | None:
+        engines = list(self._engines.values())
+        return next((engine for engine in engines if engine.record.uid == uid), None)
+
     def _engine(self, uid: str) -> Engine:
         if self._closed:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
-        for engine in list(self._engines.values()):
-            if engine.record.uid == uid:
-                return engine
+        opened = self._opened_engine(uid)
+        if opened is not None:
+            return opened
         with self._lock:
             record = self._record(uid)
             if record.number not in self._engines:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold
+from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold, folded
 from hybridsearch.query import Other, Query
 
 __all__ = ["crop", "mark", "positions"]
@@ -74,7 +74,7 @@ def _words(
     """(start, end) of each word asked for or meant, or of its letters typed so far."""
     terms = {word.term for word in query.words}
     terms.update(other.terms[0] for other in _others(query) if len(other.terms) == 1)
-    typed = [word.prefix for word in query.words if word.prefix]
+    typed = tuple(word.prefix for word in query.words if word.prefix)
     for token in tokens:
         letters = _typed(text, token, typed, analyzer)
         if letters is not None:
@@ -83,16 +83,15 @@ def _words(
             yield token.start, token.end
 
 
-def _typed(text: str, token: Token, typed: Sequence[str], analyzer: Analyzer) -> int | None:
+def _typed(text: str, token: Token, typed: tuple[str, ...], analyzer: Analyzer) -> int | None:
     """How many characters of the token make up the longest start that was typed."""
     if not typed:
         return None
     word = text[token.start : token.end]
-    whole = token.term if analyzer.language is None else fold(word)
-    starts = [start for start in typed if whole.startswith(start)]
-    if not starts:
+    whole = token.term if analyzer.language is None else folded(word)
+    if not whole.startswith(typed):
         return None
-    start = max(starts, key=len)
+    start = max((start for start in typed if whole.startswith(start)), key=len)
     lengths = range(1, min(len(word), 4 * LONGEST_TERM) + 1)
     return next((n for n in lengths if fold(word[:n]).startswith(start)), len(word))
 

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hybridsearch.definition import Definition
 from hybridsearch.document_table import DocumentTable
-from hybridsearch.errors import IndexDamaged, NotFound
+from hybridsearch.errors import Conflict, IndexDamaged, NotFound
 from hybridsearch.generation import generations
 from hybridsearch.manifest import problems, read_manifest
+from hybridsearch.origin import Origin
+from hybridsearch.prints import Prints
 from hybridsearch.store import IndexRecord, Store
 
 
 def check(path: str | Path) -> list[str]:
     """What is wrong with the files beside the database: every byte is read, nothing is changed.
 
-    Each problem names its file; an empty list means that all is as it was written. Raises
-    DatabaseLocked, FormatTooNew or StorageError when the DuckDB file itself cannot be opened.
+    Of an index over a source of the user's it is also said when that cannot be read any more, or
+    when the copy lacks rows that it is said to hold. Each problem names its file or index; an
+    empty list means that all is as it was written. Raises DatabaseLocked, FormatTooNew or
+    StorageError when the DuckDB file itself cannot be opened.
     """
     where = Path(path).absolute()
     if not where.is_file():
@@ -28,7 +33,10 @@ def check(path: str | Path) -> list[str]:
         return [
             f"{record.uid}: {problem}"
             for record in store.indexes()
-            for problem in _problems(store, record, folder_of(where, record))
+            for problem in (
+                *_problems(store, record, folder_of(where, record)),
+                *_source_problems(store, record),
+            )
         ]
     finally:
         store.close()
@@ -53,3 +61,19 @@ def _problems(store: Store, record: IndexRecord, folder: Path) -> list[str]:
     if manifest.task < DocumentTable(store, record.number).last_stamp():
         return [f"{newest}: it lacks the last documents; the next opening puts them in"]
     return [f"{newest}: {problem}" for problem in problems(newest, manifest)]
+
+
+def _source_problems(store: Store, record: IndexRecord) -> list[str]:
+    """What is wrong with the source of an index, and with the copy that follows it."""
+    if record.attached is None:
+        return []
+    origin, cursor = Origin(Definition.read(record.attached)), store.cursor()
+    try:
+        origin.check(cursor)
+    except Conflict as error:
+        return [error.message]
+    documents = DocumentTable(store, record.number).table
+    lacking = Prints(record.number).without(cursor, documents)
+    if not lacking:
+        return []
+    return [f"its copy lacks {lacking} rows; REFRESH SEARCH INDEX {record.uid} FULL puts them in"]

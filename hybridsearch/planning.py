@@ -123,7 +123,9 @@ def asked(state: State, request: SearchRequest) -> Query:
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
     query = parse(request.text, state.analyzer, prefix=request.prefix)
     tolerance = state.settings.typo_tolerance
-    speller = Speller(state.keyword, state.analyzer, tolerance, most=request.typos)
+    speller = Speller(
+        state.keyword, state.analyzer, tolerance, most=request.typos, lenient=request.lenient
+    )
     return speller.spelled(query, [name for name, weight in fields.items() if weight > 0])
 
 

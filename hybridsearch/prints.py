@@ -61,6 +61,14 @@ class Prints:
         """Let every row count as changed, inside the caller's transaction."""
         cursor.execute(f"DELETE FROM {self.table}")
 
+    def without(self, cursor: Connection, documents: str) -> int:
+        """How many prints belong to no living document, of which there should be none."""
+        [(count,)] = cursor.execute(
+            f"SELECT count(*) FROM {self.table} p ANTI JOIN"
+            f" (FROM {documents} WHERE died IS NULL) d ON p.id = d.id"
+        ).fetchall()
+        return int(count)
+
     def same(self, cursor: Connection, origin: Origin) -> bool:
         """Whether the source is what the copy was made of."""
         mine = f"SELECT (count(*), sum(print)) FROM {self.table}"

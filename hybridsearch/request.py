@@ -52,10 +52,11 @@ class SearchRequest:
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
     a word counts in all but its best attribute, 0..1; None takes the engine's. typos: how many
     typos a word may have at most, 0 to 2; None takes what the index's settings allow, which more
-    never exceeds. rows: only these of our own numbers, int64 [n], in any order. threshold: only
-    hits of at least this relevance, 0..1; the others are in no total and no facet. explain: say
-    of each hit how its score came about. passage: give with each hit the piece of its text that
-    is nearest to the query by meaning.
+    never exceeds. lenient: words that are in the index are also taken for those near them, which
+    then count less than half. rows: only these of our own numbers, int64 [n], in any order.
+    threshold: only hits of at least this relevance, 0..1; the others are in no total and no facet.
+    explain: say of each hit how its score came about. passage: give with each hit the piece of
+    its text that is nearest to the query by meaning.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -81,6 +82,7 @@ class SearchRequest:
     prefix: bool = True
     tie: float | None = None
     typos: int | None = None
+    lenient: bool = False
     rows: Rows | None = field(default=None, compare=False)
     threshold: float | None = None
     explain: bool = False

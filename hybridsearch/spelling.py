@@ -32,7 +32,7 @@ MOST = 16
 FACTORS = (0.95, 0.8, 0.6)
 """What a word counts that is 0 (but for accents), 1 or 2 typos away."""
 BEHIND_PREFIX = 0.5
-"""What is left of that where the word as typed is the beginning of another."""
+"""What is left of that where the word as typed is there, or is the beginning of another."""
 BEGUN = 0.5
 """What a word counts of which the beginning is one typo away."""
 
@@ -41,13 +41,15 @@ BEGUN = 0.5
 class Speller:
     """How words are taken for others in one state of an index.
 
-    most: typos a word may have at most; None takes what the tolerance says.
+    most: typos a word may have at most; None takes what the tolerance says. lenient: words that
+    are in the index are also taken for those near them, far behind.
     """
 
     keyword: KeywordSnapshot
     analyzer: Analyzer
     tolerance: TypoTolerance
     most: int | None = None
+    lenient: bool = False
 
     def spelled(self, query: Query, attributes: Sequence[str]) -> Query:
         """The query, in which each word has what else it may mean in these attributes."""
@@ -60,7 +62,8 @@ class Speller:
 
     def _spelled(self, word: Word, attributes: Sequence[str]) -> Word:
         typos = self._allowed(word.typed)
-        if not typos or self.keyword.frequency(word.term, attributes):
+        known = self.keyword.frequency(word.term, attributes) > 0
+        if not typos or (known and not self.lenient):
             return word
         return word._replace(others=tuple(self._others(word, typos, attributes)))
 
@@ -69,10 +72,11 @@ class Speller:
         vocabulary, begun = self.keyword.vocabulary, False
         if word.prefix:
             begun = self.keyword.begins(word.prefix, attributes)
-        factors = [factor * (BEHIND_PREFIX if begun else 1.0) for factor in FACTORS]
+        behind = begun or self.keyword.frequency(word.term, attributes) > 0
+        factors = [factor * (BEHIND_PREFIX if behind else 1.0) for factor in FACTORS]
         near = [(w, factors[apart]) for w, apart in vocabulary.near(word.typed, most=typos)]
         found = self._there(word, near, attributes)
-        if not found and word.prefix and not begun:
+        if not found and word.prefix and not behind:
             near = [(w, BEGUN) for w, _ in vocabulary.starting(word.typed, most=1)]
             found = self._there(word, near, attributes)
         for factor, _, meant, term in found[:MOST]:

@@ -188,6 +188,7 @@ def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[Searc
             match=_strategy(fields.get("matchingStrategy", "last")),
             attributes=fields.get("attributesToSearchOn"),
             threshold=least,
+            lenient=True,
             explain=bool(fields.get("showRankingScoreDetails")),
             **hybrid,
         )

@@ -48,16 +48,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=10**9)
     wanted = parser.parse_args().documents
-    if not CORPUS.exists():
-        sys.exit(f"{CORPUS} is not there; the benchmarks need it")
-    with gzip.open(CORPUS, "rt") as lines:
-        read = [json.loads(line) for line in lines][:wanted]
-    documents = [{**document.pop("metadata"), **document} for document in read]
+    documents = corpus(wanted)
     folder = Path(tempfile.mkdtemp())
     try:
         measure(documents, folder / "bench.duckdb")
     finally:
         shutil.rmtree(folder)
+
+
+def corpus(wanted: int) -> list[Document]:
+    """So many of the package descriptions."""
+    if not CORPUS.exists():
+        sys.exit(f"{CORPUS} is not there; the benchmarks need it")
+    with gzip.open(CORPUS, "rt") as lines:
+        read = [json.loads(line) for line in lines][:wanted]
+    return [{**document.pop("metadata"), **document} for document in read]
 
 
 def measure(documents: Sequence[Document], path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import hybridsearch
@@ -445,3 +446,61 @@ def test_key_that_comes_to_be_twice_there_is_named(db: Database, con: Connection
         ids(db, "word")
     con.execute("DELETE FROM k WHERE k = 'a'")
     assert ids(db, "word") == ["b"]
+
+
+# Keeping
+
+
+def test_check_knows_the_source(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    with hybridsearch.open(path) as db, db.connect() as con:
+        con.execute(SETUP)
+        make(db)
+    with duckdb.connect(str(path)) as plain:
+        plain.execute("INSERT INTO hybridsearch.prints_1 VALUES ('77', 7)")
+    assert "its copy lacks 1 rows; REFRESH SEARCH INDEX i FULL" in "".join(hybridsearch.check(path))
+    with hybridsearch.open(path) as db:
+        db.refresh_search_index("i", full=True)
+        assert ids(db, "running") == [1, 2, 3]
+    assert hybridsearch.check(path) == []
+    with duckdb.connect(str(path)) as plain:
+        plain.execute("DROP TABLE docs")
+    assert "its source docs cannot be read" in "".join(hybridsearch.check(path))
+
+
+def test_export_and_import_carry_the_index(tmp_path: Path) -> None:
+    with hybridsearch.open(tmp_path / "a.duckdb") as db, db.connect() as con:
+        con.execute(SETUP)
+        make(db)
+        con.execute(f"EXPORT DATABASE '{tmp_path / 'out'}'")
+    with duckdb.connect(str(tmp_path / "b.duckdb")) as plain:
+        plain.execute(f"IMPORT DATABASE '{tmp_path / 'out'}'")
+        plain.execute("UPDATE docs SET title = 'Lawn' WHERE id = 3")
+    with hybridsearch.open(tmp_path / "b.duckdb") as db:
+        assert ids(db, "running") == [1, 2]
+        assert db.describe_search_index("i").vectors[0].rows == 4
+    assert hybridsearch.check(tmp_path / "b.duckdb") == []
+
+
+def test_edits_of_another_program_are_seen_at_the_next_opening(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    with hybridsearch.open(path) as db, db.connect() as con:
+        con.execute(SETUP)
+        make(db)
+    with duckdb.connect(str(path)) as plain:
+        plain.execute("DELETE FROM docs WHERE id = 1")
+    with hybridsearch.open(path) as db:
+        assert ids(db, "running") == [2, 3]
+
+
+def test_many_changes_wait_for_refresh_and_are_told(
+    db: Database, con: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("hybridsearch.attached.AT_ONCE", 2)
+    make(db)
+    con.execute("UPDATE docs SET title = 'Lawn'")
+    assert ids(db, "lawn") == []
+    assert db.freshness("i").stale == 5
+    assert 'search index "i" is behind its source by 5 rows' in caplog.text
+    db.refresh_search_index("i")
+    assert ids(db, "lawn") == [1, 2, 3, 4, 5]

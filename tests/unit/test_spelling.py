@@ -58,6 +58,14 @@ def test_a_word_that_is_there_means_itself(index: Index) -> None:
     assert ids(index, "shoos ") == [9]
 
 
+def test_a_lenient_request_takes_words_that_are_there_for_others_too(index: Index) -> None:
+    index.add([{"id": 9, "title": "shoos the cat away"}])
+    assert ids(index, "shoos ", lenient=True) == [9, 1]
+    exact, near = index.search("shoos ", lenient=True)
+    assert near.score < exact.score / 2
+    assert ids(index, "boots ", lenient=True) == [3]
+
+
 def test_exact_is_before_prefix_is_before_typo(index: Index) -> None:
     index.add([{"id": n, "title": title} for n, title in enumerate(["roads", "roadside"], 20)])
     assert ids(index, "roads") == [20, 1, 21]
