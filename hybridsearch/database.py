@@ -129,7 +129,7 @@ class Database:
         self._functions_in_sql = Functions(
             self._store.identity, self._engine, self._current, Indexing(self._search_indexes)
         )
-        self._front_end = FrontEnd(self._functions_in_sql)
+        self._front_end = FrontEnd(self._functions_in_sql, self._search_indexes)
         self._sealed: Sealed | None = None
 
     @property

@@ -82,10 +82,12 @@ def plan(
     match: str = "any",
     tie: float = 1.0,
     bonus: float = 0.0,
+    needed: Word | None = None,
 ) -> Plan:
     """Lay out a query over the attributes of `weights`; those of weight 0 or less are left out.
 
     match: "any" word, "all" words, or all as one "phrase". Raises QueryError for another.
+    needed: a word of the query that no match may lack, whatever `match` says.
     """
     if match not in MATCHES:
         raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
@@ -94,12 +96,12 @@ def plan(
     if match == "phrase":
         must = over.sequence(query) if query.sequence else ()
         return Plan(must=must, excluded=excluded, tie=tie)
-    words = tuple([over.item(word, times) for word, times in _counted(query.words)])
+    words = [(word, over.item(word, times)) for word, times in _counted(query.words)]
     phrases = tuple([over.item(phrase, 1) for phrase in query.phrases])
+    must = tuple([clause for word, clause in words if match == "all" or word == needed])
+    should = tuple([clause for word, clause in words if match != "all" and word != needed])
     pairs = over.pairs(query, bonus) if bonus > 0 else ()
-    if match == "all":
-        return Plan(must=(*words, *phrases), excluded=excluded, near=pairs, tie=tie)
-    return Plan(should=words, must=phrases, excluded=excluded, near=pairs, tie=tie)
+    return Plan(should, (*must, *phrases), excluded, near=pairs, tie=tie)
 
 
 def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:
@@ -130,7 +132,9 @@ class _Layout(NamedTuple):
         )
 
     def others(self, name: str, terms: tuple[str, ...], last: Word) -> Alternatives:
-        last = last._replace(others=()) if name in self.strict else last
+        if name in self.strict:
+            meant = tuple(other for other in last.others if other.how == "synonym")
+            last = last._replace(others=meant)
         return tuple((terms[:-1] + end, factor) for end, factor in self.expand(name, last))
 
     def sequence(self, query: Query) -> tuple[Clause, ...]:

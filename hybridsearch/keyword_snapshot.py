@@ -14,9 +14,8 @@ rounding of float32, the same scores.
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,25 +26,19 @@ import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.errors import NotFound
-from hybridsearch.keyword_plan import Alternatives, Clause, Plan, Unit, plan
+from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
 from hybridsearch.keyword_scores import Postings, at_rows, best, evaluate, in_rows
+from hybridsearch.keyword_terms import Terms
 from hybridsearch.query import Query, Word
+from hybridsearch.request import NEEDING
 from hybridsearch.vocabulary import Vocabulary
 from hybridsearch.wordlists import WordLists
 
 __all__ = ["KeywordSnapshot", "Ranking"]
 
 CACHED_BYTES = 32_000_000
-EXPANSIONS = 16
-PREFIX = 0.8
-"""What a longer word counts where no document holds the word as typed."""
-BEHIND_EXACT = 0.5
-"""What it counts where some do, so that a higher frequency or a shorter text rarely wins."""
-SHORTEST_STEM = 4
 COST_OF_ROW = 30
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
-MOST_TERMS = 1000
-"""Terms of one attribute that are looked at for suggestions."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
 REMEMBERED = 1 << 14
@@ -86,7 +79,7 @@ class KeywordSnapshot:
         self._schema = schema
         self._words = words
         self._postings = _Cache(CACHED_BYTES)
-        self._longer: dict[tuple[str, Word], Alternatives] = {}
+        self.statistics = Terms(searcher, schema, self._fields, self.count)
         self._addresses: dict[int, tantivy.DocAddress] = {}
         self._recent: deque[tuple[Rows, Sequence[tantivy.DocAddress]]] = deque(maxlen=8)
 
@@ -171,7 +164,9 @@ class KeywordSnapshot:
         """How a row's score comes about: {"score": float, "parts": [...]}.
 
         Each part has attribute, term, kind ("word", "phrase" or "near"), weight and score, and
-        the scores of the parts add up to the score. A row that does not match has no parts.
+        the scores of the parts add up to the score. Where the term stands for what was typed, the
+        part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split" or
+        "synonym". A row that does not match has no parts.
         """
         laid = self._plan(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
@@ -179,6 +174,10 @@ class KeywordSnapshot:
         clauses = [(clause, laid.tie) for clause in (*laid.must, *laid.should)]
         clauses += [(clause, 1.0) for clause in laid.near]
         parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
+        how = {" ".join(other.terms): other.how for word in query.words for other in word.others}
+        for part in parts:
+            if "for" in part:
+                part["how"] = how.get(part["term"], "prefix")
         return {"score": score, "parts": parts if score > 0 else []}
 
     @property
@@ -186,28 +185,13 @@ class KeywordSnapshot:
         """The words of all documents that ever were; those of newer ones may be among them."""
         return self._words.vocabulary
 
-    def frequency(self, term: str, attributes: Iterable[str]) -> int:
-        """How many documents have the term in these attributes, counted once for each of them.
-
-        Documents that are gone may still be counted.
-        """
-        fields = (self._fields[name] for name in attributes if name in self._fields)
-        return sum(self._frequency(field, term) for field in fields)
-
-    def begins(self, start: str, attributes: Iterable[str]) -> bool:
-        """Whether any term in these attributes begins so."""
-        fields = (self._fields[name] for name in attributes if name in self._fields)
-        return any(self._searcher.terms_with_prefix(field, start, limit=1) for field in fields)
-
     def terms(self, start: str, *, limit: int) -> list[tuple[str, int]]:
-        """(term, occurrences) of the `limit` most frequent terms that begin so, most first.
+        """(term, occurrences) of the `limit` most frequent terms that begin so, most first."""
+        return self.statistics.starting(start, limit=limit)
 
-        Occurrences are documents, counted once for each attribute; equal ones go by the alphabet.
-        """
-        found: Counter[str] = Counter()
-        for field in self._fields.values():
-            found.update(dict(self._searcher.terms_with_prefix(field, start, limit=MOST_TERMS)))
-        return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    def frequency(self, term: str, attributes: Iterable[str]) -> int:
+        """How many documents have the term in these attributes, counted once for each of them."""
+        return self.statistics.frequency(term, attributes)
 
     # What to ask
 
@@ -215,69 +199,48 @@ class KeywordSnapshot:
         self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
     ) -> Plan:
         known = {name: weights[name] for name in weights if name in self._fields}
-        return plan(query, known, expand=self._expand, match=match, tie=tie, bonus=bonus)
-
-    def _expand(self, attribute: str, word: Word) -> Alternatives:
-        """The longer words that the word may be the start of, and what else may be meant."""
-        key = (attribute, word)
-        if key not in self._longer:
-            if len(self._longer) >= REMEMBERED:
-                self._longer.clear()
-            field = self._fields[attribute]
-            longer = self._longer_ones(field, word) if word.prefix else ()
-            self._longer[key] = longer + self._others(field, word)
-        return self._longer[key]
-
-    def _others(self, field: str, word: Word) -> Alternatives:
-        """What else may be meant and is there; rare ones count no more than the most frequent."""
-        found = [(other, self._rarest(field, other.terms)) for other in word.others]
-        most = max((count for _, count in found), default=0)
-        idf = self._idf(self._frequency(field, word.term) or most)
-        return tuple(
-            (other.terms, other.factor * min(1.0, idf / self._idf(count)))
-            for other, count in found
-            if count
+        needed = None
+        if match in NEEDING:
+            needed, match = self._needed(query, known, match), "any"
+        return plan(
+            query,
+            known,
+            expand=self.statistics.expand,
+            match=match,
+            needed=needed,
+            tie=tie,
+            bonus=bonus,
         )
 
-    def _rarest(self, field: str, terms: tuple[str, ...]) -> int:
-        return min(self._frequency(field, term) for term in terms)
+    def _needed(self, query: Query, known: Mapping[str, float], match: str) -> Word | None:
+        """The word that a match may not lack: the first, or the rarest, of those that are there."""
+        counts = {word: self._occurrences(word, known) for word in query.words}
+        there = [word for word, count in counts.items() if count]
+        if not there:
+            return query.words[0] if query.words else None
+        return there[0] if match == "last" else min(there, key=counts.__getitem__)
 
-    def _longer_ones(self, field: str, word: Word) -> Alternatives:
-        """Rare expansions count no more than the word itself would, or the most frequent one."""
-        typed = word.prefix or word.term
-        found = self._searcher.terms_with_prefix(field, typed, limit=EXPANSIONS + 1)
-        longer = [(term, count) for term, count in found if term != word.term][:EXPANSIONS]
-        if not longer and word.stemmed:
-            longer = self._shortened(field, word, typed)
-        exact = self._frequency(field, word.term)
-        idf = self._idf(exact or max((count for _, count in longer), default=1))
-        factor = BEHIND_EXACT if exact else PREFIX
-        return tuple(((t,), factor * min(1.0, idf / self._idf(n))) for t, n in longer)
-
-    def _shortened(self, field: str, word: Word, typed: str) -> list[tuple[str, int]]:
-        """The stem that the typed letters run past: "relat" for "relativi"."""
-        for end in range(len(typed) - 1, max(SHORTEST_STEM, len(typed) - 5) - 1, -1):
-            count = self._frequency(field, typed[:end])
-            if count:
-                return [(typed[:end], count)] if typed[:end] != word.term else []
-        return []
-
-    def _idf(self, frequency: int) -> float:
-        return math.log1p((max(self.count - frequency, 0) + 0.5) / (frequency + 0.5))
+    def _occurrences(self, word: Word, known: Mapping[str, float]) -> int:
+        """In how many documents the word, or what may stand for it, is; at least."""
+        expand, exact = self.statistics.expand, ((word.term,), 1.0)
+        return sum(
+            self.statistics.rarest(name, terms)
+            for name, weight in known.items()
+            if weight > 0
+            for terms, _ in (exact, *expand(name, word))
+        )
 
     def _usual(self, clause: Clause) -> float:
         """What a clause scores in a text of average length, in its best attribute."""
-        most = 0.0
-        for unit, weight in clause:
-            field = self._fields[unit.attribute]
-            for terms, factor in unit.alternatives:
-                counts = [self._frequency(field, term) for term in terms]
-                if all(counts):
-                    most = max(most, weight * factor * sum(map(self._idf, counts)))
-        return most or max((weight for _, weight in clause), default=0.0) * self._idf(0)
-
-    def _frequency(self, field: str, term: str) -> int:
-        return self._searcher.doc_freq(field, term)
+        most = max(
+            (
+                weight * factor * self.statistics.weight(unit.attribute, terms)
+                for unit, weight in clause
+                for terms, factor in unit.alternatives
+            ),
+            default=0.0,
+        )
+        return most or max((weight for _, weight in clause), default=0.0) * self.statistics.idf(0)
 
     # Asking tantivy
 
@@ -375,8 +338,7 @@ class KeywordSnapshot:
 
     def _most(self, unit: Unit) -> int:
         """At least as many as the documents that the unit matches."""
-        field = self._fields[unit.attribute]
-        return sum(self._rarest(field, terms) for terms, _ in unit.alternatives)
+        return sum(self.statistics.rarest(unit.attribute, terms) for terms, _ in unit.alternatives)
 
     def _fetch(self, unit: Unit) -> Postings:
         """Every row that a unit matches, ascending, and its score there."""
@@ -450,13 +412,17 @@ class KeywordSnapshot:
         """What one attribute scores by itself, from its best alternative."""
         options = [unit._replace(alternatives=(option,)) for option in unit.alternatives]
         scores = [self._score(option, row) for option in options]
-        terms, factor = unit.alternatives[scores.index(max(scores))]
+        (asked, _), (terms, factor) = (
+            unit.alternatives[0],
+            unit.alternatives[scores.index(max(scores))],
+        )
         return {
             "attribute": unit.attribute,
             "term": " ".join(terms),
             "kind": "near" if unit.slop else "word" if len(terms) == 1 else "phrase",
             "weight": weight * factor,
             "score": weight * max(scores),
+            **({} if terms == asked else {"for": " ".join(asked)}),
         }
 
     def _score(self, unit: Unit, row: int) -> float:

@@ -20,7 +20,6 @@ from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Query, parse
 from hybridsearch.request import SearchRequest
 from hybridsearch.selection import known_attribute
-from hybridsearch.spelling import Speller
 from hybridsearch.state import Arm, State
 
 CANDIDATES = 200
@@ -121,12 +120,10 @@ def asked(state: State, request: SearchRequest) -> Query:
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
-    query = parse(request.text, state.analyzer, prefix=request.prefix)
-    tolerance = state.settings.typo_tolerance
-    speller = Speller(
-        state.keyword, state.analyzer, tolerance, most=request.typos, lenient=request.lenient
-    )
-    return speller.spelled(query, [name for name, weight in fields.items() if weight > 0])
+    open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
+    query = parse(request.text, state.analyzer, prefix=open_ended)
+    names = tuple(name for name, weight in fields.items() if weight > 0)
+    return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
 
 def _mask(state: State, request: SearchRequest) -> Mask | None:

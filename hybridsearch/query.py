@@ -38,7 +38,7 @@ _parts = re.compile(r'(?P<minus>-?)"(?P<phrase>[^"]*)"|(?P<chunk>\S+)').finditer
 class Other(NamedTuple):
     """What may have been meant by a word: terms side by side, at a factor of its score.
 
-    how: "typo", ... and word: what it is in full, both for explaining.
+    how: "typo", "joined", "split" or "synonym"; word: what it is in full, for explaining.
     """
 
     terms: tuple[str, ...]
@@ -74,7 +74,7 @@ class Query:
     """What to look for: any word, every phrase, nothing excluded.
 
     sequence: every term asked for in the order typed, stop words and those of phrases included.
-    strict: attributes in which words mean nothing else.
+    strict: attributes in which words mean nothing else but synonyms.
     """
 
     words: tuple[Word, ...] = ()

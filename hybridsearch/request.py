@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 MODES = ("hybrid", "keyword", "semantic")
 FUSIONS = ("rrf", "score", "dbsf")
-MATCHES = ("any", "all", "phrase")
+NEEDING = ("last", "frequency")
+MATCHES = ("any", "all", "phrase", *NEEDING)
 LONGEST_QUERY = 1_000_000
 MOST_TYPOS = 2
 
@@ -45,10 +46,12 @@ class SearchRequest:
     mark. vector: the query's vector, instead of embedding the text. embedder: by name, where the
     index has several. fusion: "rrf", "score" or "dbsf". weights: (keyword, semantic), 0 or more,
     not both 0; None takes the embedder's. rrf_k: the constant of reciprocal rank fusion, None
-    takes the embedder's. candidates: how many nearest rows the semantic arm brings. match: "any",
-    "all" or "phrase": which of the words a keyword match must hold. attributes: where to look for
-    words, None = the searchable ones. distinct: one hit per value of this attribute. ids:
-    only documents with one of these ids; an empty list allows none. exact: scan every vector.
+    takes the embedder's. candidates: how many nearest rows the semantic arm brings. match: which
+    of the words a keyword match must hold: "any", "all", all as one "phrase", or, as Meilisearch's
+    strategies have it, "last": the first of them that is in the index, as words are dropped from
+    the end, "frequency": the rarest of these. Ranking is by score in every case. attributes: where
+    to look for words, None = the searchable ones. distinct: one hit per value of this attribute.
+    ids: only documents with one of these ids; an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
     a word counts in all but its best attribute, 0..1; None takes the engine's. typos: how many
     typos a word may have at most, 0 to 2; None takes what the index's settings allow, which more

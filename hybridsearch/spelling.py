@@ -1,28 +1,33 @@
-"""What may a person have meant by a word that no document holds?
+"""What may a person have meant beside the words that were typed?
 
-`Speller.spelled` gives the words of a query that are not in the index what they may have been
-mistyped for: every word of the vocabulary that is one typo away, from 5 letters on, or two, from
-9 on (`hybridsearch.vocabulary` says what a typo is). A last word that is still being typed, and of
-which none is near, may also be the beginning of a longer one, with one typo. Words that are in the
-index mean themselves: so exact words are never outweighed, and cost nothing more; what a word may
-be the beginning of outweighs what it may be a misspelling of. Numbers, and what the settings
-exempt, are never taken for anything else.
+`Speller.spelled` gives the words of a query what else they may mean:
 
-    speller = Speller(snapshot, analyzer, TypoTolerance())
-    speller.spelled(parse("databse", analyzer), ["title"]).words[0].others
-    # (Other(terms=("databas",), factor=0.9, how="typo", word="database"),)
+- typos: a word that no document holds may be any word of the vocabulary that is one typo away,
+  from 5 letters on, or two, from 9 on (`hybridsearch.vocabulary` says what a typo is). A last word
+  that is still being typed, and of which none is near, may also begin a longer one, with one typo.
+  A word that is in the index means itself: exact words are never outweighed, and cost nothing
+  more; what a word may be the beginning of outweighs what it may be a misspelling of. Numbers, and
+  what the settings exempt, are never taken for anything else;
+- "data base" may be "database", and "database" may be "data base" where a document has that;
+- synonyms (`hybridsearch.synonyms`).
+
+    speller = Speller(snapshot, analyzer)
+    speller.spelled(parse("databse", analyzer), ("title",)).words[0].others
+    # (Other(terms=("databas",), factor=0.8, how="typo", word="database"),)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 
 from hybridsearch.analysis import Analyzer, fold
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword import KeywordSnapshot
 from hybridsearch.query import Other, Query, Word
+from hybridsearch.synonyms import Synonyms
 from hybridsearch.word_settings import TypoTolerance
 
 __all__ = ["Speller"]
@@ -35,44 +40,119 @@ BEHIND_PREFIX = 0.5
 """What is left of that where the word as typed is there, or is the beginning of another."""
 BEGUN = 0.5
 """What a word counts of which the beginning is one typo away."""
+JOINED = 0.8
+SYNONYM = 0.9
+SHORTEST_JOINED = 5
+SHORTEST_PART = 3
+"""Letters of each part of a word that is in the index; of one that is not, parts may have 2."""
+REMEMBERED = 1 << 14
+
+_Others = tuple[Other, ...]
 
 
 @dataclass(frozen=True)
 class Speller:
-    """How words are taken for others in one state of an index.
-
-    most: typos a word may have at most; None takes what the tolerance says. lenient: words that
-    are in the index are also taken for those near them, far behind.
-    """
+    """How words are taken for others in one state of an index."""
 
     keyword: KeywordSnapshot
     analyzer: Analyzer
-    tolerance: TypoTolerance
-    most: int | None = None
-    lenient: bool = False
+    tolerance: TypoTolerance = field(default_factory=TypoTolerance)
+    synonyms: Synonyms = field(default_factory=lambda: Synonyms({}))
+    _splits: dict[tuple[str, tuple[str, ...]], _Others] = field(default_factory=dict, repr=False)
 
-    def spelled(self, query: Query, attributes: Sequence[str]) -> Query:
-        """The query, in which each word has what else it may mean in these attributes."""
-        if not self.tolerance.enabled or self.most == 0:
+    def spelled(
+        self,
+        query: Query,
+        attributes: tuple[str, ...],
+        *,
+        most: int | None = None,
+        lenient: bool = False,
+    ) -> Query:
+        """The query, in which each word has what else it may mean in these attributes.
+
+        most: typos a word may have at most; None takes what the tolerance says. lenient: words
+        that are in the index are also taken for those near them, far behind.
+        """
+        others = self._meant(query.words) if self.synonyms else [()] * len(query.words)
+        if self.tolerance.enabled and most != 0:
+            mistyped = (self._mistyped(w, attributes, most, lenient) for w in query.words)
+            joined = self._joined(query.words, attributes)
+            others = [sum(three, ()) for three in zip(mistyped, joined, others, strict=True)]
+        if not any(others):
             return query
-        words = tuple([self._spelled(word, attributes) for word in query.words])
         exempt = self.tolerance.disable_on_attributes
-        strict = frozenset(name for name in attributes if is_wanted(name, exempt))
-        return query if words == query.words else replace(query, words=words, strict=strict)
+        return replace(
+            query,
+            words=tuple(
+                word._replace(others=other) if other else word
+                for word, other in zip(query.words, others, strict=True)
+            ),
+            strict=frozenset(name for name in attributes if is_wanted(name, exempt)),
+        )
 
-    def _spelled(self, word: Word, attributes: Sequence[str]) -> Word:
-        typos = self._allowed(word.typed)
-        known = self.keyword.frequency(word.term, attributes) > 0
-        if not typos or (known and not self.lenient):
-            return word
-        return word._replace(others=tuple(self._others(word, typos, attributes)))
+    # Synonyms
 
-    def _others(self, word: Word, typos: int, attributes: Sequence[str]) -> Iterator[Other]:
+    def _meant(self, words: Sequence[Word]) -> list[_Others]:
+        """The synonyms of each word, and of several words for each of them."""
+        found: list[_Others] = [()] * len(words)
+        for start, stop, texts in self.synonyms.among([word.term for word in words]):
+            terms = [(tuple(self.analyzer.terms(text)), text) for text in texts]
+            others = tuple(Other(some, SYNONYM, "synonym", text) for some, text in terms if some)
+            for place in range(start, stop):
+                found[place] += others
+        return found
+
+    # Words put together and taken apart
+
+    def _joined(self, words: Sequence[Word], attributes: tuple[str, ...]) -> list[_Others]:
+        """The words that neighbours make together, for both of them."""
+        found: list[_Others] = [()] * len(words)
+        for place, (one, two) in enumerate(pairwise(words)):
+            whole = one.typed + two.typed
+            if not (one.typed and two.typed) or len(whole) < SHORTEST_JOINED:
+                continue
+            term = self.analyzer.term(whole)
+            if self.keyword.statistics.frequency(term, attributes):
+                other = Other((term,), JOINED, "joined", whole)
+                found[place] += (other,)
+                found[place + 1] += (other,)
+        return found
+
+    def _split(self, word: Word, attributes: tuple[str, ...], shortest: int) -> _Others:
+        """The two words side by side that the word may be, where a document has them so."""
+        key = (word.typed, attributes)
+        if key not in self._splits:
+            if len(self._splits) >= REMEMBERED:
+                self._splits.clear()
+            self._splits[key] = tuple(self._parts(word.typed, attributes, shortest))
+        return self._splits[key]
+
+    def _parts(self, typed: str, attributes: tuple[str, ...], shortest: int) -> Iterator[Other]:
+        for end in range(shortest, len(typed) - shortest + 1):
+            terms = (self.analyzer.term(typed[:end]), self.analyzer.term(typed[end:]))
+            if all(terms) and self.keyword.statistics.holds(terms, attributes):
+                yield Other(terms, JOINED, "split", f"{typed[:end]} {typed[end:]}")
+
+    # Typos
+
+    def _mistyped(
+        self, word: Word, attributes: tuple[str, ...], most: int | None, lenient: bool
+    ) -> _Others:
+        if not word.typed.isalpha() and not any(map(str.isalpha, word.typed)):
+            return ()
+        known = self.keyword.statistics.frequency(word.term, attributes) > 0
+        split = self._split(word, attributes, SHORTEST_PART if known else SHORTEST_PART - 1)
+        typos = 0 if known and not lenient else self._allowed(word.typed, most)
+        if not typos:
+            return split
+        begun = word.prefix and self.keyword.statistics.begins(word.prefix, attributes)
+        return (*self._near(word, typos, attributes, behind=known or bool(begun)), *split)
+
+    def _near(
+        self, word: Word, typos: int, attributes: Sequence[str], *, behind: bool
+    ) -> Iterator[Other]:
         """The words that are near and in the attributes, each term once, the likeliest first."""
-        vocabulary, begun = self.keyword.vocabulary, False
-        if word.prefix:
-            begun = self.keyword.begins(word.prefix, attributes)
-        behind = begun or self.keyword.frequency(word.term, attributes) > 0
+        vocabulary = self.keyword.vocabulary
         factors = [factor * (BEHIND_PREFIX if behind else 1.0) for factor in FACTORS]
         near = [(w, factors[apart]) for w, apart in vocabulary.near(word.typed, most=typos)]
         found = self._there(word, near, attributes)
@@ -91,21 +171,20 @@ class Speller:
             terms.setdefault(self.analyzer.term(meant), (factor, meant))
         terms.pop(word.term, None)
         counted = [
-            (-factor, -self.keyword.frequency(term, attributes), meant, term)
+            (-factor, -self.keyword.statistics.frequency(term, attributes), meant, term)
             for term, (factor, meant) in terms.items()
         ]
         return sorted(one for one in counted if one[1])
 
-    def _allowed(self, typed: str) -> int:
+    def _allowed(self, typed: str, most: int | None) -> int:
         """How many typos the word may have."""
-        exempt = _folded(self.tolerance.disable_on_words)
-        if not any(map(str.isalpha, typed)) or fold(typed) in exempt:
+        if fold(typed) in _folded(self.tolerance.disable_on_words):
             return 0
         if self.tolerance.disable_on_numbers and any(map(str.isdigit, typed)):
             return 0
         sizes = (self.tolerance.one_typo, self.tolerance.two_typos)
         allowed = sum(len(typed) >= size for size in sizes)
-        return allowed if self.most is None else min(allowed, self.most)
+        return allowed if most is None else min(allowed, most)
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from hybridsearch.analysis import Analyzer
 from hybridsearch.arrays import Rows
@@ -18,6 +19,8 @@ from hybridsearch.errors import QueryError, near
 from hybridsearch.keyword import KeywordSnapshot
 from hybridsearch.selection import Selection
 from hybridsearch.settings import Settings
+from hybridsearch.spelling import Speller
+from hybridsearch.synonyms import Synonyms
 from hybridsearch.vectors import VectorSnapshot
 
 
@@ -49,6 +52,12 @@ class State:
     keyword: KeywordSnapshot
     arms: Mapping[str, Arm]
     selection: Selection
+
+    @cached_property
+    def speller(self) -> Speller:
+        """What else the words of a query may mean in this state."""
+        synonyms = Synonyms.of(self.settings.kept.get("synonyms", {}), self.analyzer)
+        return Speller(self.keyword, self.analyzer, self.settings.typo_tolerance, synonyms)
 
     def arm(self, name: str | None) -> Arm | None:
         """The arm of the embedder named, or the only one, or the first; None without embedders.

@@ -13,8 +13,9 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
-row_ids definition origin defining prints
-vocabulary wordlists keyword_plan keyword_scores keyword_snapshot keyword spelling
+row_ids definition origin defining prints change_log
+vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
+synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
@@ -23,7 +24,7 @@ writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
-sql.ahead sql.session sql.connection
+sql.emitting sql.explaining sql.ahead sql.session sql.connection
 index dumping chores inspection database
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
@@ -42,11 +43,11 @@ shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
-    "tantivy": {"keyword", "keyword_snapshot"},
+    "tantivy": {"keyword", "keyword_snapshot", "keyword_terms"},
     "duckdb": {
         *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
-        *("origin", "defining"),
+        *("origin", "defining", "change_log"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {

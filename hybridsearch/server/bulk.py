@@ -22,6 +22,7 @@ from hybridsearch.errors import HybridSearchError, InputError, NotFound, Storage
 from hybridsearch.index import Index
 from hybridsearch.intake import document_id
 from hybridsearch.server.call import Body, Call, Route, checked_uid
+from hybridsearch.server.indexes import CLOSED
 from hybridsearch.server.operations import Operation, operations
 from hybridsearch.server.wire import JSON, NDJSON, Refused, Reply, json_reply, status_of
 
@@ -120,7 +121,8 @@ def _index(call: Call, uid: str, *, create: bool) -> Index:
     except NotFound:
         if not create or not call.caller.may("indexes.create"):
             raise
-        return call.db.create_index(checked_uid(uid), primary_key=KEY, exist_ok=True)
+        name = checked_uid(uid)
+        return call.db.create_index(name, primary_key=KEY, settings=CLOSED, exist_ok=True)
 
 
 def _plan(plan: Planned, key: str, there: set[str], *, may_delete: bool) -> None:

@@ -253,7 +253,7 @@ ROUTES: tuple[Route, ...] = (
         DOCUMENTS,
         "documents.get",
         fetch,
-        "A page of the ",
+        "A page of the documents.",
         parameters=FETCHED,
     ),
     Route(
@@ -261,7 +261,7 @@ ROUTES: tuple[Route, ...] = (
         f"{DOCUMENTS}/fetch",
         "documents.get",
         fetch,
-        "A page of the ",
+        "A page of the documents.",
         body=Body(fields=FETCHED),
     ),
     Route(

@@ -189,7 +189,7 @@ ROUTES: tuple[Route, ...] = (
         "/swap-indexes",
         "indexes.swap",
         swap,
-        "Exchange the names of pairs of ",
+        "Exchange the names of pairs of indexes.",
         body=Body(kind="json"),
         status=202,
     ),

@@ -81,15 +81,16 @@ def _find(
 ) -> _Found | None:
     """Where a term, or what it may be the beginning of, stands in the texts."""
     start = next((word.prefix for word in query.words if word.term == term and word.prefix), None)
+    others = {o.terms[0] for word in query.words if word.term == term for o in word.others}
     places: dict[int, list[int]] = {}
     exact = full = False
     for number, (one, text) in enumerate(zip(tokens, texts.values(), strict=True)):
         for position, token in enumerate(one):
             own = token.term == term
             longer = start is not None and fold(text[token.start : token.end]).startswith(start)
-            if own or longer:
+            if own or longer or token.term in others:
                 places.setdefault(number, []).append(position)
-                full = True
+                full = full or own or longer
                 exact = exact or own
     return _Found(places, exact, full) if places else None
 

@@ -13,6 +13,7 @@ What is not named here (`fetchall`, `df`, `pl`, `description` ...) is the wrappe
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import FrameType, TracebackType
@@ -23,6 +24,8 @@ import numpy as np
 import pyarrow as pa
 
 from hybridsearch.arrays import Rows
+from hybridsearch.attached import SearchIndexes
+from hybridsearch.sql.definitions import Definition, Explain
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered
 from hybridsearch.sql.session import Session, Step, translated
@@ -35,6 +38,7 @@ Way: TypeAlias = Callable[..., Any]
 Relation: TypeAlias = duckdb.DuckDBPyRelation
 
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+RESULT = "hybridsearch_result"
 _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
 
@@ -49,13 +53,14 @@ class Run(NamedTuple):
 class FrontEnd:
     """Makes the connections of one database."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: Functions, indexes: SearchIndexes) -> None:
         self._functions = functions
+        self._indexes = indexes
 
     def connection(self, bare: Bare) -> Connection:
         """The connection with search() and its companions, and statements that pass through."""
         self._functions.attach(bare)
-        return Connection(bare, self, Session(bare, self._functions))
+        return Connection(bare, self, Session(bare, self._functions, self._indexes))
 
 
 class Connection:
@@ -170,12 +175,16 @@ class Connection:
             return _seen_from(frame, run, query, values)
         for step in steps[:-1]:
             self._step(Run(self._bare.execute, "parameters"), step, None, frame)
+            self._bare.complete()
         return self._step(run, steps[-1], values, frame)
 
     def _step(self, run: Run, step: Step, values: object, frame: FrameType) -> Any:
         if not step.searches:
             return _seen_from(frame, run, step.text, values)
         try:
+            definition = self._session.definition(step)
+            if definition is not None:
+                return self._defined(run, definition, step, values, frame)
             lowered = self._session.lowered(step)
             ways = [self._ahead] if run.once else []
             ways += [self._lowered] if lowered.text != step.text else []
@@ -185,6 +194,27 @@ class Connection:
             if found is None:
                 raise
             raise found from None
+
+    def _defined(
+        self, run: Run, definition: Definition, step: Step, values: object, frame: FrameType
+    ) -> Any:
+        """Do at once what a statement about search indexes says; its rows are the result."""
+        if isinstance(definition, Explain):
+            return self._explained(run, definition, step, values, frame)
+        return _seen_from(frame, run, self._session.made(definition), None)
+
+    def _explained(
+        self, run: Run, explain: Explain, step: Step, values: object, frame: FrameType
+    ) -> Any:
+        inner, lines = self._session.explained(explain, step)
+        if explain.analyze:
+            started = time.perf_counter()
+            self._step(Run(self._bare.execute, "parameters", once=True), inner, values, frame)
+            rows = len(self._bare.fetchall())
+            taken = (time.perf_counter() - started) * 1000
+            lines += [f"rows: {rows}", f"time: {taken:.1f} ms"]
+        text = f"CALL query('FROM {RESULT}')"
+        return _seen_from(frame, run, text, None, {RESULT: pa.table({"plan": lines})})
 
     def _first_bound(self, ways: Sequence[Way], *given: Any) -> Any:
         """What the first way gives that DuckDB can bind; else the error of the last.

@@ -154,7 +154,7 @@ def edits_of(
 def allowed(statement: Statement, search: Search, inner: Sequence[Edit]) -> str:
     """A SELECT of what the pushed conditions allow; `inner` are edits of searches inside them."""
     wanted = " AND ".join(
-        f"({_rewritten(statement, each, inner)}\n)"
+        f"({_rewritten(statement, each, inner)})"
         for each in (*search.pushed.conditions, *search.pushed.outer)
     )
     source = search.source

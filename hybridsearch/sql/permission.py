@@ -29,7 +29,7 @@ SOURCES = {
     *("EMPTY", "PIVOT"),
 }
 SHOWN = {'"tables"', "__show_tables_expanded"}
-OURS = ("search", "facets", "tokens", "suggest", "rrf", "rrf3")
+OURS = ("search", "similar", "facets", "tokens", "suggest", "rrf", "rrf3")
 FUSED = {"rrf": 2, "rrf3": 3}
 """How many of the first arguments name relations."""
 TABLE_FUNCTIONS = {*OURS, "range", "generate_series", "unnest", "json_each", "json_tree", "summary"}

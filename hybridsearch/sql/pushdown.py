@@ -209,7 +209,7 @@ class _Condition:
         """A query over the index's columns alone that binds if the condition does."""
         query = (
             f"SELECT 1 FROM ({self._source.query}) AS {quoted(self._item.alias)}"
-            f" WHERE ({self._statement.written(self._where)}\n)"
+            f" WHERE ({self._statement.written(self._where)})"
         )
         for common in reversed(self._level.withs):
             query = f"SELECT 1 FROM ({self._statement.written(common)} {query})"

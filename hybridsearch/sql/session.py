@@ -19,10 +19,14 @@ from typing import Any
 import duckdb
 
 from hybridsearch import errors
+from hybridsearch.attached import SearchIndexes
 from hybridsearch.errors import HybridSearchError, NotFound, QueryError
 from hybridsearch.sql.ahead import Ahead, Run, answer
+from hybridsearch.sql.definitions import Definition, Described, Explain, read_definition
+from hybridsearch.sql.emitting import described, native
+from hybridsearch.sql.explaining import explained
 from hybridsearch.sql.functions import Functions
-from hybridsearch.sql.lowering import Lowered, lower
+from hybridsearch.sql.lowering import Lowered, lower, read
 from hybridsearch.sql.pushdown import Facts
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.tokens import place, scan, statements
@@ -32,9 +36,13 @@ __all__ = ["Session", "Step", "translated"]
 
 KEPT = 256
 TRIED = "hybridsearch_tried"
-_searches = re.compile(r"\bsearch\b", re.IGNORECASE).search
+_searches = re.compile(r"\b(?:search|similar|facets|suggest)\b", re.IGNORECASE).search
 _raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
-_call = re.compile(r'\b(search|facets|tokens|suggest)"?\s*\(', re.IGNORECASE)
+_defines = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:create|refresh|alter|drop|show|desc|describe|explain)\b",
+    re.IGNORECASE | re.DOTALL,
+).match
+_call = re.compile(r'\b(search|similar|facets|tokens|suggest)"?\s*\(', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,11 @@ class Step:
 class Session:
     """The front end of one connection."""
 
-    def __init__(self, connection: Connection, functions: Functions) -> None:
+    def __init__(
+        self, connection: Connection, functions: Functions, indexes: SearchIndexes
+    ) -> None:
         self._connection = connection
+        self._indexes = indexes
         self._functions = functions
         self._kept: OrderedDict[str, tuple[Hashable, Lowered]] = OrderedDict()
         self._apart: Connection | None = None
@@ -88,6 +99,36 @@ class Session:
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return made
+
+    def definition(self, step: Step) -> Definition | None:
+        """What the statement says, if it is one about search indexes. Raises QueryError."""
+        if _defines(step.text) is None:
+            return None
+        statement = read(step.text)
+        try:
+            return None if statement is None else read_definition(statement)
+        except QueryError as error:
+            raise _placed(error, step) from None
+
+    def made(self, definition: Definition) -> str:
+        """The statement of the native functions that does what the definition says.
+
+        Raises NotFound for an index to be described that is not there.
+        """
+        if isinstance(definition, Described):
+            return described(definition.name, self._indexes, self._connection)
+        return native(definition)
+
+    def explained(self, explain: Explain, step: Step) -> tuple[Step, list[str]]:
+        """The statement to be explained, and what there is to say of it."""
+        inner = Step(step.text[explain.start :], True, step.whole, step.start + explain.start)
+        lowered = self.lowered(inner)
+        return inner, explained(lowered, state=self._functions.state, stale=self._stale)
+
+    def _stale(self, uid: str) -> int | None:
+        if not self._functions.attached(uid):
+            return None
+        return self._indexes.freshness(uid, cursor=self._connection).stale
 
     def ahead(self, lowered: Lowered, step: Step, values: object, run: Run) -> Ahead | None:
         """The statement with the hits of its searches in their place; None if there are none.

@@ -76,7 +76,7 @@ def cases(path: Path) -> Iterator[Case]:
         )
 
 
-DOORS = {"front": ("own", "transaction"), "native": ("foreign",)}
+DOORS = {"front": ("own", "transaction"), "native": ("foreign",), "define": ("own",)}
 """First word of a file's name -> the doors that its statements go through, if not both."""
 BOTH = ("own", "foreign")
 ALL = [

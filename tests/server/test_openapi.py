@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,3 +61,8 @@ def test_the_page_for_people_has_every_route() -> None:
     missing = [r for r in ROUTES if f"### {r.method} `{r.path}`" not in text]
     assert missing == []
     assert "| `sql` | string | Needed. One statement that reads. |" in text
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    hint = "write it anew: python -m hybridsearch.server.reference > docs/api.md"
+    assert (Path(__file__).parents[2] / "docs/api.md").read_text() == page(ROUTES), hint

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pyarrow as pa
 import pytest
 from starlette.testclient import TestClient
@@ -107,3 +108,36 @@ def test_key_is_needed(locked: Callable[[str | None], TestClient]) -> None:
     assert ask(locked(None), "SELECT 1").status_code == 401
     assert ask(locked("wrong"), "SELECT 1").status_code == 403
     assert ask(locked("masterKey"), "SELECT 1").json()["rows"] == [[1]]
+
+
+def with_key(locked: Callable[[str | None], TestClient], **given: Any) -> TestClient:
+    """A client whose key may read SQL on the indexes given."""
+    key = {"actions": ["sql"], "indexes": ["*"], "expiresAt": None, **given}
+    made = locked("masterKey").post("/keys", json=key).json()
+    return locked(made["key"])
+
+
+def test_key_sees_its_own_indexes_alone(
+    locked: Callable[[str | None], TestClient], movies: Index, hybrid_movies: Index
+) -> None:
+    client = with_key(locked, indexes=["mov*"])
+    assert ask(client, "SHOW TABLES").json()["rows"] == [["movies"]]
+    assert ask(client, "SELECT count(*) FROM search('movies', '')").json()["rows"] == [[4]]
+    for statement in ("FROM hybrid", "FROM search('hybrid', '')", "FROM facets('hybrid', '')"):
+        assert ask(client, statement).json()["code"] == "invalid_sql"
+
+
+def test_key_for_searching_may_not_ask_in_sql(
+    locked: Callable[[str | None], TestClient], movies: Index
+) -> None:
+    assert ask(with_key(locked, actions=["search"]), "SELECT 1").status_code == 403
+
+
+def test_tenant_may_not_ask_in_sql(
+    locked: Callable[[str | None], TestClient], movies: Index
+) -> None:
+    key = {"actions": ["sql", "search"], "indexes": ["*"], "expiresAt": None}
+    made = locked("masterKey").post("/keys", json=key).json()
+    rules = {"apiKeyUid": made["uid"], "searchRules": {"movies": {"filter": "year > 2000"}}}
+    answer = ask(locked(jwt.encode(rules, made["key"])), "SELECT count(*) FROM movies")
+    assert (answer.status_code, answer.json()["code"]) == (403, "invalid_api_key")

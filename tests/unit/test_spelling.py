@@ -187,3 +187,89 @@ def test_stems_are_found_by_what_stands_in_the_texts(memory: Database) -> None:
     index.add([{"id": 1, "title": "government"}, {"id": 2, "title": "happiness"}])
     assert ids(index, "goverment ") == [1]
     assert ids(index, "happyness ") == [2]
+
+
+def explained(index: Index, query: str, **options: Any) -> list[tuple[str, str, str]]:
+    """(for, how, term) of the parts of the first hit's score that stand for something else."""
+    hit = index.search(query, explain=True, **options).hits[0]
+    assert hit.explanation is not None
+    parts = hit.explanation["keyword"]["parts"]["parts"]
+    assert sum(part["score"] for part in parts) == pytest.approx(hit.score, rel=1e-6)
+    return [(part["for"], part["how"], part["term"]) for part in parts if "for" in part]
+
+
+def test_words_put_together_and_taken_apart(index: Index) -> None:
+    index.add([{"id": 8, "title": "a data base"}, {"id": 9, "title": "a database"}])
+    assert ids(index, "data base ", match="all") == [8, 9]
+    assert ids(index, "database ") == [9, 8]
+    assert ids(index, "runn ing ") == [1]
+    assert ids(index, "data base ", typos=0, match="all") == [8]
+    assert explained(index, "runn ing ") == [
+        ("runn", "joined", "running"),
+        ("ing", "joined", "running"),
+    ]
+    assert explained(index, "moonboots ") == [("moonboots", "split", "moon boots")]
+    hits = index.search("moonboots ", highlight=["title"]).hits
+    assert [hit.highlights["title"] for hit in hits] == ["<em>Moon boots</em>"]
+
+
+def test_explain_says_what_stands_for_what(index: Index) -> None:
+    assert explained(index, "shoos ") == [("shoos", "typo", "shoes")]
+    assert explained(index, "sho") == [("sho", "prefix", "shoes")]
+    assert explained(index, "shoes ") == []
+
+
+def test_synonyms_are_one_way_and_count_less(index: Index) -> None:
+    index.add([{"id": 8, "title": "trainers"}, {"id": 9, "title": "shoes"}])
+    index.update_settings({"synonyms": {"Trainers": ["running shoes", "SHOES"]}})
+    assert ids(index, "trainers ") == [8, 9, 1]
+    assert ids(index, "shoes ") == [9, 1]
+    assert ids(index, "trainers ", typos=0) == [8, 9, 1]
+    assert ("trainers", "synonym", "shoes") in explained(index, "trainers ", filter="id = 9")
+    hit = index.search("trainers ", highlight=["title"], filter="id = 1").hits[0]
+    assert hit.highlights["title"] == "Red <em>running shoes</em>"
+    index.update_settings({"synonyms": None})
+    assert ids(index, "trainers ") == [8]
+
+
+def test_several_words_have_synonyms_together(index: Index) -> None:
+    index.update_settings({"synonyms": {"foot wear": ["shoes"], "data store": ["databases"]}})
+    assert ids(index, "red foot wear ", match="all") == [1]
+    assert ids(index, "foot ") == []
+    assert ids(index, "wear foot ") == []
+
+
+def test_synonyms_are_no_typos(index: Index) -> None:
+    change = {"disableOnAttributes": ["title"]}
+    index.update_settings({"synonyms": {"sneakers": ["shoes"]}, "typoTolerance": change})
+    assert ids(index, "sneakers ") == [1]
+
+
+def test_a_prefix_may_be_switched_off(index: Index) -> None:
+    assert ids(index, "colum") == [2]
+    index.update_settings({"prefixSearch": "disabled"})
+    assert ids(index, "colum") == []
+
+
+@pytest.mark.parametrize(
+    ("match", "query", "expected"),
+    [
+        ("any", "boots red ", [1, 3]),
+        ("last", "boots red ", [3]),
+        ("last", "red boots ", [1]),
+        ("last", "absentia red boots ", [1]),
+        ("last", "shoos boots ", [1]),
+        ("last", "absentia ", []),
+        ("frequency", "for winter ", [3]),
+        ("frequency", "for columns ", [2]),
+        ("all", "moon boots ", [3]),
+        ("all", "moon red ", []),
+    ],
+)
+def test_which_words_a_match_may_lack(
+    index: Index, match: str, query: str, expected: list[int]
+) -> None:
+    result = index.search(query, match=match)
+    assert sorted(hit.id for hit in result) == expected
+    assert result.total == len(expected)
+    assert result.hits == tuple(sorted(result.hits, key=lambda hit: -hit.score))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -168,3 +169,31 @@ def test_a_view_outlives_the_columns_it_was_made_over(
     assert connection.execute("FROM shaded").fetchall() == [(98,)]
     movies.add([{"id": 98, "shade": "blue"}])
     assert connection.execute("FROM shaded").fetchall() == [(98,)]
+
+
+def test_a_statement_about_indexes_runs_once_and_to_its_end(connection: Connection) -> None:
+    connection.execute("CREATE TABLE docs AS SELECT 1 AS id, 'red shoe' AS title")
+    connection.execute("CREATE SEARCH INDEX a ON docs (title) WITH (key = id)")
+    found = connection.sql("CREATE SEARCH INDEX b ON docs (title) WITH (key = id)")
+    assert found.project("name, rows").fetchall() == found.project("name, rows").fetchall()
+    assert connection.sql("SHOW SEARCH INDEXES").project("name").fetchall() == [("a",), ("b",)]
+    assert connection.sql("SELECT title FROM search('b', 'shoe') LIMIT 1").fetchall()
+
+
+def test_an_index_over_files_is_that_over_their_table(
+    connection: Connection, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "it's.parquet").replace("'", "''")
+    connection.execute(f"COPY (SELECT 7 AS id, 'red shoe' AS title) TO '{path}'")
+    connection.execute(f"CREATE SEARCH INDEX p ON '{path}' (title) WITH (key = 'id')")
+    found = connection.execute("SELECT id, title FROM search('p', 'shoes red') WHERE id = 7")
+    assert found.fetchall() == [(7, "red shoe")]
+
+
+def test_explaining_runs_the_statement_if_asked_to(connection: Connection) -> None:
+    text = "EXPLAIN SEARCH ANALYZE SELECT id FROM search('movies', ?) WHERE id = ?"
+    lines = [line for (line,) in connection.execute(text, ["", 2]).fetchall()]
+    assert "pushed: id = $2" in lines
+    assert "rows: 1" in lines
+    without = connection.sql(text.replace("ANALYZE ", "")).fetchall()
+    assert without == [(line,) for line in lines[:-2]]

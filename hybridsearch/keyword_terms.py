@@ -1,0 +1,135 @@
+"""Which terms does one committed state hold, how often, and which of them stand for a word?
+
+`Terms` counts documents, which is all that BM25's idf asks, and gives the alternatives of a word in
+an attribute: longer terms that it may be the beginning of, and what else may be meant by it. An
+alternative that is rarer than the word would score higher; it counts no more than the word itself
+would or, where no document has that, than the most frequent alternative.
+
+    terms.expand("title", Word("sho", prefix="sho"))        # ((("shoes",), 0.8),)
+
+Documents that are gone may still be counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import tantivy
+
+from hybridsearch.keyword_plan import Alternatives
+from hybridsearch.query import Word
+
+__all__ = ["Terms"]
+
+EXPANSIONS = 16
+PREFIX = 0.8
+"""What a longer word counts where no document holds the word as typed."""
+BEHIND_EXACT = 0.5
+"""What it counts where some do, so that a higher frequency or a shorter text rarely wins."""
+SHORTEST_STEM = 4
+MOST_TERMS = 1000
+"""Terms of one attribute that are looked at for suggestions."""
+REMEMBERED = 1 << 14
+
+
+class Terms:
+    """The terms of one state of an index of `count` documents; fields: attribute -> its field."""
+
+    def __init__(
+        self,
+        searcher: tantivy.Searcher,
+        schema: tantivy.Schema,
+        fields: Mapping[str, str],
+        count: int,
+    ) -> None:
+        self._searcher = searcher
+        self._schema = schema
+        self._fields = fields
+        self._count = count
+        self._expanded: dict[tuple[str, Word], Alternatives] = {}
+
+    def idf(self, frequency: int) -> float:
+        """How much a term of so many documents tells: ln(1 + (n - f + .5) / (f + .5))."""
+        return math.log1p((max(self._count - frequency, 0) + 0.5) / (frequency + 0.5))
+
+    def rarest(self, attribute: str, terms: Iterable[str]) -> int:
+        """In how many documents the attribute has the rarest of these terms."""
+        field = self._fields[attribute]
+        return min(self._searcher.doc_freq(field, term) for term in terms)
+
+    def weight(self, attribute: str, terms: Iterable[str]) -> float:
+        """The idf of terms side by side, which is their sum; 0 where one is in no document."""
+        field = self._fields[attribute]
+        counts = [self._searcher.doc_freq(field, term) for term in terms]
+        return sum(map(self.idf, counts)) if all(counts) else 0.0
+
+    def frequency(self, term: str, attributes: Iterable[str]) -> int:
+        """How many documents have the term in these attributes, counted once for each of them."""
+        fields = (self._fields[name] for name in attributes if name in self._fields)
+        return sum(self._searcher.doc_freq(field, term) for field in fields)
+
+    def holds(self, terms: tuple[str, ...], attributes: Iterable[str]) -> bool:
+        """Whether any document has these two terms or more side by side in one attribute."""
+        return any(
+            self.rarest(name, terms) and self._side_by_side(self._fields[name], terms)
+            for name in attributes
+            if name in self._fields
+        )
+
+    def _side_by_side(self, field: str, terms: tuple[str, ...]) -> bool:
+        phrase = tantivy.Query.phrase_query(self._schema, field, list(terms))
+        return bool(self._searcher.search(phrase, limit=1, count=False).hits)
+
+    def begins(self, start: str, attributes: Iterable[str]) -> bool:
+        """Whether any term in these attributes begins so."""
+        fields = (self._fields[name] for name in attributes if name in self._fields)
+        return any(self._searcher.terms_with_prefix(field, start, limit=1) for field in fields)
+
+    def starting(self, start: str, *, limit: int) -> list[tuple[str, int]]:
+        """(term, occurrences) of the `limit` most frequent terms that begin so, most first.
+
+        Occurrences are documents, counted once for each attribute; equal ones go by the alphabet.
+        """
+        found: Counter[str] = Counter()
+        for field in self._fields.values():
+            found.update(dict(self._searcher.terms_with_prefix(field, start, limit=MOST_TERMS)))
+        return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+    def expand(self, attribute: str, word: Word) -> Alternatives:
+        """The longer words that the word may be the start of, and what else may be meant."""
+        key = (attribute, word)
+        if key not in self._expanded:
+            if len(self._expanded) >= REMEMBERED:
+                self._expanded.clear()
+            longer = self._longer(attribute, word) if word.prefix else ()
+            self._expanded[key] = longer + self._others(attribute, word)
+        return self._expanded[key]
+
+    def _others(self, attribute: str, word: Word) -> Alternatives:
+        """What else may be meant and is there."""
+        found = [(other, self.weight(attribute, other.terms)) for other in word.others]
+        there = [(other, idf) for other, idf in found if idf]
+        usual = self.weight(attribute, (word.term,)) or min((idf for _, idf in there), default=0.0)
+        return tuple((other.terms, other.factor * min(1.0, usual / idf)) for other, idf in there)
+
+    def _longer(self, attribute: str, word: Word) -> Alternatives:
+        """The most frequent terms that begin so."""
+        typed, field = word.prefix or word.term, self._fields[attribute]
+        found = self._searcher.terms_with_prefix(field, typed, limit=EXPANSIONS + 1)
+        longer = [(term, count) for term, count in found if term != word.term][:EXPANSIONS]
+        if not longer and word.stemmed:
+            longer = self._shortened(field, word, typed)
+        exact = self._searcher.doc_freq(field, word.term)
+        idf = self.idf(exact or max((count for _, count in longer), default=1))
+        factor = BEHIND_EXACT if exact else PREFIX
+        return tuple(((t,), factor * min(1.0, idf / self.idf(n))) for t, n in longer)
+
+    def _shortened(self, field: str, word: Word, typed: str) -> list[tuple[str, int]]:
+        """The stem that the typed letters run past: "relat" for "relativi"."""
+        for end in range(len(typed) - 1, max(SHORTEST_STEM, len(typed) - 5) - 1, -1):
+            count = self._searcher.doc_freq(field, typed[:end])
+            if count:
+                return [(typed[:end], count)] if typed[:end] != word.term else []
+        return []

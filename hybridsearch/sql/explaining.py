@@ -1,0 +1,81 @@
+"""What does EXPLAIN SEARCH say of a statement?
+
+One line for each thing that was decided: which conditions were pushed into a search and which
+were not, with the reason; where k comes from; which arms run; whether the index is up to date;
+and the statement that DuckDB gets.
+
+    explained(lowered, state=functions.state, stale=stale)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from hybridsearch.planning import must_embed
+from hybridsearch.request import SearchRequest
+from hybridsearch.sql.constants import NotConstant, constant
+from hybridsearch.sql.levels import Range
+from hybridsearch.sql.lowering import Lowered, Search
+from hybridsearch.sql.pushdown import Statement
+from hybridsearch.state import State
+from hybridsearch.vectors.nearest import Tiers
+
+__all__ = ["Stale", "explained"]
+
+States = Callable[[str], State]
+Stale = Callable[[str], int | None]
+"""index -> how many rows of its source it lacks; None for one that has no source."""
+
+
+def explained(lowered: Lowered, *, state: States, stale: Stale) -> list[str]:
+    """The lines, in the order of the statement's searches. Raises NotFound for an index."""
+    for uid in lowered.indexes:
+        state(uid)
+    statement = lowered.statement
+    if statement is None or not lowered.searches:
+        return ["search: none in this statement", f"emitted: {lowered.text}"]
+    lines: list[str] = []
+    for search in lowered.searches:
+        lines += _decided(statement, search)
+        lines += _legs(statement, search, state(search.item.index or ""))
+        rows = stale(search.item.index or "")
+        if rows is not None:
+            shown = "up to date" if not rows else f"stale: {rows} row{'s' * (rows != 1)}"
+            lines.append(f"freshness: {shown}")
+    return [*lines, *f"emitted: {lowered.text}".splitlines()]
+
+
+def _decided(statement: Statement, search: Search) -> Iterator[str]:
+    pushed = search.pushed
+    yield f"search: {_line(statement, search.item.call)}"
+    for condition in (*pushed.conditions, *pushed.outer):
+        yield f"pushed: {_line(statement, condition)}"
+    for refusal in pushed.refused:
+        yield f"not pushed: {' '.join(refusal.what.split())}: {refusal.why}"
+    if pushed.limit is not None:
+        yield f"k from LIMIT: {pushed.limit}"
+
+
+def _legs(statement: Statement, search: Search, state: State) -> list[str]:
+    given = search.item.arguments
+    mode = None
+    if "mode" in given:
+        try:
+            mode = constant(statement, given["mode"])
+        except NotConstant:
+            return ["legs: as mode says at each call"]
+    words = "off" if mode == "semantic" else f"BM25 over {', '.join(state.keyword.attributes)}"
+    return [f"leg keyword: {words}", f"leg semantic: {_semantic(state, mode, 'vector' in given)}"]
+
+
+def _semantic(state: State, mode: str | None, vector: bool) -> str:
+    arm = state.arm(None)
+    made = SearchRequest("a", mode=mode)
+    if arm is None or mode == "keyword" or not (vector or must_embed(state, made)):
+        return "off"
+    way = "exact" if arm.vectors.count <= Tiers().exact else "one bit a dimension, then exact"
+    return f"{way}, {arm.vectors.count} vectors"
+
+
+def _line(statement: Statement, where: Range) -> str:
+    return " ".join(statement.written(where).split())
