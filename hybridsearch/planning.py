@@ -121,7 +121,8 @@ def asked(state: State, request: SearchRequest) -> Query:
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
     open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
-    query = parse(request.text, state.analyzer, prefix=open_ended)
+    known = state.keyword.attributes
+    query = parse(request.text, state.analyzer, prefix=open_ended, attributes=known)
     names = tuple(name for name, weight in fields.items() if weight > 0)
     return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
