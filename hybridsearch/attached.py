@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hybridsearch.attaching import ATTACHING
+from hybridsearch.change_log import ChangeLog
 from hybridsearch.defining import define
 from hybridsearch.definition import (
     ALTERABLE,
@@ -67,7 +68,7 @@ class IndexReport:
 
     name; source: SQL text that can follow FROM; kind: "table", "files" or "query"; key and
     key_type: the column that identifies rows; rows: how many can be found; text: the attributes
-    searched by words; vectors; refresh: "check" or "manual"; where: the condition;
+    searched by words; vectors; refresh: "check", "manual" or "auto"; where: the condition;
     options: those that were given; columns: (name, type) of the source; created: False when IF NOT
     EXISTS found it there.
     """
@@ -195,6 +196,12 @@ class SearchIndexes:
                 )
         before = definition_of(record)
         definition = replace(before, options={**before.options, **known})
+        if "auto" in (before.refresh, definition.refresh) and before.refresh != definition.refresh:
+            raise SettingsError(
+                "refresh = 'auto' is built of triggers; to or from it make the index anew with"
+                " CREATE OR REPLACE SEARCH INDEX",
+                field="refresh",
+            )
         check_weights(definition)
         settings = settings_of(definition).to_json()
         arguments = {
@@ -343,6 +350,10 @@ def _stale(record: IndexRecord, cursor: Connection) -> int:
     definition = definition_of(record)
     columns = Origin(definition).check(cursor)
     origin, prints = Origin(replace(definition, columns=columns)), Prints(record.number)
+    if definition.refresh == "auto" and columns == definition.columns:
+        written = ChangeLog(record.number).count(cursor)
+        if written is not None:
+            return written
     if columns == definition.columns and prints.same(cursor, origin):
         return 0
     differing = max(1, prints.differing(cursor, origin))  # rows that are alike count as one

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hybridsearch.change_log import ChangeLog
+from hybridsearch.definition import Definition
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.engine import Engine
 from hybridsearch.errors import Conflict
@@ -79,6 +81,9 @@ class Attaching:
         follow(cursor, record, definition)
         DocumentTable(self._store, record.number).create(cursor)
         Prints(record.number).create(cursor)
+        read = Definition.read(definition)
+        if read.refresh == "auto":
+            ChangeLog(record.number).create(cursor, read)
 
 
 def forget(store: Store, cursor: Connection, record: IndexRecord) -> None:
@@ -86,4 +91,5 @@ def forget(store: Store, cursor: Connection, record: IndexRecord) -> None:
     shown = record.uid if record.attached is None else None
     DocumentTable(store, record.number).drop(cursor, shown)
     Prints(record.number).drop(cursor)
+    ChangeLog(record.number).drop(cursor)
     store.remove_index(cursor, record)

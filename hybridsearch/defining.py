@@ -26,7 +26,7 @@ from hybridsearch.definition import (
     check_weights,
     checked_options,
 )
-from hybridsearch.errors import InputError, NotFound, StorageError, near
+from hybridsearch.errors import InputError, NotFound, SettingsError, StorageError, near
 from hybridsearch.origin import Columns, columns_of, first_line
 from hybridsearch.store import Connection, quoted
 
@@ -78,6 +78,8 @@ def define(
         name, origin.text, origin.kind, attributes, key, origin.columns, where, chosen
     )
     check_weights(found)
+    if found.refresh == "auto" and found.parts != 2:
+        raise SettingsError("refresh = 'auto' needs a table of this database", field="refresh")
     return found
 
 

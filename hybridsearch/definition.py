@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 KINDS = ("TEXT", "KEYWORD", "VECTOR", "EMBED")
-REFRESHES = ("check", "manual")
+REFRESHES = ("check", "manual", "auto")
 ALTERABLE = ("refresh", "stopwords", "weights")
 STATIC, FUNCTION = "static", "function"
 
@@ -104,7 +104,7 @@ class Definition:
 
     @property
     def refresh(self) -> str:
-        """check or manual."""
+        """check, manual or auto."""
         return str(self.options.get("refresh", REFRESHES[0]))
 
     @property

@@ -64,6 +64,11 @@ class DocumentTable:
         """The table's name with its schema, fit for SQL."""
         return self._table
 
+    @property
+    def vectors_table(self) -> str:
+        """The name of the table of vectors that came with documents, fit for SQL."""
+        return self._vectors
+
     # Writing, inside the caller's transaction
 
     def create(self, cursor: Connection) -> None:

@@ -339,12 +339,13 @@ class Engine:
         )
         fresh = Generation(None if self._folder is None else self._folder / str(number), manifest)
         try:
-            self._replay(
-                fresh,
-                since=NOTHING_YET,
-                embedders=embedders,
-                known=reusable(old, fresh),
-            )
+            with fresh.text.together():
+                self._replay(
+                    fresh,
+                    since=NOTHING_YET,
+                    embedders=embedders,
+                    known=reusable(old, fresh),
+                )
             fresh.seal(task=self.documents.last_stamp())
         except BaseException:
             self._retire(fresh)

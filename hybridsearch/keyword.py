@@ -63,6 +63,7 @@ class KeywordIndex:
         self._slots = slots
         self._words = WordLists(path)
         self._lock = threading.Lock()
+        self._writer: tantivy.IndexWriter | None = None
         self._snapshot: KeywordSnapshot | None = self._published()
 
     @classmethod
@@ -120,8 +121,46 @@ class KeywordIndex:
             documents = _documents(rows, columns, bodies)
             gone = np.concatenate([deletes, rows]).tolist()
             self._words.add(words)
-            _guarded(lambda: self._write(gone, documents), lambda e: _refused(self._path, e))
-            self._snapshot = _guarded(self._published, lambda e: _refused(self._path, e))
+            if self._writer is not None:
+                writer = self._writer
+                _guarded(lambda: self._put(writer, gone, documents), self._refused)
+                return
+            with self._committing() as writer:
+                _guarded(lambda: self._put(writer, gone, documents), self._refused)
+            self._snapshot = _guarded(self._published, self._refused)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Put in the batches of the block with one commit, all of them or none.
+
+        Each commit leaves a segment, and a search takes the longer the more there are. Until the
+        end `snapshot` is what it was. Raises StorageError when the disk refuses.
+        """
+        with self._committing() as self._writer:
+            try:
+                yield
+            finally:
+                self._writer = None
+        self._snapshot = _guarded(self._published, self._refused)
+
+    @contextlib.contextmanager
+    def _committing(self) -> Iterator[tantivy.IndexWriter]:
+        """A writer that commits at the end. Whatever happens it is let go: it locks the folder."""
+        writer = _guarded(lambda: self._index.writer(HEAP, 1), self._refused)
+        try:
+            # What a killed writer left would stand in the way.
+            _guarded(writer.garbage_collect_files, self._refused)
+            yield writer
+            _guarded(writer.commit, self._refused)
+            _guarded(writer.wait_merging_threads, self._refused)
+        except BaseException:
+            _roll_back(writer)
+            raise
+        finally:
+            del writer
+
+    def _refused(self, error: BaseException) -> StorageError:
+        return _refused(self._path, error)
 
     def snapshot(self) -> KeywordSnapshot:
         """The state after the last successful `apply`. Raises DatabaseClosed after `close`."""
@@ -141,23 +180,14 @@ class KeywordIndex:
             raise DatabaseClosed("the keyword index is closed; open it again")
         return self._snapshot
 
-    def _write(self, gone: list[int], documents: Iterable[dict[str, Any]]) -> None:
-        """One commit. Whatever happens the writer is let go, for it holds the folder's lock."""
+    def _put(
+        self, writer: tantivy.IndexWriter, gone: list[int], documents: Iterable[dict[str, Any]]
+    ) -> None:
         schema = self._index.schema
-        writer = self._index.writer(HEAP, 1)
-        try:
-            writer.garbage_collect_files()  # what a killed writer left would stand in the way
-            for row in gone:
-                writer.delete_documents_by_term("row", row)
-            for document in documents:
-                writer.add_document(tantivy.Document.from_dict(document, schema))
-            writer.commit()
-            writer.wait_merging_threads()
-        except BaseException:
-            _roll_back(writer)
-            raise
-        finally:
-            del writer
+        for row in gone:
+            writer.delete_documents_by_term("row", row)
+        for document in documents:
+            writer.add_document(tantivy.Document.from_dict(document, schema))
 
     def _published(self) -> KeywordSnapshot:
         self._index.reload()

@@ -124,12 +124,16 @@ class Origin:
         except (duckdb.Error, StorageError) as error:
             raise self._lost(f"cannot be read: {first_line(error)}") from error
 
-    def check_keys(self, cursor: Connection) -> None:
-        """Raise InputError for the first key that is null, twice there, or too long for an id."""
+    def check_keys(self, cursor: Connection, *, among: str | None = None) -> None:
+        """Raise InputError for the first key that is null, twice there, or too long for an id.
+
+        among: a table with the ids that alone have to be looked at.
+        """
+        some = f" WHERE id IN (SELECT id FROM {among})" if among else ""
         key = quoted(self.definition.key)
         with self.reading():
             found = cursor.execute(
-                f"SELECT id, count(*) AS number FROM (SELECT {self.id} AS id {self.rows})"
+                f"SELECT id, count(*) AS number FROM (SELECT {self.id} AS id {self.rows}){some}"
                 " GROUP BY id HAVING count(*) > 1 OR id IS NULL OR id = '' OR contains(id, chr(0))"
                 " OR strlen(id) > ? ORDER BY id IS NULL DESC, id LIMIT 1",
                 [LONGEST_KEY],

@@ -9,7 +9,7 @@ vector and turns the filter into a mask, so that no later stage looks twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from hybridsearch.state import Arm, State
 
 CANDIDATES = 200
 USUAL_K = 60
+USUAL_FUSION = "rrf"
 TIE = 0.5  # how much of a word counts in its second-best attributes; see ARCHITECTURE.md
 
 
@@ -34,9 +35,9 @@ class Plan:
     mode: the one it runs in: "everything" without a query, else keyword, semantic or hybrid.
     vector: float32 [dim] where the semantic arm takes part. mask: the rows that pass the filter,
     bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
-    exclusions and phrases narrow too. fields: attribute -> weight of its BM25. weights: (keyword,
-    semantic). needed: how many rows of the ranking the page reaches down to. without: a row that is
-    in no ranking and no count.
+    exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
+    arms become one. weights: (keyword, semantic). needed: how many rows of the ranking the page
+    reaches down to. without: a row that is in no ranking and no count.
     """
 
     request: SearchRequest
@@ -47,6 +48,7 @@ class Plan:
     mask: Mask | None
     semantic_mask: Mask | None
     fields: Mapping[str, float]
+    fusion: str
     weights: tuple[float, float]
     k: int
     candidates: int
@@ -97,7 +99,7 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     fields = _fields(state, request)
     query = _query(state, request, fields) if mode in ("keyword", "hybrid") else Query()
     mask = _mask(state, request)
-    weight = arm.embedder.weight if arm else 0.0
+    fusion, weights, k = _fusion(state, request, arm)
     return Plan(
         request=request,
         mode=mode,
@@ -107,8 +109,9 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         mask=mask,
         semantic_mask=_narrowed(state, query, mask, fields) if mode == "hybrid" else mask,
         fields=fields,
-        weights=request.weights or (1.0 - weight, weight),
-        k=request.rrf_k or (arm.embedder.rrf_k if arm else USUAL_K),
+        fusion=fusion,
+        weights=weights,
+        k=k,
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
     )
@@ -119,10 +122,28 @@ def asked(state: State, request: SearchRequest) -> Query:
     return _query(state, request, _fields(state, request))
 
 
+def _fusion(
+    state: State, request: SearchRequest, arm: Arm | None
+) -> tuple[str, tuple[float, float], int]:
+    """(mode, weights, k) of fusion: the request's, else the index's for that mode, else the
+    embedder's."""
+    own = state.settings.fusion
+    mode = request.fusion or (own.mode if own else USUAL_FUSION)
+    set_weights, set_k = (own.weights, own.k) if own and own.mode == mode else (None, None)
+    share, k = 0.0, USUAL_K
+    if arm is not None:
+        by_scores = mode in ("score", "linear")
+        share = arm.embedder.alpha if by_scores else arm.embedder.weight
+        k = arm.embedder.rrf_k
+    return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
+
+
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
     open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
-    known = state.keyword.attributes
-    query = parse(request.text, state.analyzer, prefix=open_ended, attributes=known)
+    known, analyzer = state.keyword.attributes, state.analyzer
+    if request.match == "all" and not state.settings.stop_words:
+        analyzer = replace(analyzer, stop_words=frozenset())  # nobody said that some do not matter
+    query = parse(request.text, analyzer, prefix=open_ended, attributes=known)
     names = tuple(name for name, weight in fields.items() if weight > 0)
     return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
@@ -130,7 +151,14 @@ def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) ->
 def _mask(state: State, request: SearchRequest) -> Mask | None:
     """The rows that pass the filter and are among the ids and rows, bool [size]; None for all."""
     allowed = state.settings.filterable_attributes
-    mask = state.selection.mask(request.filter, state.columns, size=state.size, allowed=allowed)
+    provided = (n for n, arm in state.arms.items() if isinstance(arm.embedder, ProvidedEmbedder))
+    mask = state.selection.mask(
+        request.filter,
+        state.columns,
+        size=state.size,
+        allowed=allowed,
+        makers=sorted(state.arms.keys() - set(provided)),
+    )
     if request.ids is not None:
         chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
         mask = chosen if mask is None else chosen & mask

@@ -87,8 +87,14 @@ class Prints:
             ).fetchall()
         return int(found[0][0])
 
-    def changes(self, cursor: Connection, origin: Origin, documents: str) -> Changes:
-        """All that differs between source and copy; `documents` is the copy's table."""
+    def changes(
+        self, cursor: Connection, origin: Origin, documents: str, *, among: str | None = None
+    ) -> Changes:
+        """All that differs between source and copy; `documents` is the copy's table.
+
+        among: a table with the ids that alone can differ.
+        """
+        some = f" WHERE id IN (SELECT id FROM {among})" if among else ""
         name = f"hybridsearch_changes_{self._number}"
         with origin.reading():
             cursor.execute(
@@ -96,9 +102,9 @@ class Prints:
                 " SELECT row_number() OVER (ORDER BY state <> 'deleted', key, id) AS n, id, state"
                 " FROM (SELECT coalesce(s.id, c.id) AS id, s.key, CASE WHEN s.id IS NULL"
                 " THEN 'deleted' WHEN c.id IS NULL THEN 'added' ELSE 'updated' END AS state"
-                f" FROM ({origin.keyed_prints}) s FULL JOIN"
+                f" FROM (FROM ({origin.keyed_prints}){some}) s FULL JOIN (FROM"
                 f" (SELECT d.id, p.print FROM {documents} d LEFT JOIN {self.table} p ON d.id = p.id"
-                " WHERE d.died IS NULL) c ON s.id = c.id"
+                f" WHERE d.died IS NULL){some}) c ON s.id = c.id"
                 " WHERE s.id IS NULL OR c.id IS NULL OR s.print IS DISTINCT FROM c.print)"
             )
         [(count,)] = cursor.execute(f"SELECT count(*) FROM {name}").fetchall()

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from hybridsearch.change_log import ChangeLog
 from hybridsearch.definition import Attribute, Definition
 from hybridsearch.engine import Change, Engine
 from hybridsearch.errors import IndexBehind, InputError
@@ -86,13 +87,29 @@ class Refreshing:
         columns = Origin(before).check(cursor)
         definition = replace(before, columns=columns)
         origin = Origin(definition)
-        origin.check_keys(cursor)
-        if task.arguments.get("full") or columns != before.columns:
+        anew = bool(task.arguments.get("full")) or columns != before.columns
+        if anew:
             with self._store.transaction() as inside:
                 prints.forget(inside)
                 engine.record = follow(inside, engine.record, definition.to_json())
-        changes = prints.changes(cursor, origin, engine.documents.table)
+        among = self._written(engine, definition, anew=anew)
+        origin.check_keys(cursor, among=among)
+        table = engine.documents.table
+        changes = prints.changes(cursor, origin, table, among=among)
         return _Chain(task.uid, columns, changes, 0)
+
+    def _written(self, engine: Engine, definition: Definition, *, anew: bool) -> str | None:
+        """A table of the ids that alone can differ; None where any can."""
+        if definition.refresh != "auto":
+            return None
+        log, cursor = ChangeLog(engine.record.number), self._store.cursor()
+        with self._store.transaction() as inside:
+            log.create(inside, definition)
+            if anew:
+                log.mark(inside)
+        name = log.seen(cursor)
+        [(marks,)] = cursor.execute(f"SELECT count(*) FROM {name} WHERE id IS NULL").fetchall()
+        return None if marks else name
 
     def _apply(
         self,
@@ -109,6 +126,8 @@ class Refreshing:
 
         def finish(cursor: Connection) -> None:
             part.settle(cursor, Prints(engine.record.number))
+            if definition.refresh == "auto" and following is None:
+                ChangeLog(engine.record.number).settle(cursor)
             ended.extend(self._store.finish(cursor, [done]))
 
         gone = part.gone()

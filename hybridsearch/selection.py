@@ -24,6 +24,7 @@ from hybridsearch.extraction import is_wanted
 from hybridsearch.facets import FacetColumn, facet_column
 from hybridsearch.filterable import FilterRule, Rule, patterns_of, rule_of
 from hybridsearch.geo import GEO, GEOJSON, parse_point
+from hybridsearch.intake import VECTORS
 from hybridsearch.request import Filter
 from hybridsearch.settings import EVERYTHING
 
@@ -39,10 +40,17 @@ class Selection:
         self._lock = threading.Lock()
 
     def mask(
-        self, filter: Filter, columns: Columns, *, size: int, allowed: Sequence[Rule]
+        self,
+        filter: Filter,
+        columns: Columns,
+        *,
+        size: int,
+        allowed: Sequence[Rule],
+        makers: Sequence[str] = (),
     ) -> Mask | None:
         """Which of the rows below `size` the filter keeps, bool [size]; None for no filter.
 
+        makers: the embedders that make vectors of every document, for `_vectors EXISTS`.
         Raises FilterError for broken syntax, an attribute that is not among those allowed, or is
         so only by "*" and no document has it, and an operator that its rule does not allow.
         """
@@ -53,7 +61,7 @@ class Selection:
         known = _without_hidden_places(columns, allowed)
         absent = self._absent(tree, known, allowed)
         places = (GEO in known, GEOJSON in known)
-        key = ("mask", str(filter), columns.stored, places, absent)
+        key = ("mask", str(filter), columns.stored, places, tuple(makers), absent)
         return self._grown(key, tree, known, size)
 
     def _absent(
@@ -74,7 +82,10 @@ class Selection:
         start = 0 if known is None else len(known)
         if known is not None and start >= size:
             return np.asarray(known[:size], bool)
-        where, values = filters.to_sql(tree, filter_columns(columns), missing_ok=key[-1])
+        *_, makers, absent = key
+        table = filters.Column(self._documents.vectors_table, "vectors", " ".join(makers))
+        known_columns = {**filter_columns(columns), VECTORS: table}
+        where, values = filters.to_sql(tree, known_columns, missing_ok=absent)
         fresh = self._documents.rows_where(where, values, size=size, start=start)
         grown = fresh if known is None else np.concatenate([known, fresh])
         self._put(key, grown)
@@ -134,7 +145,7 @@ class Selection:
 
 def _check_filterable(tree: filters.Filter, allowed: Sequence[Rule]) -> None:
     for name in filters.fields(tree):
-        rule = _rule(allowed, name)
+        rule = FilterRule(()) if name.partition(".")[0] == VECTORS else _rule(allowed, name)
         if rule is None:
             raise FilterError(
                 f'attribute "{name}" is not filterable{near(name, patterns_of(allowed))}',
@@ -166,6 +177,8 @@ def _without_hidden_places(columns: Columns, allowed: Sequence[Rule]) -> Mapping
 
 def _has_column(name: str, columns: Mapping[str, Any]) -> bool:
     if name == GEO and GEOJSON in columns:
+        return True
+    if name.partition(".")[0] == VECTORS:
         return True
     while name not in columns and "." in name:
         name = name.rpartition(".")[0]

@@ -7,13 +7,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings word_settings kept_settings
-settings request
+errors arrays jsontext assets filterable embedder_settings word_settings fusion_settings
+kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log document_table manifest intake
-row_ids definition origin defining prints
+row_ids definition origin defining prints change_log
 vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
 synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
@@ -37,7 +37,7 @@ server.backups server.telling
 server.sql
 server.operations server.bulk server.pages server.openapi
 server.routes server.reference server.app server.serving server
-stdlib_docs terminal exits arms demo
+stdlib_docs terminal exits arms tuning options judging demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
 shell cli
 """
@@ -47,7 +47,7 @@ OWNERS = {
     "duckdb": {
         *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
-        *("origin", "defining"),
+        *("origin", "defining", "change_log"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
@@ -71,7 +71,7 @@ OWNERS = {
     "prometheus_client": {"server.figures"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},
-    "click": {"cli", "exits", "shell.command"},
+    "click": {"options", "judging", "cli", "exits", "shell.command"},
     "rich": {"terminal", "cli", "shell.layout", "shell.session"},
     "prompt_toolkit": {"shell.prompt"},
     "orjson": {

@@ -38,6 +38,7 @@ from hybridsearch.filters.tree import (
 )
 from hybridsearch.geo import GEO, GEOJSON, Point, location, metres_sql
 
+VECTORS = "vectors"
 MAX_STEPS = 50
 MAX_PLANNED = 100  # DuckDB plans the conjuncts of a WHERE in quadratic time, but not inside a CASE
 Sql: TypeAlias = tuple[str, list[object]]
@@ -61,6 +62,8 @@ class Column:
 
     name: the SQL name of its column. kind: "number" (BIGINT or DOUBLE), "text" (VARCHAR), "bool",
     "list" or "json" (JSON). item: the kind of a list's items, one of the first three; else "".
+    Of the kind "vectors" there is one: its name is that of the table of vectors that came with
+    documents, by row and embedder, and item names the embedders that make some of every document.
     """
 
     name: str
@@ -127,6 +130,8 @@ def _condition(leaf: Node, columns: Mapping[str, Column], missing_ok: bool) -> S
     place = _place(leaf, columns, missing_ok)
     if place is None:
         return _absent(leaf)
+    if place.column.kind == VECTORS:
+        return _with_vectors(leaf, place)
     if place.never:
         return _NOTHING
     if isinstance(leaf, exp.Exists):
@@ -278,6 +283,24 @@ def _empty(place: _Place) -> Sql:
     tests = {"text": f"{place.sql} = ''", "list": f"len({place.sql}) = 0"}
     test = tests.get(place.column.kind)
     return (f"{place.sql} IS NOT NULL AND {test}", []) if test else _NOTHING
+
+
+def _with_vectors(leaf: Node, place: _Place) -> Sql:
+    """Whether a document has vectors: of any embedder, of one, or some that came along with it."""
+    embedder, *rest = place.steps or ("",)
+    if not isinstance(leaf, exp.Exists) or rest not in ([], ["userProvided"]):
+        what = f'"{shortened(field_name(leaf))}" cannot be asked so'
+        remedy = (
+            "; write _vectors EXISTS, _vectors.embedder EXISTS or _vectors.embedder.userProvided"
+        )
+        _refuse(leaf, what, remedy + " EXISTS")
+    makers = place.column.item.split()
+    if not rest and (embedder in makers or (makers and not embedder)):
+        return "TRUE", []
+    came = f"SELECT v.row FROM {place.column.name} v"
+    if not embedder:
+        return f"(row IN ({came}))", []
+    return f"(row IN ({came} WHERE v.embedder = ?))", [embedder]
 
 
 def _absent(leaf: Node) -> Sql:

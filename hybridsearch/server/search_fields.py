@@ -43,8 +43,8 @@ __all__ = [
 ]
 
 LIMIT = 20
-STRATEGIES = {"last": "any", "frequency": "any", "all": "all"}
-"""What must match for each strategy; the ranking is by score in all of them."""
+STRATEGIES = ("last", "all", "frequency")
+"""What must match; the ranking is by score in all of them. Without one any word is enough."""
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 _COMMA = re.compile(r",(?![^()]*\))")
 
@@ -185,7 +185,7 @@ def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[Searc
             sort=sort,
             facets=fields.get("facets") or (),
             distinct=fields.get("distinct"),
-            match=_strategy(fields.get("matchingStrategy", "last")),
+            match=_strategy(fields.get("matchingStrategy", "any")),
             attributes=fields.get("attributesToSearchOn"),
             threshold=least,
             lenient=True,
@@ -242,13 +242,13 @@ def _pages(fields: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _strategy(name: str) -> str:
-    if name not in STRATEGIES:
+    if name not in (*STRATEGIES, "any"):
         raise Refused(
             f"Unknown value `{name:.80}` at `.matchingStrategy`: expected one of `last`, `all`,"
             " `frequency`",
             code="invalid_search_matching_strategy",
         )
-    return STRATEGIES[name]
+    return name
 
 
 def _hybrid(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def _hybrid(fields: Mapping[str, Any]) -> dict[str, Any]:
         "embedder": given["embedder"],
         "vector": vector,
         "weights": None if weights is None else tuple(weights),
-        "fusion": given.get("fusion", "rrf"),
+        "fusion": given.get("fusion"),
         "rrf_k": given.get("k"),
         "candidates": given.get("candidates"),
     }

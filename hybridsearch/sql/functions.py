@@ -123,7 +123,6 @@ TESTS: Mapping[str, Callable[..., matching.Answers]] = {
 
 Column: TypeAlias = pa.ChunkedArray
 Function: TypeAlias = Callable[..., pa.Array]
-Ask: TypeAlias = Callable[[Snapshot, Sequence[SearchRequest]], list[Places]]
 
 _called_by_duckdb: list[Function] = []
 """An instance keeps a function for longer than the connection that made it, and counts on others
@@ -137,6 +136,9 @@ class Searchable(Protocol):
     documents: DocumentTable
     record: IndexRecord
     row_ids: RowIds
+
+
+Ask: TypeAlias = Callable[[Searchable, Sequence[SearchRequest]], list[Places]]
 
 
 class Functions:
@@ -224,7 +226,7 @@ class Functions:
         """
         engine = self._engine(call.uid)
         state = engine.snapshot.state
-        found = dict(zip(HIT, hit_columns(self._answers([call], Snapshot.places)), strict=True))
+        found = dict(zip(HIT, hit_columns(self._answers([call], _places)), strict=True))
         texts = _read(engine, found.pop("_row").to_numpy())
         table, json = unfolded(texts.to_pylist(), state.columns, state.primary_key)
         marks = found.pop("_highlight")
@@ -310,7 +312,7 @@ class Functions:
     # The functions: Arrow columns in, one Arrow array out
 
     def _hits(self, *columns: Column) -> pa.Array:
-        return self._found(columns, Snapshot.places)
+        return self._found(columns, _places)
 
     def _likenesses(self, *columns: Column) -> pa.Array:
         """The same for documents; the key of one is in the place of the query."""
@@ -333,7 +335,7 @@ class Functions:
             ]
             engine = self._engine(uid, current=True)
             requests = [_request(engine, calls[n]) for n in asked]
-            answers = ask(engine.snapshot, requests)
+            answers = ask(engine, requests)
             for n, made, answer in zip(asked, requests, answers, strict=True):
                 found[n] = _shown(calls[n], made, answer)
         return [found.get(n) for n in range(len(calls))]
@@ -431,10 +433,15 @@ def _both(some: Sequence[str | int], others: Sequence[str]) -> tuple[str | int, 
     return tuple(id_ for id_ in some if id_ in known)
 
 
-def _places_like(snapshot: Snapshot, requests: Sequence[SearchRequest]) -> list[Places]:
-    return [
-        snapshot.places_like(asked.query or "", replace(asked, query=None)) for asked in requests
-    ]
+def _places(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
+    return engine.snapshot.places(requests)
+
+
+def _places_like(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
+    keys = [asked.query or "" for asked in requests]
+    own = [(_own_ids(engine, [key]) or (key,))[0] for key in keys]  # else it is nobody's
+    made = [replace(asked, query=None) for asked in requests]
+    return [engine.snapshot.places_like(*each) for each in zip(own, made, strict=True)]
 
 
 def _with_parameters(function: Function, count: int) -> Function:

@@ -36,13 +36,13 @@ __all__ = ["Session", "Step", "translated"]
 
 KEPT = 256
 TRIED = "hybridsearch_tried"
-_searches = re.compile(r"\bsearch\b", re.IGNORECASE).search
+_searches = re.compile(r"\b(?:search|similar|facets|suggest)\b", re.IGNORECASE).search
 _raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
 _defines = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:create|refresh|alter|drop|show|desc|describe|explain)\b",
     re.IGNORECASE | re.DOTALL,
 ).match
-_call = re.compile(r'\b(search|facets|tokens|suggest)"?\s*\(', re.IGNORECASE)
+_call = re.compile(r'\b(search|similar|facets|tokens|suggest)"?\s*\(', re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ def measure(documents: Sequence[Document], path: Path) -> None:
         keyword(index, documents, queries, table)
         vectors(index, queries, table)
         batches(index, queries, table)
-        sql(db, index, [document["text"] for document in documents], table)
         update(index, documents, table)
+        sql(db, index, [document["text"] for document in documents], table)
     memory(path, documents, table)
     Console(width=120).print(table)
 

@@ -40,7 +40,7 @@ searches = st.fixed_dictionaries(
     optional={
         "filter": st.sampled_from(["n > 1", "group = oak OR n = 0", "tags = x", "NOT tags = y"]),
         "hybrid": st.sampled_from(MODES),
-        "matchingStrategy": st.sampled_from(["last", "all"]),
+        "matchingStrategy": st.sampled_from(["last", "all", "frequency"]),
         "rankingScoreThreshold": st.sampled_from([0, 0.3, 0.6, 0.9]),
         "distinct": st.just("group"),
         "sort": st.sampled_from([["n:desc"], ["group:asc", "n:asc"]]),
@@ -128,9 +128,30 @@ def test_the_door_finds_what_python_finds(
         distinct=search.get("distinct"),
         threshold=search.get("rankingScoreThreshold"),
         lenient=True,
-        match="all" if search.get("matchingStrategy") == "all" else "any",
+        match=search.get("matchingStrategy", "any"),
         **options,
     )
     answer = asked(client, **search, limit=COUNT, showRankingScore=True)
     assert ids(answer) == [hit.id for hit in found]
     assert [hit["_rankingScore"] for hit in answer["hits"]] == [hit.relevance for hit in found]
+
+
+@settings(max_examples=40)
+@given(words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True))
+def test_a_strategy_says_which_word_has_to_be_there(
+    trees: tuple[TestClient, Index], words: list[str]
+) -> None:
+    client, _ = trees
+    texts = {hit["id"]: hit["text"].split() for hit in asked(client, limit=COUNT)["hits"]}
+    having = {word: {id_ for id_, text in texts.items() if word in text} for word in WORDS}
+    rarest = min(words, key=lambda word: (len(having[word]), words.index(word)))
+    wanted = {
+        "last": having[words[0]],
+        "frequency": having[rarest],
+        "all": set.intersection(*(having[word] for word in words)),
+    }
+    for strategy, found in wanted.items():
+        body: dict[str, Any] = {"q": " ".join(words) + " ", "matchingStrategy": strategy}
+        assert set(ids(asked(client, limit=COUNT, **body))) == found
+    either = asked(client, q=" ".join(words) + " ", limit=COUNT)
+    assert set(ids(either)) == set.union(*(having[word] for word in words))

@@ -337,7 +337,7 @@ def test_values_of_every_kind_are_carried(db: Database, con: Connection) -> None
         (["title"], {"options": {"key": "brand"}}, InputError, "holds NULL"),
         (["title"], {"options": {"key": "idd"}}, InputError, 'did you mean "id"?'),
         (["title"], {"options": {"keyy": "id"}}, SettingsError, 'did you mean "key"?'),
-        (["title"], {"options": {"refresh": "often"}}, SettingsError, "check or manual"),
+        (["title"], {"options": {"refresh": "often"}}, SettingsError, "check or manual or auto"),
         (["title"], {"options": {"stemmer": "klingon"}}, SettingsError, "no stemmer"),
         (["title"], {"options": {"k1": 2}}, SettingsError, "can only be 1.2"),
         (["title"], {"options": {"m": 16}}, SettingsError, "no graph to build"),
@@ -504,3 +504,91 @@ def test_many_changes_wait_for_refresh_and_are_told(
     assert 'search index "i" is behind its source by 5 rows' in caplog.text
     db.refresh_search_index("i")
     assert ids(db, "lawn") == [1, 2, 3, 4, 5]
+
+
+# Triggers
+
+
+def auto(db: Database) -> None:
+    make(db, options={"refresh": "auto"})
+
+
+@both
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ("INSERT INTO docs VALUES (9, 'Running cap', '', NULL, 1, NULL)", [1, 2, 3, 9]),
+        ("UPDATE docs SET id = 33 WHERE id = 3", [1, 2, 33]),
+        ("UPDATE docs SET title = 'Lawn' WHERE id = 3; DELETE FROM docs WHERE id = 2", [1]),
+        ("TRUNCATE docs", []),
+        ("CREATE OR REPLACE TABLE docs AS FROM docs WHERE id > 1", [2, 3]),
+        ("BEGIN; DELETE FROM docs; ROLLBACK", [1, 2, 3]),
+    ],
+)
+def test_triggers_tell_what_was_written(
+    db: Database, con: Connection, edit: str, expected: list[int]
+) -> None:
+    auto(db)
+    con.execute(edit)
+    assert ids(db, "running") == expected
+    con.execute("DELETE FROM docs WHERE id = 3")
+    assert ids(db, "running") == [id_ for id_ in expected if id_ != 3]
+    assert db.freshness("i").stale == 0
+
+
+def test_refresh_by_triggers_counts_only_what_differs(db: Database, con: Connection) -> None:
+    auto(db)
+    con.execute("UPDATE docs SET price = price WHERE id = 1")
+    con.execute("UPDATE docs SET price = 7 WHERE id = 2")
+    report = db.refresh_search_index("i")
+    assert (report.added, report.updated, report.deleted) == (0, 1, 0)
+
+
+def test_triggers_go_with_the_index(db: Database, con: Connection) -> None:
+    auto(db)
+    with pytest.raises(duckdb.Error, match="ON CONFLICT DO UPDATE is not yet supported"):
+        con.execute("INSERT OR REPLACE INTO docs (id) VALUES (1)")
+    make(db, replace=True)
+    con.execute("INSERT OR REPLACE INTO docs (id, title) VALUES (1, 'running')")
+    make(db, replace=True, options={"refresh": "auto"})
+    db.drop_search_index("i")
+    assert con.execute("SELECT count(*) FROM duckdb_triggers()").fetchall() == [(0,)]
+    con.execute("DROP TABLE docs")
+
+
+def test_triggers_are_for_tables(db: Database, con: Connection) -> None:
+    con.execute("CREATE VIEW v AS FROM docs")
+    for source in ("v", "(FROM docs)"):
+        with pytest.raises(SettingsError, match="refresh = 'auto' needs a table"):
+            make(db, "title", source=source, options={"key": "id", "refresh": "auto"})
+    assert db.search_indexes() == []
+    make(db)
+    with pytest.raises(SettingsError, match="CREATE OR REPLACE"):
+        db.alter_search_index("i", {"refresh": "auto"})
+
+
+def test_writes_of_another_program_are_logged_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    with hybridsearch.open(path) as db, db.connect() as con:
+        con.execute(SETUP)
+        auto(db)
+    with duckdb.connect(str(path)) as plain:
+        plain.execute("DELETE FROM docs WHERE id = 1")
+    with hybridsearch.open(path) as db:
+        assert db.freshness("i").stale == 1
+        assert ids(db, "running") == [2, 3]
+
+
+def test_a_refresh_of_all_rows_that_breaks_off_is_begun_again(
+    db: Database, con: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hybridsearch.refreshing.PART", 2)
+    auto(db)
+    con.execute("UPDATE docs SET emb = [1, 'nan'::FLOAT, 0] WHERE id = 4")
+    with pytest.raises(InputError, match="of key '4'"):
+        db.refresh_search_index("i", full=True)
+    con.execute("UPDATE docs SET emb = NULL WHERE id = 4")
+    con.execute("CREATE OR REPLACE TABLE docs AS FROM docs WHERE id <> 5")
+    db.refresh_search_index("i")
+    assert ids(db, "shoes hose") == [1, 2, 4]
+    assert db.freshness("i").stale == 0

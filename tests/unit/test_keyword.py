@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import resource
 import shutil
@@ -490,3 +491,32 @@ def test_readers_are_not_disturbed_by_a_writer(index: KeywordIndex) -> None:
         reader.join()
     assert wrong == []
     assert index.snapshot().top(asked("counted"), weights=WEIGHTS, limit=1).total == 50
+
+
+def test_batches_put_in_together_are_one_segment(tmp_path: Path) -> None:
+    index = KeywordIndex.open(tmp_path / "text")
+    none = np.array([], np.int64)
+    with index.together():
+        for row in range(5):
+            index.apply(
+                deletes=none, rows=np.array([row]), texts={"t": ["red shoes"]}, bodies=[b"{}"]
+            )
+        index.apply(deletes=np.array([3]), rows=none, texts={}, bodies=[])
+        assert index.snapshot().count == 0
+    assert index.snapshot().count == 4
+    segments = {file.name.split(".")[0] for file in index.files() if len(file.stem) == 32}
+    assert len(segments) == 1
+    index.apply(deletes=none, rows=np.array([7]), texts={"t": ["blue"]}, bodies=[b"{}"])
+    assert index.snapshot().count == 5
+
+
+def test_of_batches_put_in_together_all_come_or_none(tmp_path: Path) -> None:
+    index = KeywordIndex.open(tmp_path / "text")
+    none, one = np.array([], np.int64), np.array([1])
+    bad = [object()]
+    with contextlib.suppress(StorageError), index.together():
+        index.apply(deletes=none, rows=one, texts={"t": ["red"]}, bodies=[b"{}"])
+        index.apply(deletes=none, rows=one + 1, texts={"t": ["red"]}, bodies=bad)  # type: ignore[arg-type]  # what tantivy refuses
+    assert index.snapshot().count == 0
+    index.apply(deletes=none, rows=one, texts={"t": ["blue"]}, bodies=[b"{}"])
+    assert index.snapshot().count == KeywordIndex.open(tmp_path / "text").snapshot().count == 1

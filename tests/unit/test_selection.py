@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import hybridsearch
 from hybridsearch import Database, Index
 from hybridsearch.errors import FilterError, QueryError
 from hybridsearch.selection import KEPT
+from tests.conftest import letters
 
 FILTER = "n > 2"
 
@@ -86,3 +89,53 @@ def test_an_order_by_what_may_not_be_sorted_by_is_refused(index: Index) -> None:
 def test_an_attribute_may_hold_a_colon(index: Index) -> None:
     index.add([{"id": 1, "a:b": 1}, {"id": 2, "a:b": 2}])
     assert ids(index, sort=["a:b:desc"])[:2] == [2, 1]
+
+
+@pytest.fixture
+def vectors() -> Iterator[Index]:
+    provided = {"source": "userProvided", "dimensions": 1}
+    settings = {"embedders": {"own": provided, "other": provided, "made": {"source": "function"}}}
+    with hybridsearch.open(default_embedder=None, functions={"made": letters}) as db:
+        made = db.create_index("vectors", primary_key="id", settings=settings)
+        made.add(
+            [
+                {"id": 1, "_vectors": {"own": [1.0]}},
+                {"id": 2, "_vectors": {"other": [1.0], "made": [1.0] * 8}},
+                {"id": 3, "text": "nothing"},
+            ]
+        )
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("filter", "found"),
+    [
+        ("_vectors.own EXISTS", [1]),
+        ("_vectors.own NOT EXISTS", [2, 3]),
+        ("_vectors.other EXISTS OR _vectors.own EXISTS", [1, 2]),
+        ("_vectors.made EXISTS", [1, 2, 3]),
+        ("_vectors.made.userProvided EXISTS", [2]),
+        ("_vectors EXISTS", [1, 2, 3]),
+        ("_vectors.nobody EXISTS", []),
+    ],
+)
+def test_documents_are_told_by_their_vectors(vectors: Index, filter: str, found: list[int]) -> None:
+    vectors.update_settings({"filterable_attributes": []})
+    assert ids(vectors, filter=filter) == found
+
+
+def test_any_vector_is_one_that_came_along_where_none_are_made(memory: Database) -> None:
+    settings = {"embedders": {"own": {"source": "userProvided", "dimensions": 1}}}
+    made = memory.create_index("own", primary_key="id", settings=settings)
+    made.add([{"id": 1, "_vectors": {"own": [1.0]}}, {"id": 2}])
+    assert ids(made, filter="_vectors EXISTS") == [1]
+    made.add([{"id": 3, "_vectors": {"own": [2.0]}}])
+    assert ids(made, filter="_vectors EXISTS") == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "filter", ["_vectors = 1", "_vectors.own IS NULL", "_vectors.own.made EXISTS", "_vectors > 2"]
+)
+def test_nothing_else_can_be_asked_of_vectors(vectors: Index, filter: str) -> None:
+    with pytest.raises(FilterError, match=r"write _vectors EXISTS|may not be filtered"):
+        ids(vectors, filter=filter)

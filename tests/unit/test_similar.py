@@ -142,3 +142,17 @@ def test_by_words_all_that_share_one_and_pass_come_and_itself_never(
     assert found.total == len(sharing)
     assert set(ids(found)) <= sharing
     assert len(found) == min(limit, len(sharing))
+
+
+def test_in_sql_a_key_is_taken_as_the_source_of_the_index_writes_it(memory: Database) -> None:
+    with memory.connect() as connection:
+        connection.execute(
+            "CREATE TABLE prices(price DECIMAL(5, 2) PRIMARY KEY, title VARCHAR);"
+            "INSERT INTO prices VALUES (1.5, 'red shoes'), (2.5, 'blue shoes'), (3, 'a hose')"
+        )
+        memory.create_search_index("by_price", "prices", ["title"])
+        for key in ("1.5", "1.50::DECIMAL(5, 2)"):
+            found = connection.sql(f"SELECT title FROM similar('by_price', {key})").fetchall()
+            assert found == [("blue shoes",)]
+        with pytest.raises(NotFound, match='"shoes"'):
+            connection.execute("FROM similar('by_price', 'shoes')")
