@@ -21,6 +21,7 @@ SOME: dict[str, Any] = {
     "stopWords": ["a", "the"],
     "language": "en",
     "embedders": {"clip": {"source": "userProvided", "dimensions": 3}},
+    "fusion": {"mode": "rrf", "weights": [0.7, 0.3], "k": 10},
     "distinctAttribute": "sku",
     "maxValuesPerFacet": 7,
     "sortFacetValuesBy": {"*": "count"},
