@@ -140,10 +140,10 @@ def _fusion(
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
     open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
-    analyzer = state.analyzer
+    known, analyzer = state.keyword.attributes, state.analyzer
     if request.match == "all" and not state.settings.stop_words:
         analyzer = replace(analyzer, stop_words=frozenset())  # nobody said that some do not matter
-    query = parse(request.text, analyzer, prefix=open_ended)
+    query = parse(request.text, analyzer, prefix=open_ended, attributes=known)
     names = tuple(name for name, weight in fields.items() if weight > 0)
     return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 

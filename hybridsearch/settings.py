@@ -183,7 +183,7 @@ def _orders(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(v in ("alpha", "count") for v in value.values()):
         raise _wrong(name, 'an object of facet: "alpha" or "count"', value)
     _names(name, list(value))
-    return {str(key): str(order) for key, order in value.items()}
+    return {"*": "alpha", **{str(key): str(order) for key, order in value.items()}}
 
 
 def _embedders(name: str, value: Any) -> dict[str, EmbedderSettings]:

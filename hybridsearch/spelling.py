@@ -140,6 +140,8 @@ class Speller:
     ) -> _Others:
         if not word.typed.isalpha() and not any(map(str.isalpha, word.typed)):
             return ()
+        if word.only is not None:
+            attributes = tuple(name for name in attributes if is_wanted(name, (word.only,)))
         known = self.keyword.statistics.frequency(word.term, attributes) > 0
         split = self._split(word, attributes, SHORTEST_PART if known else SHORTEST_PART - 1)
         typos = 0 if known and not lenient else self._allowed(word.typed, most)
