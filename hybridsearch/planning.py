@@ -113,7 +113,7 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         fields=fields,
         fusion=fusion,
         weights=weights,
-        doubted=_is_doubted(state, request, fusion),
+        doubted=_is_doubted(state, request, fusion, arm),
         k=k,
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
@@ -141,8 +141,13 @@ def _fusion(
     return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
 
 
-def _is_doubted(state: State, request: SearchRequest, fusion: str) -> bool:
-    """Whether nobody has said how much the semantic arm weighs, so that it depends on the query."""
+def _is_doubted(state: State, request: SearchRequest, fusion: str, arm: Arm | None) -> bool:
+    """Whether nobody has said how much the semantic arm weighs, so that it depends on the query.
+
+    Vectors that people bring are taken at their word.
+    """
+    if arm is None or isinstance(arm.embedder, ProvidedEmbedder):
+        return False
     own = state.settings.fusion
     told = request.weights or (own.weights if own and own.mode == fusion else None)
     return fusion == "rrf" and told is None
