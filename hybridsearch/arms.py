@@ -10,13 +10,16 @@ index that cannot embed a query has only its keyword arm.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from hybridsearch.errors import QueryError, near
+from hybridsearch.errors import QueryError, SettingsError, near
 from hybridsearch.evaluate import Qrels, Report, evaluate, run_of
 from hybridsearch.index import Index
+from hybridsearch.request import SearchRequest
+from hybridsearch.snapshot import Snapshot
 
 ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -24,8 +27,11 @@ ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "semantic": {"mode": "semantic"},
         "hybrid rrf": {"mode": "hybrid", "fusion": "rrf"},
         "hybrid score": {"mode": "hybrid", "fusion": "score"},
+        "hybrid linear": {"mode": "hybrid", "fusion": "linear"},
+        "hybrid dbsf": {"mode": "hybrid", "fusion": "dbsf"},
     }
 )
+TRIED = ("attributeWeights", "attribute_weights", "fusion")
 
 
 def arm_reports(
@@ -41,7 +47,7 @@ def arm_reports(
     asked = {query: text for query, text in queries.items() if query in qrels}
     return {
         name: evaluate(run_of(partial(_ids, index, k, ARMS[name]), asked), qrels, k=k)
-        for name in _wanted(mode, has_vectors=_embeds(index))
+        for name in _wanted(mode, has_vectors=embeds(index))
     }
 
 
@@ -60,7 +66,7 @@ def _wanted(mode: str, *, has_vectors: bool) -> list[str]:
     return [n for n, options in ARMS.items() if mode in ("all", options["mode"]) or n == "keyword"]
 
 
-def _embeds(index: Index) -> bool:
+def embeds(index: Index) -> bool:
     """Whether there are vectors to compare with that of a query's text."""
     settings = index.settings.embedders
     return any(
@@ -71,4 +77,44 @@ def _embeds(index: Index) -> bool:
 
 def _ids(index: Index, k: int, options: Mapping[str, Any], texts: list[str]) -> list[list[str]]:
     answers = index.search_many(texts, limit=k, **options)
+    return [[str(hit.id) for hit in answer] for answer in answers]
+
+
+def usual_run(index: Index, queries: Mapping[str, str], *, k: int) -> dict[str, list[str]]:
+    """What a search without options finds: query -> ids of its first k hits, best first."""
+    return run_of(partial(_ids, index, k, {}), queries)
+
+
+def settings_reports(
+    index: Index,
+    queries: Mapping[str, str],
+    qrels: Qrels,
+    changes: Mapping[str, Any],
+    *,
+    k: int = 10,
+) -> dict[str, Report]:
+    """The reports of a usual search: "as set", and "changed", as if the changes were made.
+
+    Raises SettingsError for settings that are none or that would need the documents anew: only
+    weights and fusion can be tried out.
+    """
+    asked = {query: text for query, text in queries.items() if query in qrels}
+    snapshot = index.snapshot()
+    for name in changes:
+        if name not in TRIED:
+            raise SettingsError(
+                f'"{name}" cannot be tried out without indexing anew; {" and ".join(TRIED)} can'
+                f"{near(name, TRIED)}",
+                field=name,
+            )
+    state = replace(snapshot.state, settings=index.settings.updated(changes))
+    several = {"as set": snapshot, "changed": Snapshot(state)}
+    return {
+        name: evaluate(run_of(partial(_found, one, k), asked), qrels, k=k)
+        for name, one in several.items()
+    }
+
+
+def _found(snapshot: Snapshot, k: int, texts: list[str]) -> list[list[str]]:
+    answers = snapshot.search_many([SearchRequest(text, limit=k) for text in texts])
     return [[str(hit.id) for hit in answer] for answer in answers]

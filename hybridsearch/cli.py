@@ -27,10 +27,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import hybridsearch
-from hybridsearch.errors import DocumentError, InputError, NotFound, SettingsError
+from hybridsearch.errors import DocumentError
 from hybridsearch.exits import FAILED, Commands
 from hybridsearch.extraction import project
-from hybridsearch.jsontext import dumps, loads
+from hybridsearch.judging import eval_command, tune_command
+from hybridsearch.options import (
+    as_json,
+    database_argument,
+    examples,
+    index_argument,
+    json_settings,
+    must_exist,
+    opened,
+    print_json,
+)
 from hybridsearch.shell.command import sql_command
 from hybridsearch.terminal import TAGS, console, loading, one_line, show_result, working
 
@@ -40,7 +50,6 @@ if TYPE_CHECKING:
     from hybridsearch.request import Hit, SearchResult
 
 STDIN = "-"
-SHOWN_METRICS = ("ndcg", "recall", "mrr")
 
 
 def main() -> NoReturn:
@@ -49,11 +58,6 @@ def main() -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     commands.main(prog_name="hybridsearch")
-
-
-def _examples(*lines: str) -> str:
-    """The end of a command's help; \\b keeps click from filling the lines."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def _listed(context: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
@@ -65,15 +69,10 @@ def _names(flag: str, text: str) -> Callable[[Any], Any]:
     return click.option(flag, multiple=True, callback=_listed, metavar="A,B", help=text)
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-database_argument = click.argument("path", metavar="DB")
-index_argument = click.argument("name", metavar="INDEX")
-
-
 @click.group(
     cls=Commands,
     no_args_is_help=False,
-    epilog=_examples(
+    epilog=examples(
         "hybridsearch index shop.duckdb movies movies.ndjson",
         'hybridsearch search shop.duckdb movies "space opera"',
         "hybridsearch search --help",
@@ -86,7 +85,7 @@ def commands() -> None:
 
 @commands.command(
     "index",
-    epilog=_examples(
+    epilog=examples(
         "hybridsearch index shop.duckdb movies movies.ndjson",
         "hybridsearch index shop.duckdb movies movies.ndjson --merge --searchable title,overview",
         "gzip -dc movies.ndjson.gz | hybridsearch index shop.duckdb movies - --primary-key id",
@@ -120,18 +119,9 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
 
 def _settings(text: str | None, searchable: Sequence[str]) -> dict[str, Any]:
     """The settings that the options make up, checked."""
-    given: Any = {} if text is None else _json_settings(text)
+    given: Any = {} if text is None else json_settings("--settings", text)
     hybridsearch.Settings().updated(given)
     return {**given, **({"searchable_attributes": list(searchable)} if searchable else {})}
-
-
-def _json_settings(text: str) -> Any:
-    try:
-        return loads(text if text.lstrip().startswith("{") else Path(text).read_bytes())
-    except OSError as error:
-        raise InputError(f"--settings: cannot read {text}: {error.strerror}") from None
-    except ValueError as error:
-        raise SettingsError(f"--settings is not JSON: {error}") from None
 
 
 @contextmanager
@@ -197,7 +187,7 @@ def _add(
 def _show_added(index: Index, added: Mapping[str, int], seconds: float, *, as_json: bool) -> None:
     rate = added["received"] / seconds
     if as_json:
-        _print_json(
+        print_json(
             {
                 "index": index.uid,
                 "documents": added["received"],
@@ -216,7 +206,7 @@ def _show_added(index: Index, added: Mapping[str, int], seconds: float, *, as_js
 
 @commands.command(
     "search",
-    epilog=_examples(
+    epilog=examples(
         'hybridsearch search shop.duckdb movies "space opera"',
         'hybridsearch search shop.duckdb movies "ship" --filter "year > 1970" --sort year:desc',
         'hybridsearch search shop.duckdb movies "robots" --mode keyword --json --fields id,title',
@@ -231,7 +221,7 @@ def _show_added(index: Index, added: Mapping[str, int], seconds: float, *, as_js
 @click.option("--filter", multiple=True, metavar="EXPR", help='As "year > 1990 AND genre = Drama".')
 @_names("--sort", "As year:desc,title:asc; the first decides.")
 @_names("--facets", "Count the values of these fields; * for all.")
-@click.option("--fusion", default="rrf", show_default=True, help="rrf, score or dbsf.")
+@click.option("--fusion", help="rrf, score, linear or dbsf; else as the index is set.")
 @click.option("--explain", is_flag=True, help="Say how each score came about.")
 @_names("--fields", "Show these fields; else a title and the piece that matches.")
 @as_json
@@ -248,29 +238,13 @@ def search_command(path: str, name: str, query: str, **options: Any) -> None:
     wanted["filter"] = filters[0] if len(filters) == 1 else filters or None
     wanted.update(highlight=highlight, highlight_tags=TAGS)
     wanted.update(sort=options["sort"], facets=options["facets"])
-    with _opened(path) as database:
+    with opened(path) as database:
         result = database.index(name).search(query, **wanted)
     start = options["offset"] + 1
     if in_json:
-        _print_json(_result_json(result, start, fields))
+        print_json(_result_json(result, start, fields))
     else:
         show_result(console(), result, start=start, fields=fields)
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[Database]:
-    """The database at a path that must be there. Raises NotFound."""
-    _must_exist(path)
-    with hybridsearch.open(path) as database:
-        yield database
-
-
-def _must_exist(path: str) -> None:
-    if not Path(path).is_file():
-        raise NotFound(
-            f"there is no database at {path}; `hybridsearch index {path} INDEX FILE` makes one",
-            path=path,
-        )
 
 
 def _result_json(result: SearchResult, start: int, fields: Sequence[str]) -> dict[str, Any]:
@@ -296,7 +270,7 @@ def _hit_json(hit: Hit, rank: int, fields: Sequence[str]) -> dict[str, Any]:
 
 @commands.command(
     "check",
-    epilog=_examples("hybridsearch check shop.duckdb", "hybridsearch check shop.duckdb --json"),
+    epilog=examples("hybridsearch check shop.duckdb", "hybridsearch check shop.duckdb --json"),
 )
 @database_argument
 @as_json
@@ -307,11 +281,11 @@ def check_command(context: click.Context, path: str, *, as_json: bool) -> None:
     Every byte is read and nothing is changed. Exits with 1 when there is something; `hybridsearch
     rebuild` repairs it.
     """
-    _must_exist(path)
+    must_exist(path)
     with working(f"reading the files of {path}", shown=not as_json):
         problems = hybridsearch.check(path)
     if as_json:
-        _print_json({"problems": problems})
+        print_json({"problems": problems})
     else:
         click.echo("\n".join(map(one_line, problems)) or f"{path}: no problems found")
     if problems:
@@ -320,7 +294,7 @@ def check_command(context: click.Context, path: str, *, as_json: bool) -> None:
 
 @commands.command(
     "rebuild",
-    epilog=_examples(
+    epilog=examples(
         "hybridsearch rebuild shop.duckdb",
         "hybridsearch rebuild shop.duckdb movies --no-reuse-vectors",
     ),
@@ -336,7 +310,7 @@ def rebuild_command(path: str, name: str | None, **options: Any) -> None:
     files before until the new ones are complete.
     """
     done = []
-    with _opened(path) as database:
+    with opened(path) as database:
         for index in [database.index(name)] if name else database.indexes():
             started = time.perf_counter()
             with working(f"rebuilding {index.uid}", shown=not options["as_json"]):
@@ -344,72 +318,15 @@ def rebuild_command(path: str, name: str | None, **options: Any) -> None:
             seconds = time.perf_counter() - started
             done.append({"index": index.uid, "documents": index.count(), "seconds": seconds})
     if options["as_json"]:
-        _print_json({"rebuilt": done})
+        print_json({"rebuilt": done})
         return
     for one in done:
         click.echo(f"{one['index']}: {_documents(one['documents'])} in {one['seconds']:.2f} s")
 
 
 @commands.command(
-    "eval",
-    epilog=_examples(
-        "hybridsearch eval shop.duckdb movies --queries queries.jsonl --qrels qrels.tsv",
-        "hybridsearch eval shop.duckdb movies --queries queries.jsonl --qrels qrels.tsv"
-        " --mode hybrid --at 5 --json",
-    ),
-)
-@database_argument
-@index_argument
-@click.option("--queries", required=True, metavar="FILE", help='JSON lines: "_id", "text".')
-@click.option("--qrels", required=True, metavar="FILE", help="Lines: query, document, grade.")
-@click.option("--mode", default="all", show_default=True, help="all, keyword, semantic, hybrid.")
-@click.option("--at", type=int, default=10, show_default=True, help="Hits that count.")
-@as_json
-def eval_command(path: str, name: str, **options: Any) -> None:
-    """Score searches by queries with judged answers.
-
-    Keyword, semantic and hybrid search answer them. Each is compared with keyword search on the
-    same queries: the difference of the mean nDCG, its 95 % interval, and p of a paired
-    randomisation test.
-    """
-    evaluate = import_module("hybridsearch.evaluate")
-    queries = evaluate.read_queries(options["queries"])
-    qrels = evaluate.read_qrels(options["qrels"])
-    with _opened(path) as database, working("searching", shown=not options["as_json"]):
-        arm_reports = import_module("hybridsearch.arms").arm_reports
-        index = database.index(name)
-        reports = arm_reports(index, queries, qrels, k=options["at"], mode=options["mode"])
-    if not any(report.mean["recall"] for report in reports.values()):
-        click.echo(
-            f"warning: no judged document was found; are the ids in {options['qrels']} those of"
-            f" the index, and the queries those of {options['queries']}?",
-            err=True,
-        )
-    if options["as_json"]:
-        _print_json(_reports_json(reports))
-    else:
-        first = reports["keyword"]
-        click.echo(f"{len(first.queries)} queries, {len(first.skipped)} without an answer left out")
-        click.echo(evaluate.table(reports, metrics=SHOWN_METRICS))
-
-
-def _reports_json(reports: Mapping[str, Any]) -> dict[str, Any]:
-    compare = import_module("hybridsearch.evaluate").compare
-    first = reports["keyword"]
-    found = {}
-    for name, report in reports.items():
-        found[name] = dict(report.mean)
-        if report is not first and report.queries:
-            test = compare(first, report)
-            found[name]["ndcg_against_keyword"] = {
-                key: getattr(test, key) for key in ("difference", "low", "high", "p")
-            }
-    return {"at": first.k, "queries": len(first.queries), "arms": found}
-
-
-@commands.command(
     "serve",
-    epilog=_examples(
+    epilog=examples(
         "hybridsearch serve shop.duckdb",
         "hybridsearch serve shop.duckdb --port 8000 --master-key correct-horse-battery",
     ),
@@ -454,7 +371,7 @@ def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> No
 
 @commands.command(
     "demo",
-    epilog=_examples(
+    epilog=examples(
         "hybridsearch demo", "hybridsearch demo --path docs.duckdb", "hybridsearch demo --json"
     ),
 )
@@ -471,7 +388,7 @@ def demo_command(path: str | None, limit: int, *, as_json: bool) -> None:
     with _kept(path) as where, loading(None, shown=not as_json) as done:
         found = demo.run(where, limit=limit, progress=done)
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         demo.show(console(), found)
 
@@ -490,12 +407,8 @@ def _kept(path: str | None) -> Iterator[Path]:
         raise
 
 
-commands.add_command(sql_command)
-
-
-def _print_json(value: Any) -> None:
-    # As bytes, so that it is UTF-8 whatever the terminal speaks.
-    click.echo(dumps(value))
+for one in (sql_command, eval_command, tune_command):
+    commands.add_command(one)
 
 
 def _documents(count: Any) -> str:

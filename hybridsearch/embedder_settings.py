@@ -47,6 +47,9 @@ class EmbedderSettings:
     url, api_key, headers: of the service. request, response: the JSON with "{{text}}" and
     "{{embedding}}" in it; "{{..}}" after an item of a list repeats that. batch_size: texts in one
     request at most.
+
+    distribution, binary_quantized: kept for who comes from Meilisearch; scores are mixed by rank or
+    by what was measured here, and every vector has its one-bit code beside it already.
     """
 
     source: str
@@ -69,6 +72,8 @@ class EmbedderSettings:
     request: Any = None
     response: Any = None
     batch_size: int | None = None
+    distribution: Mapping[str, float] | None = None
+    binary_quantized: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The settings in their JSON form, without what was not set; secrets are masked."""
@@ -234,6 +239,20 @@ def _json(name: str, value: object) -> object:
     return value
 
 
+def _distribution(name: str, value: object) -> dict[str, float]:
+    if isinstance(value, Mapping) and set(value) == {"mean", "sigma"}:
+        numbers = [part for part in value.values() if isinstance(part, int | float)]
+        if len(numbers) == 2 and all(0 <= part <= 1 for part in numbers):
+            return {str(key): float(part) for key, part in value.items()}
+    raise wrong(name, 'an object like {"mean": .7, "sigma": .3}, each from 0 to 1', value)
+
+
+def _boolean(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise wrong(name, "true or false", value)
+    return value
+
+
 FIELDS: Mapping[str, _Field] = {
     "source": _Field("source", _text),
     "model": _Field("model", _text),
@@ -255,9 +274,11 @@ FIELDS: Mapping[str, _Field] = {
     "documentPrefix": _Field("document_prefix", _prefix),
     "threads": _Field("threads", _between(1, 1024)),
     "batchSize": _Field("batch_size", _between(1, 10_000)),
+    "distribution": _Field("distribution", _distribution),
+    "binaryQuantized": _Field("binary_quantized", _boolean),
 }
 
-_ANY = ("source", "dimensions", "documentAttributes")
+_ANY = ("source", "dimensions", "documentAttributes", "distribution", "binaryQuantized")
 _TEXT = (*_ANY, "documentTemplate", "documentTemplateMaxBytes", "passageWords")
 _MODEL = (*_TEXT, "model", "file", "pooling", "maxTokens", "queryPrefix", "documentPrefix")
 _SERVICE = (*_TEXT, "url", "apiKey", "headers", "queryPrefix", "documentPrefix", "batchSize")

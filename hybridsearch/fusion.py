@@ -1,9 +1,10 @@
 """How do several rankings become one?
 
-Three ways, all pure and exact, none dependent on the order in which the arms are given:
+Four ways, all pure and exact, none dependent on the order in which the arms are given:
 
 - `rrf`: reciprocal rank fusion; looks at ranks only. `rrf_best` is the highest sum there can be.
 - `by_score`: a mixture of cosine and BM25 where every candidate was scored in both arms.
+- `linear`: a mixture of cosine and BM25 as the arms found them; a row that an arm lacks gets 0.
 - `dbsf`: distribution-based score fusion; each arm is scaled by its own mean and spread.
 
 Every answer is best first with equal scores by row, ascending, and each row once.
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from hybridsearch.arrays import Rows, Scores, no_rows
 
-__all__ = ["by_score", "dbsf", "rrf", "rrf_best"]
+__all__ = ["by_score", "dbsf", "linear", "rrf", "rrf_best"]
 
 # Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
 UNIT = float(1 << 50)
@@ -96,6 +97,34 @@ def by_score(
     order = np.argsort(rows, kind="stable")
     mixed = alpha * near + (1.0 - alpha) * words
     return _best_first(rows[order], mixed[order].astype(np.float32))
+
+
+def linear(
+    words: tuple[Rows, Scores],
+    near: tuple[Rows, Scores],
+    *,
+    alpha: float,
+    lowest: float,
+    highest: float,
+    bm25_max: float | None = None,
+) -> tuple[Rows, Scores]:
+    """Fuse scores as they are, by the formula of `by_score`, but a row that an arm does not hold
+    gets 0 from it: nothing has to be scored anew.
+
+    words, near: rows int64 [n_i] without repeats and scores float32 [n_i], in any order. lowest,
+    highest, bm25_max, alpha: as for `by_score`.
+    Returns rows int64 [m] and scores float32 [m] in 0..1, best first; equal scores by row.
+    Raises ValueError if alpha is outside 0..1.
+    """
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"alpha is {alpha}; give a number from 0 to 1")
+    most = float(words[1].max(initial=0.0)) if bm25_max is None else bm25_max
+    gains = [
+        _scaled(words[1], 0.0, most) * ((1.0 - alpha) * UNIT),
+        _scaled(near[1], lowest, highest) * (alpha * UNIT),
+    ]
+    rows, sums = _summed([words[0], near[0]], gains)
+    return _best_first(rows, (sums / UNIT).astype(np.float32))
 
 
 def dbsf(

@@ -24,6 +24,7 @@ from hybridsearch.state import Arm, State
 
 CANDIDATES = 200
 USUAL_K = 60
+USUAL_FUSION = "rrf"
 TIE = 0.5  # how much of a word counts in its second-best attributes; see ARCHITECTURE.md
 
 
@@ -34,9 +35,9 @@ class Plan:
     mode: the one it runs in: "everything" without a query, else keyword, semantic or hybrid.
     vector: float32 [dim] where the semantic arm takes part. mask: the rows that pass the filter,
     bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
-    exclusions and phrases narrow too. fields: attribute -> weight of its BM25. weights: (keyword,
-    semantic). needed: how many rows of the ranking the page reaches down to. without: a row that is
-    in no ranking and no count.
+    exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
+    arms become one. weights: (keyword, semantic). needed: how many rows of the ranking the page
+    reaches down to. without: a row that is in no ranking and no count.
     """
 
     request: SearchRequest
@@ -47,6 +48,7 @@ class Plan:
     mask: Mask | None
     semantic_mask: Mask | None
     fields: Mapping[str, float]
+    fusion: str
     weights: tuple[float, float]
     k: int
     candidates: int
@@ -97,7 +99,7 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     fields = _fields(state, request)
     query = _query(state, request, fields) if mode in ("keyword", "hybrid") else Query()
     mask = _mask(state, request)
-    weight = arm.embedder.weight if arm else 0.0
+    fusion, weights, k = _fusion(state, request, arm)
     return Plan(
         request=request,
         mode=mode,
@@ -107,8 +109,9 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         mask=mask,
         semantic_mask=_narrowed(state, query, mask, fields) if mode == "hybrid" else mask,
         fields=fields,
-        weights=request.weights or (1.0 - weight, weight),
-        k=request.rrf_k or (arm.embedder.rrf_k if arm else USUAL_K),
+        fusion=fusion,
+        weights=weights,
+        k=k,
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
     )
@@ -117,6 +120,22 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
 def asked(state: State, request: SearchRequest) -> Query:
     """The request's text as it is read, whichever arms take part, with what may be meant."""
     return _query(state, request, _fields(state, request))
+
+
+def _fusion(
+    state: State, request: SearchRequest, arm: Arm | None
+) -> tuple[str, tuple[float, float], int]:
+    """(mode, weights, k) of fusion: the request's, else the index's for that mode, else the
+    embedder's."""
+    own = state.settings.fusion
+    mode = request.fusion or (own.mode if own else USUAL_FUSION)
+    set_weights, set_k = (own.weights, own.k) if own and own.mode == mode else (None, None)
+    share, k = 0.0, USUAL_K
+    if arm is not None:
+        by_scores = mode in ("score", "linear")
+        share = arm.embedder.alpha if by_scores else arm.embedder.weight
+        k = arm.embedder.rrf_k
+    return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:

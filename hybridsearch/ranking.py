@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
+from hybridsearch.fusion import by_score, dbsf, linear, rrf, rrf_best
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
 from hybridsearch.relevance import relevance
-from hybridsearch.state import Arm, State
+from hybridsearch.state import State
 
 SCALE_ROWS = 1000
 
@@ -164,7 +164,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.needed))
     near = _nearest(plan)
     head = (words.rows[:depth], words.scores[:depth])
-    rows, scores = _FUSIONS[plan.request.fusion](state, plan, (head, near), words)
+    rows, scores = _FUSIONS[plan.fusion](state, plan, (head, near), words)
     rows, scores = _with_tail(plan, (rows, scores), words, depth)
     return Ranked(
         rows,
@@ -263,7 +263,7 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Ro
         rows,
         plan.arm.vectors.similarities(plan.vector, rows),
         bm25,
-        alpha=_alpha(plan, plan.arm),
+        alpha=_alpha(plan),
         lowest=float(scale[-1]) if len(scale) else 0.0,
         highest=float(scale[0]) if len(scale) else 0.0,
         bm25_max=float(words.scores[0]) if len(words.scores) else 0.0,
@@ -274,13 +274,25 @@ def _by_spread(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Ro
     return dbsf(arms, weights=plan.weights)
 
 
-_FUSIONS = {"rrf": _by_ranks, "score": _by_scores, "dbsf": _by_spread}
+def _by_shares(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+    """Every candidate scored as its arms found it; `fusion.linear` has the formula."""
+    assert plan.arm is not None  # the mode is hybrid
+    assert plan.vector is not None
+    scale = plan.arm.vectors.top(plan.vector, SCALE_ROWS, mask=plan.semantic_mask)[1]
+    return linear(
+        *arms,
+        alpha=_alpha(plan),
+        lowest=float(scale[-1]) if len(scale) else 0.0,
+        highest=float(scale[0]) if len(scale) else 0.0,
+        bm25_max=float(words.scores[0]) if len(words.scores) else 0.0,
+    )
 
 
-def _alpha(plan: Plan, arm: Arm) -> float:
-    if plan.request.weights is None:
-        return arm.embedder.alpha
-    keyword, semantic = plan.request.weights
+_FUSIONS = {"rrf": _by_ranks, "score": _by_scores, "linear": _by_shares, "dbsf": _by_spread}
+
+
+def _alpha(plan: Plan) -> float:
+    keyword, semantic = plan.weights
     return semantic / (keyword + semantic)
 
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hybridsearch.arrays import Rows
 from hybridsearch.errors import QueryError, VectorError, near
+from hybridsearch.fusion_settings import FUSIONS
 from hybridsearch.jsontext import dumps
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import polars
 
 MODES = ("hybrid", "keyword", "semantic")
-FUSIONS = ("rrf", "score", "dbsf")
 NEEDING = ("last", "frequency")
 MATCHES = ("any", "all", "phrase", *NEEDING)
 LONGEST_QUERY = 1_000_000
@@ -44,6 +44,13 @@ class SearchRequest:
     Meilisearch's language; a list means AND, a list inside it OR. sort: "attribute:asc" or
     ":desc", first decides. facets: attributes to count, or ("*",). highlight: attributes to
     mark. vector: the query's vector, instead of embedding the text. embedder: by name, where the
+    index has several. fusion: "rrf", "score", "linear" or "dbsf"; None as the index is set.
+    weights: (keyword, semantic), 0 or more, not both 0, and rrf_k, the constant of reciprocal rank
+    fusion: None as the index is set for this fusion, else the embedder's. candidates: how many
+    nearest rows the semantic arm brings. match: "any", "all" or "phrase": which of the words a
+    keyword match must hold. attributes: where to look for words, None = the searchable ones.
+    distinct: one hit per value of this attribute. ids:
+    only documents with one of these ids; an empty list allows none. exact: scan every vector.
     index has several. fusion: "rrf", "score" or "dbsf". weights: (keyword, semantic), 0 or more,
     not both 0; None takes the embedder's. rrf_k: the constant of reciprocal rank fusion, None
     takes the embedder's. candidates: how many nearest rows the semantic arm brings. match: which
@@ -73,7 +80,7 @@ class SearchRequest:
     highlight_tags: tuple[str, str] = ("<em>", "</em>")
     vector: Sequence[float] | None = None
     embedder: str | None = None
-    fusion: str = "rrf"
+    fusion: str | None = None
     weights: tuple[float, float] | None = None
     rrf_k: int | None = None
     candidates: int | None = None
@@ -94,7 +101,7 @@ class SearchRequest:
     def __post_init__(self) -> None:
         _check_query(self.query)
         _check_choice("mode", self.mode, MODES, optional=True)
-        _check_choice("fusion", self.fusion, FUSIONS)
+        _check_choice("fusion", self.fusion, FUSIONS, optional=True)
         _check_choice("match", self.match, MATCHES)
         for name, least in (("limit", 0), ("offset", 0)):
             _check_number(name, getattr(self, name), least)

@@ -22,6 +22,7 @@ from hybridsearch.embedder_settings import is_text as _is_text
 from hybridsearch.embedder_settings import wrong as _wrong
 from hybridsearch.errors import SettingsError, near
 from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
+from hybridsearch.fusion_settings import FusionSettings, read_fusion
 from hybridsearch.kept_settings import KEPT, kept, shown
 from hybridsearch.word_settings import TypoTolerance, words
 
@@ -46,7 +47,8 @@ class Settings:
     `filterable` says how a rule narrows that.
     stop_words: words that are neither indexed nor searched. language: ISO 639-1 code to stem by,
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
-    empty = the database's default embedder. distinct_attribute: one hit per value of it.
+    empty = the database's default embedder. fusion: how the arms become one ranking where a request
+    does not say; None = as the embedder says. distinct_attribute: one hit per value of it.
     max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet (or "*") ->
     "alpha" or "count". typo_tolerance: which words may be meant otherwise; what a change of it
     does not name stays as it was. kept: what only Meilisearch has a use for; see `kept_settings`.
@@ -60,6 +62,7 @@ class Settings:
     stop_words: tuple[str, ...] = ()
     language: str = "auto"
     embedders: Mapping[str, EmbedderSettings] = field(default_factory=dict)
+    fusion: FusionSettings | None = None
     distinct_attribute: str | None = None
     max_values_per_facet: int = 100
     sort_facet_values_by: Mapping[str, str] = field(default_factory=lambda: {"*": "alpha"})
@@ -180,7 +183,7 @@ def _orders(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(v in ("alpha", "count") for v in value.values()):
         raise _wrong(name, 'an object of facet: "alpha" or "count"', value)
     _names(name, list(value))
-    return {str(key): str(order) for key, order in value.items()}
+    return {"*": "alpha", **{str(key): str(order) for key, order in value.items()}}
 
 
 def _embedders(name: str, value: Any) -> dict[str, EmbedderSettings]:
@@ -223,6 +226,7 @@ TABLE: dict[str, _Entry] = {
     "sortableAttributes": _Entry("sortable_attributes", _names, list),
     "stopWords": _Entry("stop_words", words, list),
     "language": _Entry("language", _language, _same),
+    "fusion": _Entry("fusion", read_fusion, lambda found: found and found.to_json()),
     "embedders": _Entry(
         "embedders", _embedders, lambda found: {k: v.to_json() for k, v in found.items()}
     ),

@@ -368,8 +368,8 @@ class Snapshot:
 
 
 def _fusion(made: Plan, hit: Hit) -> dict[str, Any]:
-    found: dict[str, Any] = {"method": made.request.fusion}
-    if made.request.fusion != "rrf":
+    found: dict[str, Any] = {"method": made.fusion}
+    if made.fusion != "rrf":
         return found
     best = rrf_best(k=made.k, weights=made.weights)
     ranks = zip(("keyword", "semantic"), (hit.keyword_rank, hit.semantic_rank), strict=True)

@@ -9,7 +9,7 @@ A `TaskFilter` says which; what it leaves open lets every task through.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hybridsearch.store import WAITING, Connection, Store, Task
@@ -23,7 +23,7 @@ class TaskFilter:
 
     patterns: names of indexes, or their beginnings with * at the end; what belongs to no index
     fits only "*". before, after: (column, time) pairs, the column being one of TIMES; the time
-    itself is left out.
+    itself is left out. hidden: tasks that count as processing whatever is written of them.
     """
 
     uids: Sequence[int] | None = None
@@ -35,6 +35,7 @@ class TaskFilter:
     patterns: Sequence[str] = ("*",)
     before: Sequence[tuple[str, datetime]] = ()
     after: Sequence[tuple[str, datetime]] = ()
+    hidden: Sequence[int] = ()
 
     def condition(self) -> tuple[str, list[object]]:
         """The condition in SQL, with its values."""
@@ -51,17 +52,32 @@ class TaskFilter:
 
     def _members(self) -> Iterator[tuple[str, object]]:
         numbers = {"uid": self.uids, "batch": self.batches, "canceled_by": self.canceled_by}
-        texts = {"status": self.statuses, "kind": self.kinds, "index_uid": self.indexes}
+        texts = {self._status: self.statuses, "kind": self.kinds, "index_uid": self.indexes}
         for kind, wanted in (("BIGINT", numbers), ("VARCHAR", texts)):
             for column, values in wanted.items():
                 if values is not None:
                     yield f"{column} IN (SELECT unnest(?::{kind}[]))", list(values)
+
+    @property
+    def _status(self) -> str:
+        numbers = ", ".join(f"{uid:d}" for uid in self.hidden)
+        hidden = f"CASE WHEN uid IN ({numbers}) THEN 'processing' ELSE status END"
+        return hidden if numbers else "status"
+
+    def shown(self, task: Task) -> Task:
+        """The task as it counts: one that is hidden has not ended yet."""
+        if task.uid not in self.hidden or task.finished_at is None:
+            return task
+        return replace(task, status="processing", error=None, details={}, finished_at=None)
 
     def _moments(self) -> Iterator[tuple[str, object]]:
         for sign, moments in (("<", self.before), (">", self.after)):
             for column, time in moments:
                 assert column in TIMES, column
                 yield f"{column} {sign} ?", time
+        ended = [column for column, _ in (*self.before, *self.after) if column == "finished_at"]
+        if self.hidden and ended:
+            yield "uid NOT IN (SELECT unnest(?::BIGINT[]))", list(self.hidden)
 
 
 def find(
@@ -86,7 +102,8 @@ def find(
         where = f"{where} AND uid {'>=' if oldest_first else '<='} ?"
         values = [*values, start]
     order = "uid" if oldest_first else "uid DESC"
-    return store.tasks_where(where, values, order=order, limit=limit), int(total)
+    found = store.tasks_where(where, values, order=order, limit=limit)
+    return [wanted.shown(task) for task in found], int(total)
 
 
 def find_batches(
@@ -116,7 +133,7 @@ def find_batches(
     found: dict[int, list[Task]] = {number: [] for number in page[:limit]}
     for task in store.tasks_where(*TaskFilter(batches=list(found)).condition()):
         if task.batch is not None:
-            found[task.batch].append(task)
+            found[task.batch].append(wanted.shown(task))
     return found, len(numbers)
 
 

@@ -10,12 +10,13 @@ process left unfinished come first. Adjacent document tasks of one index are wor
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from hybridsearch.errors import (
     Conflict,
@@ -36,6 +37,8 @@ CANCELATION, TASK_DELETION = "taskCancelation", "taskDeletion"
 FIRST = (CANCELATION, TASK_DELETION)
 """Kinds that are worked off before everything that waits."""
 
+log = logging.getLogger("hybridsearch")
+Found = TypeVar("Found")
 Work = Callable[[Sequence[Task]], Sequence[Task]]
 
 
@@ -51,6 +54,7 @@ class Queue:
         self._changed = threading.Condition()
         self._waiting: deque[Task] = deque(_in_turn(store.tasks(waiting=True)))
         self._batch = store.last_batch
+        self._in_hand: tuple[int, ...] = ()
         self._unfinished = {task.uid for task in self._waiting}
         self._errors: dict[int, BaseException] = {}
         self._refused: dict[int, BaseException] = {}
@@ -133,29 +137,25 @@ class Queue:
 
         A task is shown as processing until what it did can be searched.
         """
-        found, total = find(self._store, wanted, **page)
-        shown = self._outward(found)
-        left = [t for t in shown if wanted.statuses is None or t.status in wanted.statuses]
-        return left, total - len(shown) + len(left)
+        return self._seen(lambda hidden: find(self._store, replace(wanted, hidden=hidden), **page))
 
     def find_batches(self, wanted: TaskFilter, **page: Any) -> tuple[dict[int, list[Task]], int]:
         """(a page of the batches with such tasks, how many there are); see the same there."""
-        found, total = find_batches(self._store, wanted, **page)
-        return {uid: self._outward(tasks) for uid, tasks in found.items()}, total
+        return self._seen(
+            lambda hidden: find_batches(self._store, replace(wanted, hidden=hidden), **page)
+        )
 
-    def _outward(self, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks as others may see them: finished only once what they did can be searched.
+    def _seen(self, look: Callable[[Sequence[int]], Found]) -> Found:
+        """What one sees of the tasks, those in hand being still in hand.
 
-        A task's outcome is written in the transaction of its documents, before the index is.
+        The outcome of a task is written in the transaction of its documents, before the index is;
+        whoever reads it there would search too early.
         """
-        with self._changed:
-            hidden = {t.uid for t in tasks if t.uid in self._unfinished and t.finished_at}
-        return [
-            replace(task, status="processing", error=None, details={}, finished_at=None)
-            if task.uid in hidden
-            else task
-            for task in tasks
-        ]
+        while True:
+            hidden = self._in_hand
+            found = look(hidden)
+            if self._in_hand == hidden:
+                return found
 
     def idle(self) -> bool:
         """Whether there is nothing left to do."""
@@ -179,6 +179,7 @@ class Queue:
                     self._changed.notify_all()
                     return
                 run = self._next_run()
+                self._in_hand = tuple(task.uid for task in run)
             self._process(run)
 
     def _next_run(self) -> list[Task]:
@@ -200,6 +201,7 @@ class Queue:
             self._store.start([task.uid for task in run], batch=self._batch)
             self._own.get(run[0].kind, self._work)(run)
         except BaseException as error:  # whoever waits for these tasks gets it
+            log.warning("tasks %d to %d: %s", run[0].uid, run[-1].uid, error)
             errors = self._blamed(run, error)
             self._refused.update(errors)
             with suppress(StorageError):
@@ -208,6 +210,7 @@ class Queue:
             self._errors.update(errors)
             while len(self._errors) > ERRORS_KEPT:
                 del self._errors[next(iter(self._errors))]
+        self._in_hand = ()
         self._settled(run)
 
     def _settled(self, tasks: Sequence[Task]) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings word_settings kept_settings
-settings request
+errors arrays jsontext assets filterable embedder_settings word_settings fusion_settings
+kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
@@ -37,7 +37,7 @@ server.backups server.telling
 server.sql
 server.operations server.bulk server.pages server.openapi
 server.routes server.reference server.app server.serving server
-stdlib_docs terminal exits arms demo
+stdlib_docs terminal exits arms tuning options judging demo
 shell.statements shell.layout shell.answers shell.names shell.prompt shell.session shell.command
 shell cli
 """
@@ -71,7 +71,7 @@ OWNERS = {
     "prometheus_client": {"server.figures"},
     "uvicorn": {"server.serving"},
     "h11": {"server.serving"},
-    "click": {"cli", "exits", "shell.command"},
+    "click": {"options", "judging", "cli", "exits", "shell.command"},
     "rich": {"terminal", "cli", "shell.layout", "shell.session"},
     "prompt_toolkit": {"shell.prompt"},
     "orjson": {

@@ -35,6 +35,9 @@ __all__ = ["Patience", "RestEmbedder", "Service", "from_settings"]
 
 AT_ONCE = 4
 PROBE = "probe"
+USUAL = "text-embedding-3-small"
+KNOWN = {USUAL: 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+"""How long the vectors of OpenAI's models are, so that nobody has to be asked."""
 SHOWN = 200
 FRUITLESS = 16
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -303,7 +306,7 @@ def from_settings(name: str, own: EmbedderSettings, networks: Networks) -> RestE
         name,
         service,
         Caller(networks),
-        dim=own.dimensions,
+        dim=own.dimensions or (KNOWN.get(own.model or USUAL) if own.source == "openAi" else None),
         query_prefix=own.query_prefix or "",
         document_prefix=own.document_prefix or "",
     )
@@ -325,7 +328,7 @@ def _service(own: EmbedderSettings, url: str, shape: Shape, size: int) -> Servic
 
 
 def _open_ai(own: EmbedderSettings) -> Service:
-    sent = {"model": own.model or "text-embedding-3-small", **OPENAI_LIKE.sent}
+    sent = {"model": own.model or USUAL, **OPENAI_LIKE.sent}
     if own.dimensions is not None and str(sent["model"]).startswith("text-embedding-3"):
         sent["dimensions"] = own.dimensions
     shape = Shape(sent, OPENAI_LIKE.answered)

@@ -271,7 +271,7 @@ def _hybrid(fields: Mapping[str, Any]) -> dict[str, Any]:
         "embedder": given["embedder"],
         "vector": vector,
         "weights": None if weights is None else tuple(weights),
-        "fusion": given.get("fusion", "rrf"),
+        "fusion": given.get("fusion"),
         "rrf_k": given.get("k"),
         "candidates": given.get("candidates"),
     }

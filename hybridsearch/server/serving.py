@@ -66,19 +66,25 @@ def listener(host: str, port: int) -> socket.socket:
 
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Answer requests on the socket until a signal says stop; closes the socket."""
-    config = uvicorn.Config(
-        app,
-        http=ImpatientProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=LAST_SECONDS,
-        h11_max_incomplete_event_size=HEADER_BYTES,
+    server_for(app).run(sockets=[listening])
+
+
+def server_for(app: ASGIApp) -> Server:
+    """A server that is not running yet; should_exit ends it."""
+    return Server(
+        uvicorn.Config(
+            app,
+            http=ImpatientProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=LAST_SECONDS,
+            h11_max_incomplete_event_size=HEADER_BYTES,
+        )
     )
-    Server(config).run(sockets=[listening])
 
 
 class Server(uvicorn.Server):

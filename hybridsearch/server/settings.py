@@ -21,7 +21,7 @@ from hybridsearch.server.wire import Refused, Reply, json_reply
 from hybridsearch.settings import DEFAULTS, Settings
 
 FACETING = ("maxValuesPerFacet", "sortFacetValuesBy")
-OURS = ("attributeWeights", "language")
+OURS = ("attributeWeights", "fusion", "language")
 PATCHED = ("typoTolerance", "faceting", "pagination", "embedders", "chat")
 SORTED = ("filterableAttributes", "sortableAttributes")
 ANY = Body(kind="json")

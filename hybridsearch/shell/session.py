@@ -39,7 +39,8 @@ __all__ = ["FORMS", "Session", "Style"]
 FORMS = ("table", "line", "csv", "json")
 AT_TERMINAL, IN_PIPE = 40, 10_000
 TABLE_DECIMALS = 6
-PLAN = ["explain_key", "explain_value"]
+PLANS = (["explain_key", "explain_value"], ["plan"])
+"""The columns of what EXPLAIN and EXPLAIN SEARCH give: lines that must not be cut."""
 QUERIES = frozenset(("from", "select", "with", "values", "pivot", "unpivot", "table"))
 TABLES = f"""
 SELECT table_schema AS "schema", table_name AS name, lower(table_type) AS kind
@@ -59,6 +60,8 @@ was typed before, Ctrl-C drops a line or stops a statement, Ctrl-D leaves.
 
 FROM search('INDEX', 'some words', k := 10) finds rows by words and meaning. Beside it there are
 similar, facets, suggest, tokens, rrf, match_phrase and the operators @@@ ||| &&& ===.
+CREATE SEARCH INDEX i ON t (title) indexes a table of yours; SHOW SEARCH INDEXES, REFRESH, DESCRIBE
+and DROP SEARCH INDEX i; EXPLAIN SEARCH before a SELECT says what a search does.
 """
 
 _Result = TypeVar("_Result")
@@ -228,8 +231,8 @@ class Session:
         seconds = time.perf_counter() - started
         if changed := _changed(rows, head, statement):
             self._confirm(changed, seconds)
-        elif rows.names == PLAN:
-            self._say("\n".join(row[1] or "" for row in head), "")
+        elif rows.names in PLANS:
+            self._say("\n".join(row[-1] or "" for row in head), "")
         else:
             self._lines(rows, head)
             self._confirm(self._counted(rows, head, count), seconds, always=True)

@@ -157,7 +157,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         filter=call.filter,
         highlight=("*",) if call.highlight else (),
         vector=call.vector,
-        fusion=call.fusion or "rrf",
+        fusion=call.fusion or (None if weights is None else "rrf"),
         weights=weights,
         rrf_k=rrf_k,
         candidates=call.candidates,

@@ -363,16 +363,22 @@ JUDGED = ["eval", "shop.duckdb", "movies", "--queries", "queries.jsonl", "--qrel
 def test_eval_prints_a_line_for_each_arm(shop: Path) -> None:
     lines = run(*JUDGED).stdout.splitlines()
     assert lines[0] == "2 queries, 0 without an answer left out"
-    assert lines[1].split() == ["ndcg@10", "recall@10", "mrr@10"]
-    arms = [line[:12].strip() for line in lines[2:]]
-    assert arms == ["keyword", "semantic", "hybrid rrf", "hybrid score"]
+    assert lines[1].split() == ["ndcg@10", "recall@10", "mrr@10", "map@10"]
+    arms = [line[:13].strip() for line in lines[2:]]
+    assert arms == [
+        *("keyword", "semantic", "hybrid rrf"),
+        *("hybrid score", "hybrid linear", "hybrid dbsf"),
+    ]
     assert "p=" in lines[-1]
 
 
 def test_eval_in_json_compares_with_keyword(shop: Path) -> None:
     found = in_json(*JUDGED, "--mode", "hybrid", "--at", "1")
     assert (found["at"], found["queries"]) == (1, 2)
-    assert list(found["arms"]) == ["keyword", "hybrid rrf", "hybrid score"]
+    assert list(found["arms"]) == [
+        *("keyword", "hybrid rrf", "hybrid score"),
+        *("hybrid linear", "hybrid dbsf"),
+    ]
     assert found["arms"]["keyword"]["ndcg"] == 1.0
     assert found["arms"]["hybrid rrf"]["ndcg_against_keyword"]["difference"] == 0.0
 

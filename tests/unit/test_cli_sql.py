@@ -152,6 +152,15 @@ def test_long_and_wide_answers_are_counted(shop: Path) -> None:
 
 def test_a_plan_keeps_its_lines(shop: Path) -> None:
     assert len(printed("shop.duckdb", "EXPLAIN SELECT 1").splitlines()) > 3
+    said = printed("shop.duckdb", f"EXPLAIN SEARCH {FOUND} WHERE {'year > 1 AND ' * 30} true")
+    assert max(map(len, said.splitlines())) > 300
+
+
+def test_search_indexes_are_made_and_listed(shop: Path) -> None:
+    script = "CREATE TABLE t(k INT PRIMARY KEY, w VARCHAR); CREATE SEARCH INDEX own ON t (w)"
+    printed("shop.duckdb", script)
+    assert json.loads(printed("shop.duckdb", "SHOW SEARCH INDEXES", "--json"))["key"] == "k"
+    assert "own" in printed("shop.duckdb", stdin=".indexes")
 
 
 def test_an_empty_script_does_nothing(shop: Path) -> None:

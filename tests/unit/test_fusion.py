@@ -5,7 +5,7 @@ import pytest
 
 from hybridsearch import fusion
 from hybridsearch.arrays import Rows, Scores
-from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
+from hybridsearch.fusion import by_score, dbsf, linear, rrf, rrf_best
 
 
 def rows(*numbers: int) -> Rows:
@@ -195,3 +195,25 @@ def test_dbsf_of_nothing_is_nothing() -> None:
 def test_dbsf_refuses_arrays_of_different_lengths() -> None:
     with pytest.raises(ValueError, match="2 rows and 1 scores"):
         dbsf([(rows(1, 2), scores(1))])
+
+
+def test_linear_mixes_the_scores_that_the_arms_found() -> None:
+    words = (np.array([7, 3]), np.array([4.0, 1.0], np.float32))
+    near = (np.array([3, 9]), np.array([0.9, 0.5], np.float32))
+    rows, scores = linear(words, near, alpha=0.25, lowest=0.4, highest=0.9)
+    assert rows.tolist() == [7, 3, 9]
+    np.testing.assert_allclose(scores, [0.75, 0.75 * 0.25 + 0.25, 0.25 * 0.2], rtol=1e-6)
+
+
+def test_linear_takes_the_scale_that_it_is_told() -> None:
+    words = (np.array([1]), np.array([2.0], np.float32))
+    nothing = (np.array([], np.int64), np.array([], np.float32))
+    rows, scores = linear(words, nothing, alpha=0.5, lowest=0.0, highest=0.0, bm25_max=8.0)
+    assert (rows.tolist(), scores.tolist()) == ([1], [0.125])
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
+def test_linear_refuses_a_share_that_is_none(alpha: float) -> None:
+    nothing = (np.array([], np.int64), np.array([], np.float32))
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        linear(nothing, nothing, alpha=alpha, lowest=0, highest=1)

@@ -39,7 +39,7 @@ def test_a_query_keeps_the_space_at_its_end_and_no_other(query: str | None, text
         ("offset", None),
         ("candidates", 0),
         ("rrf_k", 0),
-        ("fusion", None),
+        ("fusion", 1),
         ("match", "some"),
         ("sort", "year:asc"),
         ("facets", [5]),

@@ -21,6 +21,7 @@ SOME: dict[str, Any] = {
     "stopWords": ["a", "the"],
     "language": "en",
     "embedders": {"clip": {"source": "userProvided", "dimensions": 3}},
+    "fusion": {"mode": "rrf", "weights": [0.7, 0.3], "k": 10},
     "distinctAttribute": "sku",
     "maxValuesPerFacet": 7,
     "sortFacetValuesBy": {"*": "count"},
@@ -48,6 +49,22 @@ def test_settings_come_back_from_their_json() -> None:
 def test_null_sets_a_setting_back(name: str) -> None:
     settings = Settings().updated(SOME).updated({name: None})
     assert settings.to_json() == {**SOME, **shown({}), name: Settings().to_json()[name]}
+
+
+def test_facets_go_by_the_alphabet_where_nothing_else_is_said() -> None:
+    settings = Settings().updated({"faceting": {"sortFacetValuesBy": {"genre": "count"}}})
+    assert settings.sort_facet_values_by == {"*": "alpha", "genre": "count"}
+
+
+@pytest.mark.parametrize(
+    "more", [{"distribution": {"mean": 2, "sigma": 0}}, {"distribution": 1}, {"binaryQuantized": 1}]
+)
+def test_what_is_kept_of_an_embedder_is_checked(more: dict[str, Any]) -> None:
+    fit = {"distribution": {"mean": 0.5, "sigma": 0.1}, "binaryQuantized": False}
+    given = {"source": "userProvided", "dimensions": 2, **fit}
+    assert Settings().updated({"embedders": {"a": given}}).to_json()["embedders"] == {"a": given}
+    with pytest.raises(SettingsError):
+        Settings().updated({"embedders": {"a": {**given, **more}}})
 
 
 def test_what_only_meilisearch_has_a_use_for_is_kept() -> None:
