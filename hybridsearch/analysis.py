@@ -38,6 +38,7 @@ import Stemmer
 from hybridsearch.errors import SettingsError, near
 
 __all__ = [
+    "ITEM",
     "LANGUAGES",
     "LONGEST_TERM",
     "Analyzer",
@@ -50,6 +51,8 @@ __all__ = [
     "stop_words",
 ]
 
+ITEM = "\x1e"
+"""Stands between the items of a list, across which no phrase reaches; never part of a term."""
 LONGEST_TERM = 64
 CACHED_WORDS = 1 << 16
 

@@ -342,7 +342,7 @@ class SearchIndexes:
 def definition_of(record: IndexRecord) -> Definition:
     """The definition of an attached index."""
     assert record.attached is not None  # the caller has looked
-    return Definition.read(record.attached)
+    return Definition.read({**record.attached, "name": record.uid})  # it may have been renamed
 
 
 def _stale(record: IndexRecord, cursor: Connection) -> int:

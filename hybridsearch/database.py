@@ -48,7 +48,7 @@ from hybridsearch.sql.indexing import Indexing
 from hybridsearch.store import Connection as Bare
 from hybridsearch.store import IndexRecord, Store, Task, check_name
 from hybridsearch.tasks import Queue
-from hybridsearch.writes import apply_tasks, fail
+from hybridsearch.writes import apply_tasks, check_built_in, fail
 
 if TYPE_CHECKING:
     from hybridsearch.sql.sealed import Answer, Limits, Sealed, Values
@@ -438,6 +438,7 @@ class Database:
             done.extend(self._store.finish(cursor, [replace(task, status="succeeded")]))
 
         try:
+            check_built_in(engine.record, settings)
             settings = settled(settings, self._embedders_of(engine.record, settings))
             embedders = self._embedders_of(engine.record, settings)
             engine.change_settings(settings, embedders, finish=finish)

@@ -18,12 +18,16 @@ from hybridsearch.settings import EVERYTHING
 
 
 def attribute_texts(
-    document: Mapping[str, Any], wanted: Sequence[str], *, numbers: bool = True
+    document: Mapping[str, Any],
+    wanted: Sequence[str],
+    *,
+    numbers: bool = True,
+    joint: str = "\n",
 ) -> dict[str, str]:
     """attribute -> its text, for each attribute wanted that has one, in the document's order.
 
     wanted: names, where "a" also means what is nested in it, and "*" everything. Items of lists
-    are joined by a line end. Numbers count as their text unless `numbers` is False; booleans and
+    are joined by `joint`. Numbers count as their text unless `numbers` is False; booleans and
     null never do.
     """
     found: dict[str, str] = {}
@@ -32,7 +36,7 @@ def attribute_texts(
         if type(value) is str and name not in found:
             found[name] = value
         elif _leads_to(name, names):
-            _collect(name, value, found, numbers)
+            _collect(name, value, found, numbers, joint)
     if names == EVERYTHING:
         return found
     return {name: text for name, text in found.items() if _is_wanted(name, names)}
@@ -89,14 +93,14 @@ def project(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any
     return found
 
 
-def _collect(name: str, value: Any, found: dict[str, str], numbers: bool) -> None:
+def _collect(name: str, value: Any, found: dict[str, str], numbers: bool, joint: str) -> None:
     kind = type(value)
     if kind is dict:
         for key, item in value.items():
-            _collect(f"{name}.{key}", item, found, numbers)
+            _collect(f"{name}.{key}", item, found, numbers, joint)
     elif kind is list:
         for item in value:
-            _collect(name, item, found, numbers)
+            _collect(name, item, found, numbers, joint)
     elif kind is str or (numbers and (kind is int or kind is float)):
         before = found.get(name)
-        found[name] = str(value) if before is None else f"{before}\n{value}"
+        found[name] = str(value) if before is None else f"{before}{joint}{value}"

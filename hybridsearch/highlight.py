@@ -24,6 +24,9 @@ from hybridsearch.query import Other, Query
 
 __all__ = ["crop", "mark", "positions"]
 
+MOST_LOOSE = 32
+"""Words of a loose phrase; longer ones are only marked where they stand side by side."""
+
 
 def positions(text: str, analyzer: Analyzer, query: Query) -> list[tuple[int, int]]:
     """The (start, length) of each match in characters, ascending; none overlap."""
@@ -99,9 +102,29 @@ def _typed(text: str, token: Token, typed: tuple[str, ...], analyzer: Analyzer) 
 def _phrases(tokens: Sequence[Token], query: Query) -> Iterator[tuple[int, int]]:
     """(start, end) of each run of tokens that is a phrase asked for."""
     several = {other.terms for other in _others(query) if len(other.terms) > 1}
+    for phrase in query.phrases:
+        if phrase.slop and len(phrase.terms) <= MOST_LOOSE:
+            for first, last in _loose(tokens, phrase.terms, phrase.slop):
+                yield tokens[first].start, tokens[last].end
     for terms in several.union(phrase.terms for phrase in query.phrases):
         for at in _runs(tokens, terms):
             yield tokens[at].start, tokens[at + len(terms) - 1].end
+
+
+def _loose(tokens: Sequence[Token], terms: tuple[str, ...], slop: int) -> Iterator[tuple[int, int]]:
+    """(first, last) numbers of the tokens of each run that is a phrase but for `slop` steps."""
+    shifts = sorted(
+        (place - number, number, place)
+        for number, term in enumerate(terms)
+        for place, token in enumerate(tokens)
+        if token.term == term
+    )
+    latest: dict[int, tuple[int, int]] = {}
+    for shift, number, place in shifts:
+        latest[number] = (shift, place)
+        if len(latest) == len(terms) and shift - min(latest.values())[0] <= slop:
+            places = [place for _, place in latest.values()]
+            yield min(places), max(places)
 
 
 def _others(query: Query) -> Iterator[Other]:

@@ -31,10 +31,12 @@ from typing import Any, TypeVar
 import numpy as np
 import tantivy
 
+from hybridsearch.analysis import ITEM
 from hybridsearch.arrays import Rows
 from hybridsearch.errors import DatabaseClosed, HybridSearchError, IndexDamaged, StorageError
 from hybridsearch.files import make_folder, write_atomic
 from hybridsearch.keyword_snapshot import KeywordSnapshot, Ranking
+from hybridsearch.query import MOST_SLOP
 from hybridsearch.wordlists import WordLists
 
 __all__ = ["KeywordIndex", "KeywordSnapshot", "Ranking", "SlotsFull"]
@@ -102,7 +104,8 @@ class KeywordIndex:
     ) -> None:
         """Delete the rows of `deletes`, put in `rows`, and publish.
 
-        texts: by attribute, one analysed text for each of `rows`, "" where there is none.
+        texts: by attribute, one analysed text for each of `rows`, "" where there is none; ITEM
+        stands between items of a list.
         bodies: what to keep for each of `rows`. A row that is there already is replaced. words:
         for the vocabulary; those of a batch that is refused may stay in it.
         Raises SlotsFull for too many attributes and StorageError when the disk refuses; the
@@ -285,8 +288,17 @@ def _documents(
 ) -> Iterator[dict[str, Any]]:
     """What tantivy takes for each row; empty texts are left out, which saves their lengths."""
     for at, (row, body) in enumerate(zip(rows.tolist(), bodies, strict=True)):
-        texts = {name: column[at] for name, column in columns.items() if column[at]}
+        texts = {name: _spaced(column[at]) for name, column in columns.items() if column[at]}
         yield {"row": row, "body": body, **texts}
+
+
+def _spaced(text: str) -> str | list[str]:
+    """The text as tantivy takes it: each value moves those after it one place on, empty ones too,
+    so that the items of a list are further apart than any phrase may be loose."""
+    if ITEM not in text:
+        return text
+    apart = [""] * MOST_SLOP
+    return [value for item in text.split(ITEM) for value in (item, *apart)]
 
 
 def _committed(folder: Path) -> list[Path]:

@@ -28,6 +28,7 @@ from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from hybridsearch.errors import QueryError, near
+from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Phrase, Query, Word
 from hybridsearch.request import MATCHES
 
@@ -117,15 +118,25 @@ class _Layout(NamedTuple):
 
     def item(self, item: Word | Phrase, times: int) -> Clause:
         """A word or phrase in every attribute."""
+        over = self if item.only is None else self.inside(item.only)
         if isinstance(item, Phrase):
-            return self.clause(item.terms, None, times)
-        return self.clause((item.term,), item if item.prefix or item.others else None, times)
+            return over.clause(item.terms, None, times, item.slop)
+        return over.clause((item.term,), item if item.prefix or item.others else None, times)
 
-    def clause(self, terms: tuple[str, ...], last: Word | None, times: int) -> Clause:
+    def inside(self, attribute: str) -> _Layout:
+        """The same over one attribute, with what is nested in it; nothing if it is not searched."""
+        inside = [one for one in self.weights if is_wanted(one[0], (attribute,))]
+        return self._replace(weights=inside)
+
+    def clause(
+        self, terms: tuple[str, ...], last: Word | None, times: int, slop: int = 0
+    ) -> Clause:
         """Terms side by side, the last of which may stand for others."""
         exact: Alternatives = ((terms, 1.0),)
         if last is None:
-            return tuple([(Unit(name, exact), weight * times) for name, weight in self.weights])
+            return tuple(
+                [(Unit(name, exact, slop), weight * times) for name, weight in self.weights]
+            )
         return tuple(
             (Unit(name, exact + self.others(name, terms, last)), weight * times)
             for name, weight in self.weights

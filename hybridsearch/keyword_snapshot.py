@@ -26,6 +26,7 @@ import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.errors import NotFound
+from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
 from hybridsearch.keyword_scores import Postings, at_rows, best, evaluate, in_rows
 from hybridsearch.keyword_terms import Terms
@@ -172,8 +173,9 @@ class KeywordSnapshot:
         rows = np.array([row], np.int64)
         score = self.scores(query, rows, weights=weights, match=match, tie=tie, bonus=bonus).item()
         clauses = [(clause, laid.tie) for clause in (*laid.must, *laid.should)]
-        clauses += [(clause, 1.0) for clause in laid.near]
         parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
+        near = [part for clause in laid.near for part in self._parts(clause, row, 1.0)]
+        parts += [{**part, "kind": "near"} for part in near]
         how = {" ".join(other.terms): other.how for word in query.words for other in word.others}
         for part in parts:
             if "for" in part:
@@ -226,7 +228,7 @@ class KeywordSnapshot:
         return sum(
             self.statistics.rarest(name, terms)
             for name, weight in known.items()
-            if weight > 0
+            if weight > 0 and (word.only is None or is_wanted(name, (word.only,)))
             for terms, _ in (exact, *expand(name, word))
         )
 
@@ -258,6 +260,8 @@ class KeywordSnapshot:
         return tantivy.Query.boolean_query(parts)
 
     def _clause(self, clause: Clause, tie: float) -> tantivy.Query:
+        if not clause:
+            return tantivy.Query.empty_query()
         options = [self._weighted(unit, weight) for unit, weight in clause]
         return tantivy.Query.disjunction_max_query(options, tie)
 
@@ -419,7 +423,7 @@ class KeywordSnapshot:
         return {
             "attribute": unit.attribute,
             "term": " ".join(terms),
-            "kind": "near" if unit.slop else "word" if len(terms) == 1 else "phrase",
+            "kind": "word" if len(terms) == 1 else "phrase",
             "weight": weight * factor,
             "score": weight * max(scores),
             **({} if terms == asked else {"for": " ".join(asked)}),

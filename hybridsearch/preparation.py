@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridsearch.analysis import Analyzer, detect
+from hybridsearch.analysis import ITEM, Analyzer, detect
 from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.document_table import Document
 from hybridsearch.embedded_texts import EmbeddedTexts
@@ -31,7 +31,7 @@ from hybridsearch.vocabulary import telling
 
 TELLING = 4  # spaces in a text from which on it tells its language; codes and names do not
 
-READING = 2
+READING = 3
 """Grows when texts become other terms or words than before, so that old files are built anew."""
 
 Known = Mapping[str, VectorSnapshot]
@@ -53,12 +53,13 @@ def prepare(
     texts: dict[str, list[str]] = {}
     words: set[str] = set()
     for place, document in enumerate(documents):
-        for name, text in attribute_texts(document.fields, manifest.text["searchable"]).items():
+        found = attribute_texts(document.fields, manifest.text["searchable"], joint=ITEM)
+        for name, text in found.items():
             if name not in texts:
                 texts[name] = [""] * len(documents)
-            seen, terms = analyzer.read(text)
-            words.update(seen)
-            texts[name][place] = " ".join(terms)
+            read = [analyzer.read(item) for item in text.split(ITEM)]
+            words.update(*(seen for seen, _ in read))
+            texts[name][place] = ITEM.join(" ".join(terms) for _, terms in read)
     return Prepared(
         rows=np.array([document.row for document in documents], np.int64),
         texts=texts,

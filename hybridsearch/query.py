@@ -4,6 +4,8 @@
 
     red shoes        any of the words; the more, and the rarer, the better
     "road race"      these words, side by side and in this order: required
+    "road race"~2    the same with at most two words between, or swapped
+    title:red        this word, or title:"this phrase", in that attribute alone; -title:red too
     -boots           no document with this word
     -"ice skate"     nor with this phrase
     shoe|            the last word, still being typed, also stands for what starts with it
@@ -22,17 +24,23 @@ from the words when something else remains; inside a phrase they count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold, is_pair_script, plain
 
-__all__ = ["Other", "Phrase", "Query", "Word", "parse"]
+__all__ = ["MOST_SLOP", "Other", "Phrase", "Query", "Word", "parse"]
 
 _quotes = str.maketrans("“”„‟«»", '""""""')
-_parts = re.compile(r'(?P<minus>-?)"(?P<phrase>[^"]*)"|(?P<chunk>\S+)').finditer
+_parts = re.compile(
+    r'(?P<minus>-?)(?P<field>[^\s":]+:(?="[^"]*"))?"(?P<phrase>[^"]*)"(?:~(?P<slop>\d{1,9}))?'
+    r"|(?P<chunk>\S+)"
+).finditer
+_of_field = re.compile(r"(-?)([^\s:]+):(?=\S)(.*)", re.DOTALL).fullmatch
+MOST_SLOP = 8
+"""More words between those of a phrase cannot be asked for; items of a list are further apart."""
 
 
 class Other(NamedTuple):
@@ -52,7 +60,8 @@ class Word(NamedTuple):
 
     stemmed: the index holds stems, so a longer word can have a shorter term than what was typed.
     typed: the word in plain form, not stemmed; "" for a pair of characters. others: what else
-    may have been meant (`hybridsearch.spelling`).
+    may have been meant (`hybridsearch.spelling`). only: the attribute that it has to be in, with
+    what is nested there; None for any.
     """
 
     term: str
@@ -60,13 +69,20 @@ class Word(NamedTuple):
     stemmed: bool = False
     typed: str = ""
     others: tuple[Other, ...] = ()
+    only: str | None = None
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """Terms that stand side by side in this order; at least one."""
+    """Terms that stand side by side in this order; at least one.
+
+    slop: how many steps they may be off that, 0 to 8: a word in between is one, two words that
+    changed places are two. only: as of a `Word`.
+    """
 
     terms: tuple[str, ...]
+    slop: int = 0
+    only: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,15 +105,19 @@ class Query:
         return not (self.words or self.phrases or self.excluded)
 
 
-def parse(text: str, analyzer: Analyzer, *, prefix: bool = True) -> Query:
+def parse(
+    text: str, analyzer: Analyzer, *, prefix: bool = True, attributes: Collection[str] = ()
+) -> Query:
     """Read what a person typed; `prefix` lets the last word stand for longer ones.
 
+    attributes: the names that may stand before a colon; any other is a word like all.
     Returns a Query whose terms are the analyser's. Never raises.
     """
-    parts = [part for part in _split(text.translate(_quotes), analyzer) if part.tokens]
+    split = _split(text.translate(_quotes), analyzer, _with_parents(attributes))
+    parts = [part for part in split if part.tokens]
     wanted = [part for part in parts if not part.negated]
     words = [word for part in wanted if not part.quoted for word in _words(part, analyzer, prefix)]
-    phrases = tuple(Phrase(part.terms) for part in wanted if part.quoted)
+    phrases = tuple(part.phrase for part in wanted if part.quoted)
     return Query(
         words=tuple(_telling(words, analyzer, bool(phrases))),
         phrases=phrases,
@@ -112,24 +132,57 @@ class _Part(NamedTuple):
     negated: bool = False
     quoted: bool = False
     last: bool = True
+    slop: int = 0
+    only: str | None = None
 
     @property
-    def terms(self) -> tuple[str, ...]:
-        return tuple(token.term for token in self.tokens)
+    def phrase(self) -> Phrase:
+        return Phrase(tuple(token.term for token in self.tokens), self.slop, self.only)
 
 
-def _split(text: str, analyzer: Analyzer) -> Iterator[_Part]:
+def _split(text: str, analyzer: Analyzer, names: frozenset[str]) -> Iterator[_Part]:
     """The parts of a query; operators count only where a part begins."""
-    if '"' not in text and "-" not in text:
+    if '"' not in text and "-" not in text and (":" not in text or not names):
         yield _Part(text, analyzer.tokens(text))
         return
     for match in _parts(text):
-        chunk, last = match["chunk"], match.end() == len(text)
-        if chunk is None:
-            phrase = match["phrase"]
-            yield _Part(phrase, analyzer.tokens(phrase), bool(match["minus"]), True, last)
+        last = match.end() == len(text)
+        if match["chunk"] is None:
+            yield from _quoted(match, analyzer, names, last)
         else:
-            yield _Part(chunk, analyzer.tokens(chunk), chunk[0] == "-", False, last)
+            yield _chunk(match["chunk"], analyzer, names, last)
+
+
+def _quoted(
+    match: re.Match[str], analyzer: Analyzer, names: frozenset[str], last: bool
+) -> Iterator[_Part]:
+    """A phrase; what stands before its colon is a word by itself unless it is an attribute."""
+    phrase, minus, field = match["phrase"], bool(match["minus"]), match["field"]
+    only = field[:-1] if field else None
+    if only is not None and only not in names:
+        yield _Part(only, analyzer.tokens(only), minus, False, False)
+        only, minus = None, False
+    slop = min(int(match["slop"] or 0), MOST_SLOP)
+    yield _Part(phrase, analyzer.tokens(phrase), minus, True, last, slop, only)
+
+
+def _chunk(chunk: str, analyzer: Analyzer, names: frozenset[str], last: bool) -> _Part:
+    """Text without a space, behind a minus or an attribute's name if it has these."""
+    match = _of_field(chunk)
+    if match and match[2] in names:
+        tokens = analyzer.tokens(match[3])
+        return _Part(match[3], tokens, bool(match[1]), False, last, only=match[2])
+    return _Part(chunk, analyzer.tokens(chunk), chunk[0] == "-", False, last)
+
+
+def _with_parents(attributes: Collection[str]) -> frozenset[str]:
+    """The attributes and what they are nested in."""
+    found = set(attributes)
+    for name in attributes:
+        while "." in name:
+            name = name.rpartition(".")[0]
+            found.add(name)
+    return frozenset(found)
 
 
 def _words(part: _Part, analyzer: Analyzer, prefix: bool) -> list[Word]:
@@ -145,13 +198,14 @@ def _word(part: _Part, token: Token, analyzer: Analyzer) -> Word:
     """One character of a script that is indexed in pairs stands for the pairs it begins."""
     term, stemmed = token.term, analyzer.language is not None
     if is_pair_script(term):
-        return Word(term, term if len(term) == 1 else None, stemmed)
-    return Word(term, None, stemmed, plain(part.text[token.start : token.end][:LONGEST_TERM]))
+        return Word(term, term if len(term) == 1 else None, stemmed, only=part.only)
+    typed = plain(part.text[token.start : token.end][:LONGEST_TERM])
+    return Word(term, None, stemmed, typed, only=part.only)
 
 
 def _excluded(part: _Part, analyzer: Analyzer) -> Word | Phrase:
     lone = len(part.tokens) == 1
-    return _word(part, part.tokens[0], analyzer) if lone else Phrase(part.terms)
+    return _word(part, part.tokens[0], analyzer) if lone else part.phrase
 
 
 def _telling(words: list[Word], analyzer: Analyzer, more: bool) -> list[Word]:

@@ -21,12 +21,14 @@ from hybridsearch.engine import Change, Engine
 from hybridsearch.errors import Conflict, HybridSearchError, IndexBehind, SettingsError
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
 from hybridsearch.jsontext import loads
+from hybridsearch.settings import Settings
 from hybridsearch.store import Connection, IndexRecord, Store, Task
 
 log = logging.getLogger("hybridsearch")
 
 ADDITION = "documentAdditionOrUpdate"
 DELETION = "documentDeletion"
+BUILT_IN = ("searchable_attributes", "language", "embedders")
 
 
 def is_alone(task: Task) -> bool:
@@ -68,6 +70,21 @@ def check_own(record: IndexRecord) -> None:
             f'index "{record.uid}" is filled from its source; write there, and it follows, or'
             " REFRESH SEARCH INDEX",
             code="search_index_is_filled",
+            uid=record.uid,
+        )
+
+
+def check_built_in(record: IndexRecord, settings: Settings) -> None:
+    """Raise Conflict when settings would change what the definition of a search index says."""
+    if record.attached is None:
+        return
+    changed = [n for n in BUILT_IN if getattr(settings, n) != getattr(record.settings, n)]
+    if changed:
+        raise Conflict(
+            f'{changed[0]} of search index "{record.uid}" is what its definition says; make the'
+            " index anew with CREATE OR REPLACE SEARCH INDEX",
+            code="search_index_is_filled",
+            field=changed[0],
             uid=record.uid,
         )
 

@@ -22,9 +22,9 @@ outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders
 generation preparation selection state planning relevance ranking similar snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql.sealed sql
+sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
-sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection
+sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection sql.sealed
 index dumping chores inspection database
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures

@@ -31,6 +31,8 @@ from hybridsearch.store import quoted
 __all__ = ["Ahead", "answer"]
 
 TABLE = "hybridsearch_hits_"
+LIVE = "numbers"
+"""The parameter of a source whose rows have whole numbers as keys: its hits come with these."""
 MOST = 1000
 READING = ("select", "from", "with")
 Run = Callable[[str, Any, Mapping[str, pa.Table]], Rows]
@@ -72,7 +74,7 @@ def answer(
             edits = edits_of(statement, lowered.searches, ready, first=number + 1)
             rows = run(*_with_own(_reading(statement, search, edits), values), tables)
         try:
-            call = written(given, rows)
+            call = written(given, rows, search.source.parameter)
         except TypeError:
             continue
         name = f"{TABLE}{len(tables)}"
@@ -95,7 +97,7 @@ def _reading(statement: Statement, search: Search, edits: Sequence[Edit]) -> str
 def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, Any] | None:
     """The values of the arguments; None where one has none, or how many hits are wanted is open."""
     item, pushed = search.item, search.pushed
-    simple = search.source.parameter == "rows" and not pushed.outer
+    simple = search.source.parameter in ("rows", LIVE) and not pushed.outer
     if not simple or (pushed.conditions and not _reachable(statement, search)):
         return None
 
@@ -158,9 +160,15 @@ def _with_own(text: str, values: Any) -> tuple[str, Any]:
 
 
 def _edit(statement: Statement, search: Search, name: str, json: Sequence[str]) -> Edit:
-    """The table in the place of the call."""
+    """The table in the place of the call, joined with a live source by its key."""
     casts = ", ".join(f"{quoted(column)}::JSON AS {quoted(column)}" for column in json)
     read = f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
+    if search.source.parameter == LIVE:
+        read = (
+            f"SELECT hybridsearch_source.* EXCLUDE (_row), hybridsearch_hits.* EXCLUDE (_row)"
+            f" FROM ({read}) AS hybridsearch_hits JOIN ({search.source.query})"
+            " AS hybridsearch_source USING (_row) ORDER BY _rank"
+        )
     first = statement.tokens[search.item.call.start]
     last = statement.tokens[search.item.call.stop - 1]
     return Edit(first.start, last.end, f"({read})")

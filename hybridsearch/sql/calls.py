@@ -104,8 +104,10 @@ class Call(NamedTuple):
     names: tuple[str, ...] | None
 
 
-def written(given: Mapping[str, Any], rows: Rows | None) -> Call:
+def written(given: Mapping[str, Any], allowed: Rows | None, parameter: str = "rows") -> Call:
     """The call with these arguments, as values of Python; `filter` is a text or a list of ids.
+
+    allowed: what the parameter, "rows" or "numbers", is to be.
 
     Raises TypeError for a value that DuckDB would have to convert.
     """
@@ -117,8 +119,8 @@ def written(given: Mapping[str, Any], rows: Rows | None) -> Call:
     values["weights"] = None if weights is None else dumps(weights).decode()
     values["uid"] = values.pop("index", None)
     names = zip(Call._fields, ARGUMENTS.values(), strict=True)
-    fitted = {name: _fit(values.get(name), kind) for name, kind in names if name != "rows"}
-    return Call(rows=None if rows is None else rows.tobytes(), **fitted)
+    fitted = {name: _fit(values.get(name), kind) for name, kind in names}
+    return Call(**{**fitted, parameter: None if allowed is None else allowed.tobytes()})
 
 
 def _ids(chosen: Any) -> list[str]:

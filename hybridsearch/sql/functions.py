@@ -222,13 +222,20 @@ class Functions:
     def hits(self, call: Call) -> tuple[pa.Table, list[str]]:
         """What search() gives for a call, as a table, and which of its columns are JSON texts.
 
+        For an index over a source of the user's it has the key as _row in the place of columns.
         Raises HybridSearchError.
         """
         engine = self._engine(call.uid)
         state = engine.snapshot.state
         found = dict(zip(HIT, hit_columns(self._answers([call], _places)), strict=True))
-        texts = _read(engine, found.pop("_row").to_numpy())
-        table, json = unfolded(texts.to_pylist(), state.columns, state.primary_key)
+        rows = found.pop("_row").to_numpy()
+        table: dict[str, Any] = {}
+        json: list[str] = []
+        if engine.record.attached is None:
+            texts = _read(engine, rows).to_pylist()
+            table, json = unfolded(texts, state.columns, state.primary_key)
+        else:
+            table["_row"] = engine.row_ids.of(rows)
         marks = found.pop("_highlight")
         if call.highlight:
             found["_highlight"], json = marks, [*json, "_highlight"]

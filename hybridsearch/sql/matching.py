@@ -6,8 +6,8 @@ null in, null out. A query without a single word is true of no text.
 
     holds_all(["Red running shoes"], ["running shoe*"])      # [True]
 
-A query of `@@@` may hold "phrases", -excluded words, beginnings* and words~1 or words~2 that may
-have so many typos; the other operators take every word as it is.
+A query of `@@@` may hold "phrases" and "loose phrases"~2, -excluded words, beginnings* and words~1
+or words~2 that may have so many typos; the other operators take every word as it is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Answers = list[bool | None]
 
 _ANALYZER = Analyzer()
 _with_typos = re.compile(r"(.+)~([12])").fullmatch
-_pieces = re.compile(r'-?"[^"]*"?|\S+').findall
+_pieces = re.compile(r'-?"[^"]*"?(?:~\d+)?|\S+').findall
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Wanted:
     """What a text must hold: all words, phrases and beginnings, and nothing excluded."""
 
     words: frozenset[str]
-    phrases: tuple[tuple[str, ...], ...] = ()
+    phrases: tuple[Phrase, ...] = ()
     beginnings: tuple[str, ...] = ()
     near: tuple[tuple[str, int], ...] = ()
-    excluded: tuple[tuple[str, ...], ...] = ()
+    excluded: tuple[Phrase, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -110,8 +110,8 @@ def _has_asked(terms: list[str], query: str) -> bool:
         and wanted.words.issubset(terms)
         and all(any(term.startswith(start) for term in terms) for start in wanted.beginnings)
         and all(any(typos(w, t, most=n) <= n for t in terms) for w, n in wanted.near)
-        and all(_side_by_side(terms, phrase, 0) for phrase in wanted.phrases)
-        and not any(_side_by_side(terms, phrase, 0) for phrase in wanted.excluded)
+        and all(_side_by_side(terms, p.terms, p.slop) for p in wanted.phrases)
+        and not any(_side_by_side(terms, p.terms, p.slop) for p in wanted.excluded)
     )
 
 
@@ -125,7 +125,7 @@ def _wanted(query: str) -> Wanted:
     read = parse(" ".join(p for p in pieces if p not in others), _ANALYZER, prefix=False)
     return Wanted(
         words=frozenset(word.term for word in read.words),
-        phrases=tuple(phrase.terms for phrase in read.phrases),
+        phrases=read.phrases,
         beginnings=tuple(filter(None, (fold(piece[:-1]) for piece in open_ended))),
         near=tuple((term, most) for _, term, most in near),
         excluded=tuple(_excluded(item) for item in read.excluded),
@@ -139,8 +139,8 @@ def _near(piece: str) -> tuple[str, str, int] | None:
     return (piece, terms[0], int(match[2])) if match and len(terms) == 1 else None
 
 
-def _excluded(item: Word | Phrase) -> tuple[str, ...]:
-    return item.terms if isinstance(item, Phrase) else (item.term,)
+def _excluded(item: Word | Phrase) -> Phrase:
+    return item if isinstance(item, Phrase) else Phrase((item.term,))
 
 
 @lru_cache(maxsize=256)

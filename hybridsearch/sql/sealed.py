@@ -31,8 +31,11 @@ from hybridsearch.document_table import DocumentTable, shown
 from hybridsearch.errors import NotFound, QueryError, near
 from hybridsearch.jsontext import loads
 from hybridsearch.sql.functions import Functions, Searchable
+from hybridsearch.sql.lowering import lower
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
-from hybridsearch.store import Connection
+from hybridsearch.sql.pushdown import Facts
+from hybridsearch.sql.relation import Source, by_name
+from hybridsearch.store import Connection, quoted
 
 __all__ = ["Answer", "Limits", "Sealed", "Values"]
 
@@ -48,10 +51,24 @@ CONFIGURATION = {
     "temp_directory": "",
     "threads": "1",  # the thread that asks; so what it may see is known by thread
 }
+KNOWN = (
+    "SELECT lower(function_name), bool_and(function_type = 'scalar'),"
+    " bool_or(stability IS NOT DISTINCT FROM 'VOLATILE') FROM duckdb_functions() GROUP BY ALL"
+)
+"""name -> (gives one value for one row, may give another at each call)."""
 BATCH = 1000
 IDLE = 4
 UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
-LINES = ("Catalog", "Binder", "Parser", "Conversion", "Invalid Input", "Out of Range", "Syntax")
+LINES = (
+    "Not implemented",
+    "Catalog",
+    "Binder",
+    "Parser",
+    "Conversion",
+    "Invalid Input",
+    "Out of Range",
+    "Syntax",
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,7 @@ class Sealed:
         self._functions = Functions(identity, self._visible)
         self._lock = threading.Lock()
         self._root: Connection | None = None
+        self._known: dict[str, tuple[bool, bool]] = {}
         self._idle: list[Connection] = []
 
     def ask(
@@ -108,11 +126,11 @@ class Sealed:
         values: of its parameters, by place or by name. visible: the indexes there are for it.
         Raises QueryError, of code "invalid_sql" or, when it takes too much, "sql_limit".
         """
-        if not isinstance(statement, str) or len(statement) > LONGEST:
+        if not _is_text(statement) or len(statement) > LONGEST:
             raise _error(f"the statement must be text of {LONGEST:,} characters at most")
         limits = limits or Limits()
         with self._cursor() as cursor, self._grant(visible):
-            parsed = _parsed(cursor, statement, visible)
+            parsed = _parsed(cursor, statement, visible, self._lowered)
             for uid in _mentioned(statement, visible):
                 cursor.register(uid, _relation(self._find(uid)))
             return _answer(cursor, parsed, values, limits)
@@ -124,6 +142,31 @@ class Sealed:
             root, self._root = self._root, None
         for connection in (*idle, *([root] if root else [])):
             connection.close()
+
+    def _lowered(self, statement: str) -> str:
+        """The statement with what stands beside a search() pushed into it, as `Database.sql` does.
+
+        Conditions that may speak of a query around the search's stay where they are.
+        """
+        if "search" not in statement.lower() and "similar" not in statement.lower():
+            return statement
+        facts = Facts(self._volatile, self._plain, binds=lambda query: False)
+        return lower(statement, self._source, facts).text
+
+    def _source(self, uid: str, kept: bool) -> Source | None:
+        try:
+            state = self._visible(uid).snapshot.state
+        except NotFound:  # which the search itself will say
+            return None
+        return by_name(quoted(uid), state.columns, state.primary_key)
+
+    def _volatile(self, names: set[str]) -> set[str]:
+        """Which of the functions may give another value at each call; unknown ones may."""
+        return {name for name in names if self._known.get(name, (False, True))[1]}
+
+    def _plain(self, name: str) -> bool:
+        """Whether the function gives one value for one row."""
+        return self._known.get(name, (False, True))[0]
 
     def _visible(self, uid: str) -> Searchable:
         visible: Collection[str] = getattr(self._granted, "names", ())
@@ -166,17 +209,29 @@ class Sealed:
         if self._root is None:
             self._root = duckdb.connect(config={**CONFIGURATION, "memory_limit": MEMORY})
             self._root.execute("SET lock_configuration = true")
+            known = self._root.execute(KNOWN).fetchall()
+            self._known = {name: (plain, changes) for name, plain, changes in known}
         cursor = self._root.cursor()
         self._functions.attach(cursor)
         return cursor
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text without half of a surrogate pair."""
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
 
 
 def _error(message: str, code: str = CODE) -> QueryError:
     return QueryError(message, code=code, field="sql")
 
 
-def _parsed(cursor: Connection, statement: str, visible: Collection[str]) -> duckdb.Statement:
-    """The statement as DuckDB reads it, once it is allowed."""
+def _parsed(
+    cursor: Connection,
+    statement: str,
+    visible: Collection[str],
+    lowered: Callable[[str], str],
+) -> duckdb.Statement:
+    """The statement as DuckDB reads it and it is to be run, once it is allowed as it came."""
     try:
         found = cursor.extract_statements(statement)
         text = EXPLAIN.sub("", statement, count=1) if _explains(found) else statement
@@ -189,7 +244,12 @@ def _parsed(cursor: Connection, statement: str, visible: Collection[str]) -> duc
         if isinstance(error, QueryError):
             raise
         raise _error("the statement is nested too deeply") from error
-    return found[0]
+    if _explains(found):
+        return found[0]
+    try:
+        return cursor.extract_statements(lowered(statement))[0]
+    except QueryError as error:
+        raise _error(error.message) from error
 
 
 def _explains(found: Sequence[duckdb.Statement]) -> bool:

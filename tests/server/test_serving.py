@@ -31,14 +31,18 @@ def served(path: Path) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
     with subprocess.Popen(
         [*SERVE, str(path)], stderr=subprocess.PIPE, cwd=ROOT, text=True
     ) as process:
-        assert process.stderr is not None
-        said = (word for line in process.stderr for word in line.split())
-        url = next(word for word in said if word.startswith("http://"))
         try:
-            with httpx2.Client(base_url=url, timeout=60) as client:
+            with httpx2.Client(base_url=address(process), timeout=60) as client:
                 yield process, client
         finally:
             process.kill()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    """Where the process says it serves."""
+    assert process.stderr is not None
+    said = (word for line in process.stderr for word in line.split())
+    return next(word for word in said if word.startswith("http://"))
 
 
 def load_until_gone(client: httpx2.Client, start: int) -> list[tuple[int, int]]:

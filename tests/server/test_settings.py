@@ -26,6 +26,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     ),
     "filterableAttributes": ([], ["genre", "year"]),
     "foreignKeys": ([], [{"fieldName": "crew", "foreignIndexUid": "people"}]),
+    "fusion": (None, {"mode": "rrf", "weights": [0.7, 0.3], "k": 10}),
     "language": ("auto", "fr"),
     "localizedAttributes": (None, [{"attributePatterns": ["*_fr"], "locales": ["fra"]}]),
     "nonSeparatorTokens": ([], ["#"]),
@@ -39,6 +40,22 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "sortableAttributes": ([], ["year"]),
     "stopWords": ([], ["of", "the"]),
     "synonyms": ({}, {"ship": ["vessel", "boat"]}),
+    "typoTolerance": (
+        {
+            "enabled": True,
+            "minWordSizeForTypos": {"oneTypo": 5, "twoTypos": 9},
+            "disableOnWords": [],
+            "disableOnAttributes": [],
+            "disableOnNumbers": False,
+        },
+        {
+            "enabled": False,
+            "minWordSizeForTypos": {"oneTypo": 4, "twoTypos": 8},
+            "disableOnWords": ["shrek"],
+            "disableOnAttributes": ["title"],
+            "disableOnNumbers": True,
+        },
+    ),
 }
 
 
@@ -67,7 +84,7 @@ def test_every_setting_is_shown_changed_and_reset_at_its_address(
 
 
 def test_every_setting_has_an_example_here() -> None:
-    assert set(NAMES) - set(VALUES) <= {"typoTolerance"}
+    assert set(NAMES) == set(VALUES)
 
 
 def test_what_a_task_changes_stands_in_its_details(films: TestClient) -> None:
@@ -84,6 +101,12 @@ def test_settings_make_an_absent_index(client: TestClient) -> None:
 def test_settings_of_an_absent_index_are_not_found(client: TestClient, path: str) -> None:
     assert refusal(client.get(path)) == (404, "index_not_found")
     assert done(client, client.delete(path))["error"]["code"] == "index_not_found"
+
+
+def test_what_only_we_know_is_shown_once_it_is_set(films: TestClient) -> None:
+    assert not {"fusion", "attributeWeights", "language"} & set(films.get(SETTINGS).json())
+    succeeded(films, films.patch(SETTINGS, json={"language": "fr"}))
+    assert films.get(SETTINGS).json()["language"] == "fr"
 
 
 def test_lists_of_attributes_come_back_sorted(films: TestClient) -> None:

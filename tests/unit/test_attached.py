@@ -237,6 +237,20 @@ def test_writes_from_outside_are_refused(db: Database) -> None:
         refused(write, Conflict, "search_index_is_filled", "is filled from its source")
 
 
+def test_settings_that_the_definition_says_are_refused(db: Database) -> None:
+    make(db)
+    index = db.index("i")
+    other = {"emb": {"source": "userProvided", "dimensions": 4}}
+    changes: list[dict[str, Any]] = [
+        *({"searchable_attributes": ["body"]}, {"language": "en"}, {"embedders": other}),
+    ]
+    for change in changes:
+        with pytest.raises(Conflict, match="CREATE OR REPLACE SEARCH INDEX"):
+            index.update_settings(change)
+    index.update_settings({"filterable_attributes": ["brand"], "distinct_attribute": "brand"})
+    assert ids(db, "shoes") == [1, 5]
+
+
 def test_after_opening_again(tmp_path: Path) -> None:
     path = tmp_path / "a.duckdb"
     with hybridsearch.open(path) as db, db.connect() as con:

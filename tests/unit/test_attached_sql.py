@@ -225,6 +225,29 @@ def test_two_connections_search_while_one_edits(con: Connection, db: Database) -
             assert ids(other, statement) == [number + 1]
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "k := 2)",
+        "k := 2, highlight := true)",
+        "k := 0)",
+        "k := 3, filter := [1, 3])",
+        "k := 3) WHERE price < 90",
+        "k := 3) WHERE id IN (SELECT max(id) FROM docs)",
+        "k := 3) WHERE false",
+        ") LIMIT 1",
+        ") WHERE place.x IS NULL LIMIT 2 OFFSET 1",
+    ],
+)
+def test_search_made_ahead_gives_what_the_native_function_gives(con: Connection, rest: str) -> None:
+    con.execute("ALTER TABLE docs ADD COLUMN _row INTEGER DEFAULT 5")
+    ahead = f"SELECT * FROM search('i', 'running shoes', {KEYWORD}, {rest}".replace(", )", ")")
+    native = ahead.replace(KEYWORD, "mode := lower('KEYWORD')")  # what is computed has to wait
+    found, wanted = con.sql(ahead), con.sql(native)
+    assert (found.columns, found.types) == (wanted.columns, wanted.types)
+    assert con.execute(ahead).fetchall() == con.execute(native).fetchall()
+
+
 # Calls that make and drop indexes
 
 

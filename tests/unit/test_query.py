@@ -113,3 +113,34 @@ def test_no_text_is_refused(text: str) -> None:
     query = parse(text, Analyzer("en", stop_words("en")))
     assert query.empty or query.words or query.phrases or query.excluded
     assert set(query.sequence) >= {word.term for word in query.words}
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "phrases", "excluded"),
+    [
+        ("title:red", [("red", "title")], [], []),
+        ("crew:red", [("red", "crew")], [], []),
+        ("nope:red", [("nope", None), ("red", None)], [], []),
+        ("title: red", [("title", None), ("red", None)], [], []),
+        ("title:", [("title", None)], [], []),
+        ("-title:red", [], [], [Word("red", typed="red", only="title")]),
+        ("-nope:red", [], [], [Phrase(("nope", "red"))]),
+        ('title:"road race"', [], [Phrase(("road", "race"), 0, "title")], []),
+        ('nope:"road race"', [("nope", None)], [Phrase(("road", "race"))], []),
+        ('-title:"road race"~2', [], [], [Phrase(("road", "race"), 2, "title")]),
+        ('"road race"~1 red', [("red", None)], [Phrase(("road", "race"), 1)], []),
+        ('"road race"~99', [], [Phrase(("road", "race"), 8)], []),
+        ('"road race"~x', [("x", None)], [Phrase(("road", "race"))], []),
+        ("http://red", [("http", None), ("red", None)], [], []),
+    ],
+)
+def test_fields_and_loose_phrases(
+    text: str,
+    words: list[tuple[str, str | None]],
+    phrases: list[Phrase],
+    excluded: list[Word | Phrase],
+) -> None:
+    query = parse(text, PLAIN, prefix=False, attributes=["title", "crew.name"])
+    assert [(word.term, word.only) for word in query.words] == words
+    assert list(query.phrases) == phrases
+    assert list(query.excluded) == excluded

@@ -51,6 +51,10 @@ READS = [
      [("Science Fiction", 2)]),
     ("SELECT title FROM search('movies', 'aliens', k := 1)", [("Aliens",)]),
     ("SELECT id FROM search('movies', 'alien') WHERE year < 1980", [(1,)]),
+    ("SELECT id, _rank FROM search('movies', 'alien aliens', k := 1) WHERE year > 1980",
+     [(3, 1)]),
+    ("SELECT id FROM search('movies', '') WHERE list_contains(genres, 'Action') LIMIT 1", [(3,)]),
+    ("SELECT count(*) FROM search('movies', '') WHERE year < 0", [(0,)]),
     ("WITH m AS (FROM movies) SELECT min(year) FROM m", [(1979,)]),
     ("WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 9) "
      "SELECT max(i) FROM n", [(9,)]),
@@ -85,6 +89,11 @@ def test_reads(shop: Database, statement: str, expected: list[Any]) -> None:
         ("SELECT title FROM movies WHERE id = ?", [2], [("Up",)]),
         ("SELECT title FROM movies WHERE id = $id", {"id": 2}, [("Up",)]),
         ("SELECT title FROM search('movies', $q, k := $k)", {"q": "up", "k": 1}, [("Up",)]),
+        (
+            "SELECT id FROM search('movies', ?, k := ?) WHERE year > ?",
+            ["alien aliens", 1, 1980],
+            [(3,)],
+        ),
         ("SELECT list_sum(?), ?::VARCHAR", [[1, 2], None], [(3, None)]),
     ],
 )
@@ -198,6 +207,7 @@ ATTACKS = [
     "hello",
     "SELECT",
     "SELECT '\0",
+    "SELECT '\ud800'",
     "(" * 10_000,
     "SELECT " + "(" * 3_000 + "1" + ")" * 3_000,
     "SELECT " + "-" * 99_000,
