@@ -5,7 +5,7 @@ READY := .venv/ready
 
 DB ?= shop.duckdb
 
-.PHONY: help demo serve test test-slow lint format docs bench clean
+.PHONY: help demo serve test test-slow lint format docs bench relevance clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -42,6 +42,10 @@ docs: $(READY) ## write docs/api.md anew from the route table
 
 bench: $(READY) ## speed and memory, each beside the bare library in the same run
 	$(BIN)/python -m tests.benchmarks
+
+relevance: $(READY) ## nDCG on every judged set beside other libraries, into docs/relevance.md
+	$(BIN)/pip install --quiet --group relevance
+	$(BIN)/python -m tests.relevance
 
 clean: ## remove what was made here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hybridsearch.arrays import Rows, Scores, no_rows
 
-__all__ = ["by_score", "dbsf", "linear", "rrf", "rrf_best"]
+__all__ = ["by_score", "confidence", "dbsf", "linear", "rrf", "rrf_best"]
 
 # Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
 UNIT = float(1 << 50)
@@ -52,6 +52,20 @@ def rrf(
     gains = [per_rank[: len(r)] * (w / top) for r, w in zip(rankings, shares, strict=True)]
     rows, sums = _summed(rankings, gains)
     return _best_first(rows, (sums * (top / UNIT)).astype(np.float32))
+
+
+def confidence(scores: Scores) -> float:
+    """How far the first of a ranking stands out from the next nine: 1 - their mean / its score.
+
+    scores: float32 [n], 0 or more, best first. Returns 0 where they are equal or there are none,
+    1 where there is one alone.
+
+    >>> confidence(np.array([8.0, 2.0, 2.0], np.float32))
+    0.75
+    """
+    if not len(scores) or scores[0] <= 0.0:
+        return 0.0
+    return 1.0 - float(scores[1:10].mean() / scores[0]) if len(scores) > 1 else 1.0
 
 
 def rrf_best(*, k: int = 60, weights: Sequence[float]) -> float:

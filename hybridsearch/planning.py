@@ -36,7 +36,8 @@ class Plan:
     vector: float32 [dim] where the semantic arm takes part. mask: the rows that pass the filter,
     bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
-    arms become one. weights: (keyword, semantic). needed: how many rows of the ranking the page
+    arms become one. weights: (keyword, semantic). doubted: whether the semantic one becomes less
+    where the words are sure. needed: how many rows of the ranking the page
     reaches down to. without: a row that is in no ranking and no count.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     fields: Mapping[str, float]
     fusion: str
     weights: tuple[float, float]
+    doubted: bool
     k: int
     candidates: int
     needed: int
@@ -111,6 +113,7 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         fields=fields,
         fusion=fusion,
         weights=weights,
+        doubted=_is_doubted(state, request, fusion),
         k=k,
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
@@ -136,6 +139,13 @@ def _fusion(
         share = arm.embedder.alpha if by_scores else arm.embedder.weight
         k = arm.embedder.rrf_k
     return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
+
+
+def _is_doubted(state: State, request: SearchRequest, fusion: str) -> bool:
+    """Whether nobody has said how much the semantic arm weighs, so that it depends on the query."""
+    own = state.settings.fusion
+    told = request.weights or (own.weights if own and own.mode == fusion else None)
+    return fusion == "rrf" and told is None
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:

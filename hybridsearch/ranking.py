@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.fusion import by_score, dbsf, linear, rrf, rrf_best
+from hybridsearch.fusion import by_score, confidence, dbsf, linear, rrf, rrf_best
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
 from hybridsearch.relevance import relevance
 from hybridsearch.state import State
 
 SCALE_ROWS = 1000
+DOUBT = 1.3
 
 Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
 
@@ -33,7 +34,8 @@ class Ranked:
     """Rows best first with their scores, at least as many as the page reaches down to.
 
     whole: whether `rows` is all of the result set. count: how many rows that has, exactly; it
-    may have to look. keyword, semantic: what each arm brought, best first.
+    may have to look. keyword, semantic: what each arm brought, best first. weights: those of the
+    arms in this query's fusion, where there was one.
     """
 
     rows: Rows
@@ -42,6 +44,7 @@ class Ranked:
     count: Callable[[], int]
     keyword: tuple[Rows, Scores]
     semantic: tuple[Rows, Scores]
+    weights: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.needed))
     near = _nearest(plan)
     head = (words.rows[:depth], words.scores[:depth])
+    plan = replace(plan, weights=_weights(plan, head[1]))
     rows, scores = _FUSIONS[plan.fusion](state, plan, (head, near), words)
     rows, scores = _with_tail(plan, (rows, scores), words, depth)
     return Ranked(
@@ -173,7 +177,19 @@ def _by_both(state: State, plan: Plan) -> Ranked:
         count=lambda: words.total + _unmatched(state, plan, near[0], words),
         keyword=(words.rows, words.scores),
         semantic=near,
+        weights=plan.weights,
     )
+
+
+def _weights(plan: Plan, words: Scores) -> tuple[float, float]:
+    """(keyword, semantic) for this query: the surer the words are, the less the meaning weighs.
+
+    docs/relevance.md has what this was chosen by and what else was tried.
+    """
+    if not plan.doubted:
+        return plan.weights
+    share = plan.weights[1] * max(0.0, 1.0 - DOUBT * confidence(words))
+    return 1.0 - share, share
 
 
 def _words(state: State, plan: Plan, limit: int) -> Ranking:

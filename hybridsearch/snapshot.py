@@ -240,6 +240,7 @@ class Snapshot:
     # The page
 
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
+        made = replace(made, weights=ranked.weights or made.weights)
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
         shares = relevance(self.state, made, places.scores).tolist()

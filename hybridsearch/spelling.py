@@ -129,8 +129,11 @@ class Speller:
 
     def _parts(self, typed: str, attributes: tuple[str, ...], shortest: int) -> Iterator[Other]:
         for end in range(shortest, len(typed) - shortest + 1):
-            terms = (self.analyzer.term(typed[:end]), self.analyzer.term(typed[end:]))
-            if all(terms) and self.keyword.statistics.holds(terms, attributes):
+            left = self.analyzer.term(typed[:end])
+            if not left or not self.keyword.statistics.frequency(left, attributes):
+                continue  # most beginnings of words are no words
+            terms = (left, self.analyzer.term(typed[end:]))
+            if terms[1] and self.keyword.statistics.holds(terms, attributes):
                 yield Other(terms, JOINED, "split", f"{typed[:end]} {typed[end:]}")
 
     # Typos

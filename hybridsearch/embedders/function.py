@@ -34,7 +34,7 @@ class FunctionEmbedder:
     """
 
     weight = 0.5
-    rrf_k = 20
+    rrf_k = 5
     alpha = 0.5
     passage_words = 0
 

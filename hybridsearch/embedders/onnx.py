@@ -70,7 +70,7 @@ class OnnxEmbedder:
     """
 
     weight = 0.5
-    rrf_k = 20
+    rrf_k = 5
     alpha = 0.5
 
     def __init__(

@@ -25,7 +25,7 @@ class ProvidedEmbedder:
     dim: int
     name: str = field(default="default", kw_only=True)
     weight: ClassVar[float] = 0.5
-    rrf_k: ClassVar[int] = 20
+    rrf_k: ClassVar[int] = 5
     alpha: ClassVar[float] = 0.5
     passage_words: ClassVar[int] = 0
 

@@ -102,7 +102,7 @@ class RestEmbedder:
     """
 
     weight = 0.5
-    rrf_k = 20
+    rrf_k = 5
     alpha = 0.5
     passage_words = 0
 

@@ -102,6 +102,11 @@ def _distance(typed: str, value: str) -> int:
 
 def _check_facet(snapshot: Snapshot, name: str) -> None:
     settings = snapshot.state.settings
+    if settings.kept.get("facetSearch") is False:
+        raise Refused(
+            "The facet search is disabled for this index; set `facetSearch` to true",
+            code="facet_search_disabled",
+        )
     rule = rule_of(settings.filterable_attributes, name)
     if rule is None or not rule.facet_search:
         known: Sequence[str] = patterns_of(settings.filterable_attributes)

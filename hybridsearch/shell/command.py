@@ -24,8 +24,8 @@ MEMORY = ":memory:"
 EXAMPLES = """\b
 Examples:
   hybridsearch sql shop.duckdb "SELECT title, _score FROM search('movies', 'space opera', k := 5)"
-  hybridsearch sql shop.duckdb "FROM movies WHERE year < $last" -p last=1980 --csv
-  echo "FROM movies" | hybridsearch sql shop.duckdb --parquet movies.parquet"""
+  hybridsearch sql shop.duckdb 'FROM movies WHERE year < $last' -p last=1980 --csv
+  echo "FROM movies" | hybridsearch sql shop.duckdb --json"""
 
 
 def _form(name: str, text: str) -> Callable[[Any], Any]:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 # Without buffers Python takes a write that a closed pipe cut short for a whole one.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
 COMMAND = [sys.executable, "-m", "hybridsearch"]
-NAMES = ("index", "search", "check", "rebuild", "eval", "demo")
+NAMES = ("index", "search", "check", "rebuild", "eval", "sql", "demo")
 MOVIES = [
     {"id": 1, "title": "Alien", "overview": "A crew meets a creature on a ship.", "year": 1979},
     {"id": 2, "title": "Star Wars", "overview": "A space opera with robots.", "year": 1977},

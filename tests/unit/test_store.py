@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hybridsearch import assets
 from hybridsearch.errors import DatabaseClosed, FormatTooNew, StorageError
 from hybridsearch.settings import Settings
 from hybridsearch.store import Store, Task, quoted
+from hybridsearch.task_log import TaskFilter, find
 
 ADDITION = "documentAdditionOrUpdate"
 
@@ -200,3 +202,38 @@ def test_the_tables_of_a_file_that_was_there_stay(path: Path) -> None:
 def test_a_quoted_name_is_one_identifier_whatever_it_holds(name: str) -> None:
     with duckdb.connect() as connection:
         assert connection.sql(f"SELECT 1 AS {quoted(name)}").columns == [name]
+
+
+def test_a_database_of_the_first_format_becomes_one_of_the_present(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(assets.text("sql/schema/0001_start.sql"))
+        connection.execute(
+            "INSERT INTO hybridsearch.meta VALUES ('format', '1'), ('identity', 'a')"
+        )
+        connection.execute(
+            "INSERT INTO hybridsearch.tasks VALUES (0, 'movies', 'indexCreation', 'succeeded',"
+            " '{}', '{}', NULL, now()::TIMESTAMP, NULL, NULL)"
+        )
+    store = Store.open(path)
+    try:
+        assert [task.batch for task in store.tasks()] == [None]
+        assert accepted(store, b"{}").uid == 1
+        store.save_features({"metrics": True})
+        assert store.features() == {"metrics": True}
+    finally:
+        store.close()
+
+
+def test_tasks_are_found_by_the_beginning_of_an_index_name(store: Store) -> None:
+    for uid in ("shop-eu", "shop", "other", None):
+        store.enqueue(uid, "settingsUpdate", arguments={}, bodies=[])
+    for patterns, expected in (
+        (["shop-*"], ["shop-eu"]),
+        (["shop*"], ["shop", "shop-eu"]),
+        (["shop", "other"], ["other", "shop"]),
+        (["*"], [None, "other", "shop", "shop-eu"]),
+        ([], []),
+    ):
+        found, total = find(store, TaskFilter(patterns=patterns))
+        assert [task.index_uid for task in found] == expected
+        assert total == len(expected)

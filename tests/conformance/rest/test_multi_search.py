@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import time
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from hybridsearch.server import facet_search
 from tests.conformance.rest.conftest import Ask
@@ -254,3 +256,15 @@ def test_a_document_without_a_vector_is_like_others_by_its_words(ask: Ask) -> No
 )
 def test_what_is_unfit_to_be_similar_is_refused(ask: Ask, body: dict[str, Any], code: str) -> None:
     assert ask("/indexes/vectors/similar", 400, **body)["code"] == code
+
+
+def test_facet_search_can_be_switched_off(server: TestClient) -> None:
+    server.post("/indexes", json={"uid": "shut", "primaryKey": "id"})
+    settings = {"filterableAttributes": ["genres"], "facetSearch": False}
+    task = server.patch("/indexes/shut/settings", json=settings).json()["taskUid"]
+    for _ in range(400):
+        if server.get(f"/tasks/{task}").json()["status"] == "succeeded":
+            break
+        time.sleep(0.02)
+    reply = server.post("/indexes/shut/facet-search", json={"facetName": "genres"})
+    assert (reply.status_code, reply.json()["code"]) == (400, "facet_search_disabled")
