@@ -1,8 +1,8 @@
-"""Which settings are kept and given back, though a BM25 engine has nothing to do with them?
+"""Which settings are kept as Meilisearch's clients send them, whether or not they do something?
 
-People move here with the settings that they had. What Meilisearch knows and our ranking has no
-use for is checked, kept, and shown again; ARCHITECTURE.md says of each what it means here. KEPT
-is the one table of their names, defaults and checks.
+People move here with the settings that they had. What Meilisearch knows is checked, kept, and shown
+again; ARCHITECTURE.md says of each what it means here, which for most is nothing. KEPT is the one
+table of their names, defaults and checks.
 
     >>> kept({}, "searchCutoffMs", 150)
     {'searchCutoffMs': 150}
