@@ -24,7 +24,7 @@ writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
-sql.emitting sql.explaining sql.ahead sql.session sql.connection sql.sealed
+sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection sql.sealed
 index dumping chores inspection database
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures

@@ -29,6 +29,7 @@ from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered, lower, read
 from hybridsearch.sql.pushdown import Facts
 from hybridsearch.sql.relation import Source
+from hybridsearch.sql.scoring import Searched, scored
 from hybridsearch.sql.tokens import place, scan, statements
 from hybridsearch.store import Connection
 
@@ -36,7 +37,9 @@ __all__ = ["Session", "Step", "translated"]
 
 KEPT = 256
 TRIED = "hybridsearch_tried"
-_searches = re.compile(r"\b(?:search|similar|facets|suggest)\b", re.IGNORECASE).search
+_searches = re.compile(
+    r"\b(?:search|similar|facets|suggest|score)\b|@@@|\|\|\||&&&|===", re.IGNORECASE
+).search
 _raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
 _defines = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:create|refresh|alter|drop|show|desc|describe|explain)\b",
@@ -92,7 +95,7 @@ class Session:
             return known[1]
         facts = Facts(self._volatile, self._plain, self._binds)
         try:
-            made = lower(step.text, self._source, facts)
+            made = lower(self._scored(step.text), self._source, facts)
         except QueryError as error:
             raise _placed(error, step) from None
         self._kept[step.text] = (self._stamp(made), made)
@@ -153,6 +156,25 @@ class Session:
             return self._functions.source(uid, self._connection, kept=kept)
         except NotFound:
             return None
+
+    def _scored(self, text: str) -> str:
+        """The text with what score() is in its place."""
+        statement = read(text)
+        return text if statement is None else scored(statement, self._searched)
+
+    def _searched(self, table: str, column: str) -> Searched | None:
+        """An index over the table that searches the column by words."""
+        for report in self._indexes.reports():
+            known = scan(report.source) or []
+            searched = {name.lower() for name in report.text}
+            if report.kind == "table" and known[-1].identifier == table and column in searched:
+                return Searched(report.name, report.key)
+        try:
+            state = self._functions.state(table)
+        except NotFound:
+            return None
+        there = column in {name.lower() for name in state.keyword.attributes}
+        return Searched(table, state.primary_key) if there and state.primary_key else None
 
     # What DuckDB is asked
 

@@ -5,3 +5,7 @@ SELECT title FROM search('films', 'space', k := 2, filter := 'year < 1990');
 CREATE OR REPLACE TEMP TABLE rentals AS SELECT unnest([1, 3, 3]) AS film;
 SELECT title
 FROM search('films', 'space', k := 2, filter := (SELECT list(DISTINCT film) FROM rentals));
+
+-- On db.connect() a plain WHERE does the same, whatever it asks.
+SELECT title FROM search('films', 'space', k := 2)
+WHERE year < 1990 AND id IN (SELECT film FROM rentals);
