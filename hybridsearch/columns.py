@@ -102,6 +102,17 @@ class Columns(Mapping[str, StoredColumn]):
         return Columns(tuple(known.values()))
 
 
+def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[str]]:
+    """The column that holds the attribute or its nearest parent, and the path inside it."""
+    path: list[str] = []
+    column = columns.get(attribute)
+    while column is None and "." in attribute:
+        attribute, _, last = attribute.rpartition(".")
+        path.insert(0, last)
+        column = columns.get(attribute)
+    return column, path
+
+
 def _wider(old: StoredColumn, kind: str) -> StoredColumn:
     """JSON goes to a column of another name: held snapshots still look at the one before."""
     name = f"{old.name}_json" if kind == "JSON" != old.type else old.name

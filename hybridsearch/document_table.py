@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from hybridsearch.arrays import Mask, Rows
-from hybridsearch.columns import Columns, StoredColumn
+from hybridsearch.columns import Columns, StoredColumn, nested
 from hybridsearch.errors import Conflict
-from hybridsearch.geo import GEO, GEOJSON, Point, location, metres_sql
 from hybridsearch.jsontext import loads
+from hybridsearch.sorting import SortKey, sort_terms
 from hybridsearch.store import Connection, Store, quoted, registered
 
 BATCH = 10_000
@@ -41,14 +41,6 @@ class Document:
     body: bytes
     fields: Mapping[str, Any]
     vectors: Mapping[str, list[list[float]]] = field(default_factory=dict)
-
-
-class SortKey(NamedTuple):
-    """What to sort by: an attribute, or the distance of a document's place from a point."""
-
-    attribute: str
-    descending: bool = False
-    point: Point | None = None
 
 
 class DocumentTable:
@@ -359,7 +351,7 @@ class DocumentTable:
         terms: list[str] = []
         values: list[object] = []
         for key in by:
-            for expression, given in _sort_terms(key, columns):
+            for expression, given in sort_terms(key, columns):
                 terms.append(f"{expression} {'DESC' if key.descending else 'ASC'} NULLS LAST")
                 values.extend(given)
         return self._places(", ".join(terms) or "row", values, size)
@@ -447,17 +439,6 @@ def check_free(cursor: Connection, uid: str) -> None:
         )
 
 
-def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[str]]:
-    """The column that holds the attribute or its nearest parent, and the path inside it."""
-    path: list[str] = []
-    column = columns.get(attribute)
-    while column is None and "." in attribute:
-        attribute, _, last = attribute.rpartition(".")
-        path.insert(0, last)
-        column = columns.get(attribute)
-    return column, path
-
-
 def leaves(value: Any, path: Sequence[str]) -> Iterator[Any]:
     """The scalars at a path inside a JSON value; lists on the way stand for their items."""
     if isinstance(value, list):
@@ -488,33 +469,3 @@ def shown(columns: Columns) -> dict[str, StoredColumn]:
         taken.add(name.lower())
         names.append(name)
     return dict(zip(names, columns.values(), strict=True))
-
-
-def _sort_terms(key: SortKey, columns: Columns) -> list[tuple[str, list[object]]]:
-    if key.point is not None:
-        return _distance_terms(key.point, columns)
-    column, path = nested(key.attribute, columns)
-    if column is None or (path and column.kind != "json"):
-        return []
-    if column.kind == "list":
-        return [(f"{'list_max' if key.descending else 'list_min'}({column.name})", [])]
-    if column.kind == "text":
-        return [(f"lower({column.name})", []), (column.name, [])]
-    if column.kind == "json":
-        steps = "".join(f".{_path_name(name)}" for name in path)
-        value = f"json_extract_string({column.name}, ?)"
-        return [
-            (f"try_cast({value} AS DOUBLE)", [f"${steps}"]),
-            (f"lower({value})", [f"${steps}"]),
-        ]
-    return [(column.name, [])]
-
-
-def _distance_terms(point: Point, columns: Columns) -> list[tuple[str, list[object]]]:
-    stored = [columns[name] for name in (GEO, GEOJSON) if name in columns]
-    place = location({item.attribute: item.name for item in stored if item.kind == "json"})
-    return [] if place is None else [metres_sql(*place, point)]
-
-
-def _path_name(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -17,8 +17,8 @@ import numpy as np
 
 from hybridsearch import filters
 from hybridsearch.arrays import Mask, Rows
-from hybridsearch.columns import Columns, StoredColumn
-from hybridsearch.document_table import DocumentTable, SortKey, nested
+from hybridsearch.columns import Columns, StoredColumn, nested
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import FilterError, QueryError, near
 from hybridsearch.extraction import is_wanted
 from hybridsearch.facets import FacetColumn, facet_column
@@ -27,6 +27,7 @@ from hybridsearch.geo import GEO, GEOJSON, parse_point
 from hybridsearch.intake import VECTORS
 from hybridsearch.request import Filter
 from hybridsearch.settings import EVERYTHING
+from hybridsearch.sorting import SortKey
 
 KEPT = 48
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.arrays import Rows
-from hybridsearch.document_table import nested
+from hybridsearch.columns import nested
 from hybridsearch.extraction import project
 from hybridsearch.geo import located, metres
 from hybridsearch.query import Query

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from hybridsearch.columns import Columns
-from hybridsearch.document_table import Document, DocumentTable, SortKey, leaves, nested
+from hybridsearch.columns import Columns, nested
+from hybridsearch.document_table import Document, DocumentTable, leaves
 from hybridsearch.jsontext import dumps
+from hybridsearch.sorting import SortKey
 from hybridsearch.store import Store
 
 
