@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from hybridsearch.errors import SettingsError, near
@@ -193,6 +194,13 @@ def _text(name: str, value: object) -> str:
     return str(value)
 
 
+def _file(name: str, value: object) -> str:
+    path = PurePath(_text(name, value))
+    if path.is_absolute() or ".." in path.parts:
+        raise wrong(name, "the name of a file in the model's folder", value)
+    return str(value)
+
+
 def _prefix(name: str, value: object) -> str:
     if not is_text(value):
         raise wrong(name, "a text", value)
@@ -257,7 +265,7 @@ FIELDS: Mapping[str, _Field] = {
     "source": _Field("source", _text),
     "model": _Field("model", _text),
     "revision": _Field("revision", _text),
-    "file": _Field("file", _text),
+    "file": _Field("file", _file),
     "url": _Field("url", _url),
     "apiKey": _Field("api_key", _text),
     "headers": _Field("headers", _headers),

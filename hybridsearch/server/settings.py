@@ -110,12 +110,25 @@ def _check(call: Call, uid: str, changes: Mapping[str, Any]) -> None:
     except NotFound:
         before = DEFAULTS
     try:
-        call.db.check_settings(before.updated(changes))
+        after = before.updated(changes)
+        _check_folders(before, after)
+        call.db.check_settings(after)
     except SettingsError as error:
         head = re.split(r"\W", str(error.fields.get("field", "")))[0]
         known = kebab(head).replace("-", "_")
         code = f"invalid_settings_{known}" if head in NAMES else "bad_request"
         raise Refused(error.message, code=code) from None
+
+
+def _check_folders(before: Settings, after: Settings) -> None:
+    """Raise SettingsError for a new embedder that would read a folder of this machine."""
+    for name, own in after.embedders.items():
+        if own.source == "onnx" and before.embedders.get(name) != own:
+            raise SettingsError(
+                f'embedder "{name}": a model in a local folder is set by a program on the server\'s'
+                " machine, not over HTTP; a model of the hub has the source huggingFace",
+                field=f"embedders.{name}",
+            )
 
 
 ADDRESS = f"{INDEX}/settings"

@@ -109,6 +109,16 @@ def test_what_only_we_know_is_shown_once_it_is_set(films: TestClient) -> None:
     assert films.get(SETTINGS).json()["language"] == "fr"
 
 
+@pytest.mark.parametrize("path", [SETTINGS, f"{SETTINGS}/embedders"])
+def test_folders_of_the_server_cannot_be_read_by_way_of_an_embedder(
+    films: TestClient, path: str
+) -> None:
+    embedders = {"mine": {"source": "onnx", "model": "/etc"}}
+    asked = films.patch(path, json={"embedders": embedders} if path == SETTINGS else embedders)
+    assert refusal(asked) == (400, "invalid_settings_embedders")
+    assert "passwd" not in asked.text
+
+
 def test_lists_of_attributes_come_back_sorted(films: TestClient) -> None:
     succeeded(films, films.patch(SETTINGS, json={"filterableAttributes": ["b", "a"]}))
     assert films.get(f"{SETTINGS}/filterable-attributes").json() == ["a", "b"]

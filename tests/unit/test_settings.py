@@ -170,6 +170,8 @@ def test_a_masked_secret_does_not_go_to_another_address() -> None:
         ({"source": "openAi", "url": "http://user:pass@host/"}, "without a user name"),
         ({"source": "openAi", "headers": {"A": "b\r\nC: d"}}, "without line ends"),
         ({"source": "onnx", "model": "m", "pooling": "max"}, "one of useModel"),
+        ({"source": "onnx", "model": "m", "file": "../up.onnx"}, "in the model's folder"),
+        ({"source": "onnx", "model": "m", "file": "/etc/passwd"}, "in the model's folder"),
         ({"source": "static", "passageWords": -1}, "whole number between"),
     ],
 )
