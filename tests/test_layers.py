@@ -22,7 +22,7 @@ outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders
 generation preparation selection state planning relevance ranking similar snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.functions sql.permission sql
+sql.matching sql.calls sql.relation sql.hits sql.asking sql.functions sql.permission sql
 sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
 sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection sql.sealed
 index dumping chores inspection database

@@ -19,13 +19,11 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from inspect import Parameter, Signature
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakMethod
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 from duckdb.func import ARROW as ARROW_FUNCTION
 from duckdb.func import SPECIAL
@@ -33,14 +31,12 @@ from duckdb.func import SPECIAL
 from hybridsearch import assets
 from hybridsearch.arrays import Rows
 from hybridsearch.definition import Definition
-from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
-from hybridsearch.row_ids import RowIds
-from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql import matching
-from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, request, scores
+from hybridsearch.sql.asking import Ask, Searchable, own_ids, places, places_like, request_of
+from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, scores
 from hybridsearch.sql.hits import (
     FACET,
     HIT,
@@ -65,9 +61,9 @@ from hybridsearch.sql.relation import (
     unfolded,
 )
 from hybridsearch.state import State
-from hybridsearch.store import Connection, IndexRecord, quoted
+from hybridsearch.store import Connection, quoted
 
-__all__ = ["Functions", "Searchable"]
+__all__ = ["Functions"]
 
 MACROS, STATEMENTS = "sql/macros", "sql/statements"
 PREFIX = "hybridsearch_"
@@ -127,18 +123,6 @@ Function: TypeAlias = Callable[..., pa.Array]
 _called_by_duckdb: list[Function] = []
 """An instance keeps a function for longer than the connection that made it, and counts on others
 to keep it alive."""
-
-
-class Searchable(Protocol):
-    """What has to be known of an index; `engine.Engine` is one."""
-
-    snapshot: Snapshot
-    documents: DocumentTable
-    record: IndexRecord
-    row_ids: RowIds
-
-
-Ask: TypeAlias = Callable[[Searchable, Sequence[SearchRequest]], list[Places]]
 
 
 class Functions:
@@ -227,7 +211,7 @@ class Functions:
         """
         engine = self._engine(call.uid)
         state = engine.snapshot.state
-        found = dict(zip(HIT, hit_columns(self._answers([call], _places)), strict=True))
+        found = dict(zip(HIT, hit_columns(self._answers([call], places)), strict=True))
         rows = found.pop("_row").to_numpy()
         table: dict[str, Any] = {}
         json: list[str] = []
@@ -319,19 +303,19 @@ class Functions:
     # The functions: Arrow columns in, one Arrow array out
 
     def _hits(self, *columns: Column) -> pa.Array:
-        return self._found(columns, _places)
+        return self._found(columns, places)
 
     def _likenesses(self, *columns: Column) -> pa.Array:
         """The same for documents; the key of one is in the place of the query."""
-        return self._found(columns, _places_like)
+        return self._found(columns, places_like)
 
     def _found(self, columns: Sequence[Column], ask: Ask) -> pa.Array:
         calls = [Call(*values) for values in zip(*map(_values, columns), strict=True)]
-        places = {call: place for place, call in enumerate(dict.fromkeys(calls))}
-        answers = hit_lists(self._answers(list(places), ask))
-        if len(places) == len(calls):
+        distinct = {call: place for place, call in enumerate(dict.fromkeys(calls))}
+        answers = hit_lists(self._answers(list(distinct), ask))
+        if len(distinct) == len(calls):
             return answers
-        return answers.take(pa.array([places[call] for call in calls], pa.int64()))
+        return answers.take(pa.array([distinct[call] for call in calls], pa.int64()))
 
     def _answers(self, calls: Sequence[Call], ask: Ask) -> list[Shown | None]:
         """What each call has found; each index is asked once for all of its calls."""
@@ -341,7 +325,7 @@ class Functions:
                 n for n, call in enumerate(calls) if call.uid == uid and call.query is not None
             ]
             engine = self._engine(uid, current=True)
-            requests = [_request(engine, calls[n]) for n in asked]
+            requests = [request_of(engine, calls[n]) for n in asked]
             answers = ask(engine, requests)
             for n, made, answer in zip(asked, requests, answers, strict=True):
                 found[n] = _shown(calls[n], made, answer)
@@ -382,7 +366,7 @@ class Functions:
         asked = SearchRequest(
             query=query,
             filter=filter,
-            ids=_own_ids(engine, ids),
+            ids=own_ids(engine, ids),
             mode=mode,
             prefix=False,
             typos=0,
@@ -417,38 +401,6 @@ class Functions:
         if find is None:
             raise DatabaseClosed("the database that was attached is gone; attach an open one")
         return find(uid)
-
-
-def _request(engine: Searchable, call: Call) -> SearchRequest:
-    """The call as a request to this index, which writes ids in its own way."""
-    snapshot = engine.snapshot
-    made = request(call._replace(ids=_own_ids(engine, call.ids)), count=snapshot.count)
-    if call.numbers is not None:
-        wanted = np.frombuffer(call.numbers, np.int64)
-        made = replace(made, rows=engine.row_ids.rows(wanted, size=snapshot.state.size))
-    if call.names is not None:
-        made = replace(made, ids=call.names if made.ids is None else _both(made.ids, call.names))
-    return made
-
-
-def _own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if ids is None else tuple(engine.row_ids.texts(ids))
-
-
-def _both(some: Sequence[str | int], others: Sequence[str]) -> tuple[str | int, ...]:
-    known = frozenset(others)
-    return tuple(id_ for id_ in some if id_ in known)
-
-
-def _places(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
-    return engine.snapshot.places(requests)
-
-
-def _places_like(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
-    keys = [asked.query or "" for asked in requests]
-    own = [(_own_ids(engine, [key]) or (key,))[0] for key in keys]  # else it is nobody's
-    made = [replace(asked, query=None) for asked in requests]
-    return [engine.snapshot.places_like(*each) for each in zip(own, made, strict=True)]
 
 
 def _with_parameters(function: Function, count: int) -> Function:

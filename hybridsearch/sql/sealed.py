@@ -30,7 +30,8 @@ from hybridsearch.columns import StoredColumn
 from hybridsearch.document_table import DocumentTable, shown
 from hybridsearch.errors import NotFound, QueryError, near
 from hybridsearch.jsontext import loads
-from hybridsearch.sql.functions import Functions, Searchable
+from hybridsearch.sql.asking import Searchable
+from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import lower
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
 from hybridsearch.sql.pushdown import Facts
