@@ -56,6 +56,7 @@ def scored(statement: Statement, tables: Tables) -> str:
         if _is_score(statement, at):
             level = _level(statement, at)
             value = _value(statement, level, at, tables)
+            value += " AS score" if level and _is_column(statement, level, at) else ""
             edits.append(Edit(token.start, statement.tokens[at + 2].end, value))
     return spliced(statement.text, edits) if edits else statement.text
 
@@ -64,6 +65,20 @@ def _is_score(statement: Statement, at: int) -> bool:
     following = [token.text for token in statement.tokens[at + 1 : at + 3]]
     before = statement.tokens[at - 1].text if at else ""
     return statement.tokens[at].word == "score" and following == ["(", ")"] and before != "."
+
+
+def _is_column(statement: Statement, level: Level, at: int) -> bool:
+    """Whether the score() at a token is a whole column of the SELECT, without a name."""
+    listed = level.clauses.get("select", Range(0, 0))
+    after = at + 3  # behind the brackets
+    if not listed.start <= at < listed.stop or any(
+        opened < at < closed
+        for opened, closed in statement.brackets.items()
+        if opened >= listed.start
+    ):
+        return False
+    first = at == listed.start or statement.tokens[at - 1].text == ","
+    return first and (after == listed.stop or statement.tokens[after].text == ",")
 
 
 def _check_operators(statement: Statement) -> None:
