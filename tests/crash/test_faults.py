@@ -128,9 +128,11 @@ def calls(disk: FaultyDisk) -> int:
     return disk.calls
 
 
-def wrong_after_each(disks: list[FaultyDisk], step: int, *, always: bool) -> list[str]:
-    """What is wrong after the failure of each call, or of each `step`-th one."""
-    numbers = iter(range(1, calls(disks[0]) + 1, step))
+def wrong_after_each(
+    disks: list[FaultyDisk], step: int, *, always: bool, first: int = 1
+) -> list[str]:
+    """What is wrong after the failure of each `step`-th call from the first on."""
+    numbers = iter(range(first, calls(disks[0]) + 1, step))
 
     def work(disk: FaultyDisk) -> list[str]:
         return [line for at in numbers for line in wrong_after(disk, at, always=always)]
@@ -151,8 +153,10 @@ def test_some_failed_writes_leave_the_last_good_state(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "always"), [(1, False), (6, True)])
+@pytest.mark.parametrize(
+    ("first", "step", "always"), [*((first, 4, False) for first in range(1, 5)), (1, 6, True)]
+)
 def test_every_failed_write_leaves_the_last_good_state(
-    disks: list[FaultyDisk], step: int, always: bool
+    disks: list[FaultyDisk], first: int, step: int, always: bool
 ) -> None:
-    assert wrong_after_each(disks, step, always=always) == []
+    assert wrong_after_each(disks, step, always=always, first=first) == []

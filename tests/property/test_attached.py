@@ -99,7 +99,7 @@ def test_following_is_as_good_as_making_anew(db: Database, edits: list[tuple[Any
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(st.lists(EDITS, max_size=30))
 def test_following_is_as_good_as_making_anew_at_length(
     db: Database, edits: list[tuple[Any, ...]]
