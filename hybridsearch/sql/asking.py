@@ -1,0 +1,70 @@
+"""How is one index asked what calls of search() and similar() in SQL ask of it?
+
+    requests = [request_of(engine, call) for call in calls]
+    places(engine, requests)                         # for each of them, in order
+
+An index over a source of the user's writes ids in a way of its own; they are turned here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from hybridsearch.document_table import DocumentTable
+from hybridsearch.ranking import Places
+from hybridsearch.request import SearchRequest
+from hybridsearch.row_ids import RowIds
+from hybridsearch.snapshot import Snapshot
+from hybridsearch.sql.calls import Call, request
+from hybridsearch.store import IndexRecord
+
+
+class Searchable(Protocol):
+    """What has to be known of an index; `engine.Engine` is one."""
+
+    snapshot: Snapshot
+    documents: DocumentTable
+    record: IndexRecord
+    row_ids: RowIds
+
+
+Ask: TypeAlias = Callable[[Searchable, Sequence[SearchRequest]], list[Places]]
+
+
+def request_of(engine: Searchable, call: Call) -> SearchRequest:
+    """The call as a request to this index, checked. Raises QueryError or VectorError."""
+    snapshot = engine.snapshot
+    made = request(call._replace(ids=own_ids(engine, call.ids)), count=snapshot.count)
+    if call.numbers is not None:
+        wanted = np.frombuffer(call.numbers, np.int64)
+        made = replace(made, rows=engine.row_ids.rows(wanted, size=snapshot.state.size))
+    if call.names is not None:
+        made = replace(made, ids=call.names if made.ids is None else _both(made.ids, call.names))
+    return made
+
+
+def own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The ids as this index writes them."""
+    return None if ids is None else tuple(engine.row_ids.texts(ids))
+
+
+def places(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
+    """What each request finds, in order."""
+    return engine.snapshot.places(requests)
+
+
+def places_like(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
+    """What is most like the document whose key is the query of each request, in order."""
+    keys = [asked.query or "" for asked in requests]
+    own = [(own_ids(engine, [key]) or (key,))[0] for key in keys]  # else it is nobody's
+    made = [replace(asked, query=None) for asked in requests]
+    return [engine.snapshot.places_like(*each) for each in zip(own, made, strict=True)]
+
+
+def _both(some: Sequence[str | int], others: Sequence[str]) -> tuple[str | int, ...]:
+    known = frozenset(others)
+    return tuple(id_ for id_ in some if id_ in known)
