@@ -20,7 +20,7 @@ from tests.server.live import served
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 
-EXAMPLES = 12
+EXAMPLES = 6
 OWN_FAULT = 500
 
 
