@@ -268,7 +268,7 @@ def test_pushdown_changes_nothing(db: Database, world: World, asked: Asked) -> N
 
 
 @pytest.mark.slow
-@settings(max_examples=500, **USUAL)
+@settings(max_examples=200, **USUAL)
 @given(world=worlds, asked=searches)
 def test_pushdown_changes_nothing_in_many_cases(db: Database, world: World, asked: Asked) -> None:
     check(db, world, asked)
