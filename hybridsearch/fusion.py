@@ -103,7 +103,7 @@ def rrf_gains(rankings: Sequence[Rows], *, k: int, weights: Sequence[float]) -> 
     """What each ranking gives by `rrf`, as a share of `rrf_best`: weight / (k + rank) / best."""
     best = rrf_best(k=k, weights=weights)
     ranks = [np.arange(k + 1, k + len(ranking) + 1) * best for ranking in rankings]
-    return [weight / ranked for ranked, weight in zip(ranks, weights, strict=True)]
+    return [np.asarray(weight / own) for own, weight in zip(ranks, weights, strict=True)]
 
 
 def parts(rankings: Sequence[Rows], gains: Gains, rows: Rows) -> NDArray[np.float64]:

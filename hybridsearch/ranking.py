@@ -289,7 +289,8 @@ def _with_tail(fusion: Fusion, words: Ranking, depth: int) -> Fusion:
     tail = words.rows[beyond]
 
     def told(wanted: Rows) -> Parts:
-        return fused.parts(wanted) + parts([tail, tail[:0]], [scores * 1.0, np.empty(0)], wanted)
+        gains = [scores.astype(np.float64), np.empty(0)]
+        return np.add(fused.parts(wanted), parts([tail, tail[:0]], gains, wanted))
 
     figures = {**fused.figures, "last": float(last), "candidates": depth}
     return (
@@ -335,9 +336,10 @@ def _by_spread(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
 def _by_shares(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     """Every candidate scored as its arms found it; `fusion.linear` has the formula."""
     scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
+    found, near = arms
     figures = {"weights": list(plan.weights), **scale}
-    fused = _fused(figures, arms, lambda: linear_gains(*arms, **scale))
-    return *linear(*arms, **scale), fused
+    fused = _fused(figures, arms, lambda: linear_gains(found, near, **scale))
+    return *linear(found, near, **scale), fused
 
 
 def _fused(figures: Mapping[str, Any], arms: Arms, gains: Callable[[], Gains]) -> Fused:

@@ -24,7 +24,7 @@ SETTINGS = {
     "language": "none",
 }
 SIZES = (3, 12, 260)
-EXACT = {"rel": 1e-6, "abs": 1e-7}
+REL, ABS = 1e-6, 1e-7
 
 _databases: list[Database] = []
 _kept: list[Index] = []
@@ -103,7 +103,7 @@ modest = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(range(len(SIZES))), requests)
 def test_the_parts_add_up_to_the_score(place: int, request: dict[str, Any]) -> None:
     for hit in asked(_kept[place], request):
-        assert added_up(told(hit)) == pytest.approx(hit.score, **EXACT)
+        assert added_up(told(hit)) == pytest.approx(hit.score, rel=REL, abs=ABS)
         assert told(hit)["score"] == hit.score
 
 
@@ -112,7 +112,7 @@ def test_the_parts_add_up_to_the_score(place: int, request: dict[str, Any]) -> N
 def test_the_words_add_up_to_what_the_keyword_arm_gave(place: int, request: dict[str, Any]) -> None:
     for hit in asked(_kept[place], request):
         if hit.keyword_score is not None:
-            assert words_of(told(hit)) == pytest.approx(hit.keyword_score, **EXACT)
+            assert words_of(told(hit)) == pytest.approx(hit.keyword_score, rel=REL, abs=ABS)
 
 
 @modest
@@ -125,11 +125,14 @@ def test_the_figures_of_a_fusion_give_its_parts_by_the_documented_formula(
         if fusion is not None and "beyond" not in fusion:
             expected = FORMULAS[fusion["method"]](hit, fusion)
             for arm, part in fusion["parts"].items():
-                assert expected.get(arm, part) == pytest.approx(part, **EXACT)
+                assert expected.get(arm, part) == pytest.approx(part, rel=REL, abs=ABS)
         elif fusion is not None:
             beyond = fusion["beyond"]
             reached = beyond["last"] * beyond["candidates"] / beyond["rank"]
-            assert fusion["parts"] == {"keyword": pytest.approx(reached, **EXACT), "semantic": 0.0}
+            assert fusion["parts"] == {
+                "keyword": pytest.approx(reached, rel=REL, abs=ABS),
+                "semantic": 0.0,
+            }
 
 
 def by_ranks(hit: Hit, fusion: Mapping[str, Any]) -> dict[str, float]:
