@@ -23,17 +23,17 @@ import numpy as np
 from hybridsearch.analysis import fold
 from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
-from hybridsearch.errors import FilterError, near
+from hybridsearch.errors import FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import Plan, asked, embedded, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, embedded, must_embed, plan
 from hybridsearch.query import Query
 from hybridsearch.ranking import Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
-from hybridsearch.request import Hit, SearchRequest, SearchResult
+from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
@@ -44,8 +44,18 @@ STAGES = ("embed", "plan", "rank", "load", "facets")
 class Snapshot:
     """One state of one index, safe to search from any number of threads at once."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, whole: Snapshot | None = None) -> None:
         self.state = state
+        self._whole = whole  # who holds it keeps its rows in the database
+
+    def confined(self, filter: Filter) -> Snapshot:
+        """What somebody sees who may know only of the documents that a filter keeps.
+
+        Hits, totals, facets, pages, likes and reads are of those alone; what words weigh is still
+        told by all documents. Raises FilterError.
+        """
+        state = confined(self.state, filter)
+        return self if state is self.state else Snapshot(state, self)
 
     @property
     def count(self) -> int:
@@ -193,7 +203,16 @@ class Snapshot:
         return self.state.keyword.bodies(rows)
 
     def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
-        """(term, in how many attributes of documents) of terms that begin so, most first."""
+        """(term, in how many attributes of documents) of terms that begin so, most first.
+
+        Raises QueryError where only some documents may be known of: terms are those of all.
+        """
+        if self.state.allowed is not None:
+            raise QueryError(
+                "suggestions come from the words of all documents, and only some may be seen here;"
+                " look for words with search()",
+                field="suggest",
+            )
         return self.state.keyword.terms(fold(start), limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
