@@ -40,6 +40,7 @@ from hybridsearch.files import remove_folder, side_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.prints import follow
+from hybridsearch.request import Filter
 from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
@@ -285,17 +286,19 @@ class Database:
         values: Values = None,
         *,
         visible: Collection[str] | None = None,
+        forced: Mapping[str, Filter] | None = None,
         limits: Limits | None = None,
     ) -> Answer:
         """The answer of a statement that somebody sent who is not trusted.
 
         It can read the documents of the indexes in `visible` (all when not given), search() and
         its companions included, and nothing else; see `sql.sealed`. values: of its parameters, by
-        place or by name. Raises QueryError.
+        place or by name. forced: index -> a filter; of its documents there are only those for the
+        statement that pass it. Raises QueryError.
         """
         uids = [record.uid for record in self._store.indexes()]
         seen = frozenset(uid for uid in uids if visible is None or uid in visible)
-        return self._outside().ask(statement, values, visible=seen, limits=limits)
+        return self._outside().ask(statement, values, visible=seen, forced=forced, limits=limits)
 
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
