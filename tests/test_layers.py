@@ -19,7 +19,8 @@ synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
-generation preparation selection state ties planning relevance ranking explaining similar snapshot engine
+generation preparation selection state ties planning relevance ranking explaining similar
+snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.calls sql.relation sql.hits sql.asking sql.functions sql.permission sql
