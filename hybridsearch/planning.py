@@ -24,6 +24,7 @@ from hybridsearch.query import Query, parse
 from hybridsearch.request import Filter, SearchRequest
 from hybridsearch.selection import known_attribute
 from hybridsearch.state import Arm, State
+from hybridsearch.ties import Order
 
 CANDIDATES = 200
 USUAL_K = 60
@@ -44,7 +45,7 @@ class Plan:
     where the words are sure. needed: how many rows of the ranking the page
     reaches down to. without: a row that is in no ranking and no count. boost: what scores are
     multiplied by. rules: the index's own, "attribute:asc" or ":desc", that come before relevance
-    and that come behind it.
+    and that come behind it. tied: in which order rows of equal score stand; None for that of rows.
     """
 
     request: SearchRequest
@@ -64,6 +65,7 @@ class Plan:
     without: int | None = None
     boost: Formula | None = None
     rules: Rules = ((), ())
+    tied: Order | None = None
 
     @property
     def tie(self) -> float:
