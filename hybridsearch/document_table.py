@@ -322,6 +322,17 @@ class DocumentTable:
         found: pa.Table = relation.to_arrow_table()
         return found["row"].to_numpy(), found["id"].cast(kind)
 
+    def id_places(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
+        """The place of each id, a text, in the order of values of that type, int64 [n]."""
+        cursor = self._store.cursor()
+        numbered = pa.table({"n": np.arange(len(ids)), "id": ids})
+        with registered(cursor, numbered) as batch:
+            found = cursor.execute(
+                f"SELECT rank() OVER (ORDER BY TRY_CAST(id AS {kind}), id) AS place FROM {batch}"
+                " ORDER BY n"
+            ).fetchnumpy()
+        return np.asarray(found["place"], np.int64)
+
     def retyped(self, ids: Sequence[str], kind: str) -> list[str]:
         """The ids as DuckDB writes values of that type; what is none is left out."""
         rows = self._store.cursor().execute(

@@ -21,6 +21,7 @@ from hybridsearch.query import Query, parse
 from hybridsearch.request import Filter, SearchRequest
 from hybridsearch.selection import known_attribute
 from hybridsearch.state import Arm, State
+from hybridsearch.ties import Order
 
 CANDIDATES = 200
 USUAL_K = 60
@@ -38,7 +39,8 @@ class Plan:
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
     arms become one. weights: (keyword, semantic). doubted: whether the semantic one becomes less
     where the words are sure. needed: how many rows of the ranking the page
-    reaches down to. without: a row that is in no ranking and no count.
+    reaches down to. without: a row that is in no ranking and no count. tied: in which order rows of
+    equal score stand; None for that of rows.
     """
 
     request: SearchRequest
@@ -56,6 +58,7 @@ class Plan:
     candidates: int
     needed: int
     without: int | None = None
+    tied: Order | None = None
 
     @property
     def tie(self) -> float:

@@ -36,8 +36,11 @@ from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
 from hybridsearch.relevance import relevance
 from hybridsearch.state import State
+from hybridsearch.ties import is_cut, settled
 
 SCALE_ROWS = 1000
+WIDER = 64
+"""How many times as many rows are ranked where more tie with the last than were ranked."""
 DOUBT = 1.3
 
 Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
@@ -149,8 +152,27 @@ def rank(state: State, plan: Plan) -> Ranked:
         "semantic": _by_meaning,
         "hybrid": _by_both,
     }
-    ranked = _relevant(state, plan, stages[plan.mode](state, plan))
+    ranked = _relevant(state, plan, _settled(state, plan, stages[plan.mode]))
     return _distinct(state, plan, _sorted(state, plan, ranked))
+
+
+def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -> Ranked:
+    """The ranking with rows of equal score in the plan's order, also of those that it cuts off."""
+    if plan.tied is None or not plan.needed:
+        return stage(state, plan)
+    most, needed = len(state.living), plan.needed + 1
+    ranked = stage(state, replace(plan, needed=min(needed, most)))
+    while is_cut(ranked.scores, plan.needed) and len(ranked.rows) >= needed and needed < most:
+        needed = min(WIDER * needed, most)
+        ranked = stage(state, replace(plan, needed=needed))
+    rows = settled(ranked.rows, ranked.scores, plan.tied)
+    arm = (rows, ranked.scores)
+    return replace(
+        ranked,
+        rows=rows,
+        keyword=arm if ranked.keyword[0] is ranked.rows else ranked.keyword,
+        semantic=arm if ranked.semantic[0] is ranked.rows else ranked.semantic,
+    )
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
@@ -167,7 +189,7 @@ def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
 
 def _everything(state: State, plan: Plan) -> Ranked:
     rows = state.living if plan.mask is None else state.living[plan.mask[state.living]]
-    if not plan.request.sort:
+    if not plan.request.sort and plan.tied is None:
         places = state.selection.id_order(size=state.size)
         rows = rows[np.argsort(places[rows], kind="stable")]
     return _all_of(rows, np.zeros(len(rows), np.float32))

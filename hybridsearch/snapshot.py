@@ -36,6 +36,7 @@ from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
+from hybridsearch.ties import Order
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
 
@@ -93,18 +94,24 @@ class Snapshot:
             for number, request in enumerate(requests)
         ]
 
-    def places(self, requests: Sequence[SearchRequest]) -> list[Places]:
-        """Where the hits of each request stand, in their order, without loading documents."""
+    def places(
+        self, requests: Sequence[SearchRequest], *, tied: Order | None = None
+    ) -> list[Places]:
+        """Where the hits of each request stand, in their order, without loading documents.
+
+        tied: in which order rows of equal score stand; None for that of rows.
+        """
         requests = [self._with_defaults(request) for request in requests]
         vectors = self._embedded_together(requests)
         return [
-            self._placed(plan(self.state, request, vectors.get(n)))
+            self._placed(replace(plan(self.state, request, vectors.get(n)), tied=tied))
             for n, request in enumerate(requests)
         ]
 
-    def places_like(self, id: str, request: SearchRequest) -> Places:
+    def places_like(self, id: str, request: SearchRequest, *, tied: Order | None = None) -> Places:
         """Where the hits of `similar` stand, without loading documents."""
-        return self._placed(plan_like(self.state, id, self._with_defaults(request)))
+        made = plan_like(self.state, id, self._with_defaults(request))
+        return self._placed(replace(made, tied=tied))
 
     def counts(
         self, request: SearchRequest, attributes: Sequence[str]

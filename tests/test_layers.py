@@ -19,12 +19,14 @@ synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
-generation preparation selection state planning relevance ranking explaining similar snapshot engine
+generation preparation selection state ties planning relevance ranking explaining similar
+snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.calls sql.relation sql.hits sql.asking sql.functions sql.permission sql
-sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
-sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection sql.sealed
+sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.lowering sql.constants
+sql.definitions sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection
+sql.sealed
 index dumping chores inspection database
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
