@@ -316,6 +316,15 @@ class DocumentTable:
         found: pa.Table = relation.to_arrow_table()
         return found["row"].to_numpy(), found["id"].cast(kind)
 
+    def print(self, column: StoredColumn, *, kind: str, stamp: int) -> str:
+        """What `print_of` gives over the documents that lived at the stamp; kind: of their ids."""
+        row = print_of(f"TRY_CAST(id AS {kind})", column.name)
+        found = self._store.cursor().execute(
+            f"SELECT {row} FROM {self._table} WHERE born <= ? AND (died IS NULL OR died > ?)",
+            [stamp, stamp],
+        )
+        return str(found.fetchall()[0][0])
+
     def retyped(self, ids: Sequence[str], kind: str) -> list[str]:
         """The ids as DuckDB writes values of that type; what is none is left out."""
         rows = self._store.cursor().execute(
@@ -417,6 +426,14 @@ class DocumentTable:
     def _column(self, statement: str, values: Sequence[object]) -> Rows:
         found = self._store.cursor().execute(statement, list(values)).fetchnumpy()
         return np.asarray(found["row"], np.int64)
+
+
+def print_of(key: str, column: str) -> str:
+    """An aggregate that tells rows with other keys or other values of the column apart.
+
+    It is a text: how many rows there are, and the sum of their hashes, in whatever order.
+    """
+    return f"count(*) || ':' || coalesce(sum(hash({key}, {column})), 0)"
 
 
 def check_free(cursor: Connection, uid: str) -> None:

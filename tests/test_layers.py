@@ -22,8 +22,9 @@ outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders
 generation preparation selection state planning relevance ranking similar snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.asking sql.functions sql.permission sql
-sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
+sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.functions sql.permission sql
+sql.tokens sql.levels sql.items sql.pushdown sql.operators sql.semijoins sql.lowering
+sql.constants sql.definitions
 sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection sql.sealed
 index dumping chores inspection database
 evaluate
@@ -53,7 +54,7 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table"),
-        *("sql.relation", "sql.hits", "sql.functions", "sql.sealed"),
+        *("sql.relation", "sql.hits", "sql.holders", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.connection"),
