@@ -210,19 +210,25 @@ class DocumentTable:
         places = order[np.minimum(np.searchsorted(known, rows, sorter=order), len(known) - 1)]
         return found["body"].take(pa.array(places, mask=known[places] != rows)).combine_chunks()
 
-    def living_columns(self, columns: Mapping[str, StoredColumn]) -> Iterator[pa.RecordBatch]:
+    def living_columns(
+        self, columns: Mapping[str, StoredColumn], *, rows: Rows | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Batches of the living documents, in no order: the columns by the names given, in order.
 
-        A value that its column's type no longer holds, since it widened, is null.
+        rows: those of a snapshot instead, whether they live on or not. A value that its column's
+        type no longer holds, since it widened, is null.
         """
         listed = ", ".join(
             f"TRY_CAST({column.name} AS {column.type}) AS c{place}"
             for place, column in enumerate(columns.values())
         )
+        chosen = f"SELECT {listed} FROM {self._table}"
         with self._store.new_cursor() as cursor:
-            relation = cursor.sql(f"SELECT {listed} FROM {self._table} WHERE died IS NULL")
-            for batch in relation.to_arrow_reader(BATCH):
-                yield batch.rename_columns(list(columns))
+            if rows is None:
+                yield from _batches(cursor, f"{chosen} WHERE died IS NULL", columns)
+                return
+            with registered(cursor, pa.table({"row": rows})) as batch:
+                yield from _batches(cursor, f"{chosen} SEMI JOIN {batch} USING (row)", columns)
 
     def born_since(self, stamp: int, *, size: int) -> Iterator[list[Document]]:
         """Living documents born after the stamp, in order of row, in lists of `size` at most."""
@@ -318,10 +324,9 @@ class DocumentTable:
 
     def print(self, column: StoredColumn, *, kind: str, stamp: int) -> str:
         """What `print_of` gives over the documents that lived at the stamp; kind: of their ids."""
-        row = print_of(f"TRY_CAST(id AS {kind})", column.name)
+        row, living = print_of(f"TRY_CAST(id AS {kind})", column.name), "(died IS NULL OR died > ?)"
         found = self._store.cursor().execute(
-            f"SELECT {row} FROM {self._table} WHERE born <= ? AND (died IS NULL OR died > ?)",
-            [stamp, stamp],
+            f"SELECT {row} FROM {self._table} WHERE born <= ? AND {living}", [stamp, stamp]
         )
         return str(found.fetchall()[0][0])
 
@@ -434,6 +439,13 @@ def print_of(key: str, column: str) -> str:
     It is a text: how many rows there are, and the sum of their hashes, in whatever order.
     """
     return f"count(*) || ':' || coalesce(sum(hash({key}, {column})), 0)"
+
+
+def _batches(
+    cursor: Connection, query: str, columns: Mapping[str, StoredColumn]
+) -> Iterator[pa.RecordBatch]:
+    for batch in cursor.sql(query).to_arrow_reader(BATCH):
+        yield batch.rename_columns(list(columns))
 
 
 def check_free(cursor: Connection, uid: str) -> None:

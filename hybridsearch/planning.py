@@ -18,7 +18,7 @@ from hybridsearch.embedders.provided import ProvidedEmbedder
 from hybridsearch.errors import QueryError, VectorError, near
 from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Query, parse
-from hybridsearch.request import SearchRequest
+from hybridsearch.request import Filter, SearchRequest
 from hybridsearch.selection import known_attribute
 from hybridsearch.state import Arm, State
 
@@ -163,17 +163,37 @@ def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) ->
     return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
 
-def _mask(state: State, request: SearchRequest) -> Mask | None:
-    """The rows that pass the filter and are among the ids and rows, bool [size]; None for all."""
+def confined(state: State, filter: Filter) -> State:
+    """The same state for somebody who may know only of the rows that a filter keeps.
+
+    Nothing that is planned on it finds, counts or loads any other. Raises FilterError.
+    """
+    mask = _filtered(state, filter)
+    if mask is None:
+        return state
+    allowed = mask if state.allowed is None else mask & state.allowed
+    return replace(state, living=state.living[allowed[state.living]], allowed=allowed)
+
+
+def _filtered(state: State, filter: Filter) -> Mask | None:
+    """The rows that pass the filter, bool [size]; None for all."""
     allowed = state.settings.filterable_attributes
     provided = (n for n, arm in state.arms.items() if isinstance(arm.embedder, ProvidedEmbedder))
-    mask = state.selection.mask(
-        request.filter,
+    return state.selection.mask(
+        filter,
         state.columns,
         size=state.size,
         allowed=allowed,
         makers=sorted(state.arms.keys() - set(provided)),
     )
+
+
+def _mask(state: State, request: SearchRequest) -> Mask | None:
+    """The rows that are allowed, pass the filter and are among the ids and rows, bool [size]; None
+    for all."""
+    mask = _filtered(state, request.filter)
+    if state.allowed is not None:
+        mask = state.allowed if mask is None else mask & state.allowed
     if request.ids is not None:
         chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
         mask = chosen if mask is None else chosen & mask

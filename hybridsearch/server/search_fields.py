@@ -4,7 +4,7 @@ One search has the same fields wherever it stands: in the body of a search, in a
 `explain`, and, with lists as comma lists, in an address. `read_search` makes the engine's request
 and a `View` of them, which is all that concerns only this door.
 
-    request, view = read_search({"q": "space", "limit": 5}, forced=None)
+    request, view = read_search({"q": "space", "limit": 5})
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ __all__ = [
     "View",
     "check_share",
     "inside",
-    "joined",
     "read_get",
     "read_search",
     "recoded",
@@ -162,10 +161,9 @@ def read_get(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[SearchRequest, View]:
+def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
     """What is asked of the engine, and how the answer is to look.
 
-    forced: a filter that must hold besides.
     Raises Refused, with the contract's code, for what is unfit.
     """
     pages = _pages(fields)
@@ -181,7 +179,7 @@ def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[Searc
             fields.get("q"),
             offset=offset,
             limit=limit,
-            filter=joined(forced, fields.get("filter")),
+            filter=fields.get("filter"),
             sort=sort,
             facets=fields.get("facets") or (),
             distinct=fields.get("distinct"),
@@ -211,14 +209,6 @@ def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[Searc
         performance=bool(fields.get("showPerformanceDetails")),
         vectors=bool(fields.get("retrieveVectors")),
     )
-
-
-def joined(forced: Any, given: Any) -> Any:
-    """Both filters, joined by AND; each a text, a list, or None."""
-    parts = [part for part in (forced, given) if part]
-    if len(parts) < 2:
-        return parts[0] if parts else given
-    return [item for part in parts for item in (part if isinstance(part, list) else [part])]
 
 
 def recoded(error: HybridSearchError, subject: str = "search") -> HybridSearchError:
