@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns, StoredColumn, nested
@@ -301,6 +302,23 @@ class DocumentTable:
         mask[rows - start] = True
         return mask
 
+    def numbers(
+        self, expression: str, values: Sequence[object], *, size: int, start: int = 0
+    ) -> NDArray[np.float64]:
+        """What the expression is for the rows `start` to `size`, float64; NaN where it is null.
+
+        It must come from `boosting.factor_sql`; absent rows have NaN.
+        """
+        cursor = self._store.cursor()
+        found = cursor.execute(
+            f"SELECT row, {expression} AS number FROM {self._table} WHERE row >= ? AND row < ?",
+            [*values, start, size],
+        ).fetchnumpy()
+        numbers = np.full(size - start, np.nan)
+        given = np.ma.filled(np.ma.asarray(found["number"], np.float64), np.nan)
+        numbers[np.asarray(found["row"], np.int64) - start] = given
+        return numbers
+
     def holds(self, attribute: str) -> bool:
         """Whether any living document has the attribute, be it null; it looks at all of them."""
         pointer = "/" + attribute.replace("~", "~0").replace("/", "~1")
@@ -322,13 +340,22 @@ class DocumentTable:
         found: pa.Table = relation.to_arrow_table()
         return found["row"].to_numpy(), found["id"].cast(kind)
 
-    def print(self, column: StoredColumn, *, kind: str, stamp: int) -> str:
-        """What `print_of` gives over the documents that lived at the stamp; kind: of their ids."""
-        row, living = print_of(f"TRY_CAST(id AS {kind})", column.name), "(died IS NULL OR died > ?)"
-        found = self._store.cursor().execute(
-            f"SELECT {row} FROM {self._table} WHERE born <= ? AND {living}", [stamp, stamp]
-        )
-        return str(found.fetchall()[0][0])
+    def total(self, expression: str, *, stamp: int) -> object:
+        """An aggregate, made by ourselves, over the documents that lived at the stamp."""
+        living = f"FROM {self._table} WHERE born <= $1 AND (died IS NULL OR died > $1)"
+        found = self._store.cursor().execute(f"SELECT {expression} {living}", [stamp]).fetchall()
+        return found[0][0]
+
+    def id_places(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
+        """The place of each id, a text, in the order of values of that type, int64 [n]."""
+        cursor = self._store.cursor()
+        numbered = pa.table({"n": np.arange(len(ids)), "id": ids})
+        with registered(cursor, numbered) as batch:
+            found = cursor.execute(
+                f"SELECT rank() OVER (ORDER BY TRY_CAST(id AS {kind}), id) AS place FROM {batch}"
+                " ORDER BY n"
+            ).fetchnumpy()
+        return np.asarray(found["place"], np.int64)
 
     def retyped(self, ids: Sequence[str], kind: str) -> list[str]:
         """The ids as DuckDB writes values of that type; what is none is left out."""
@@ -368,7 +395,7 @@ class DocumentTable:
             for expression, given in sort_terms(key, columns):
                 terms.append(f"{expression} {'DESC' if key.descending else 'ASC'} NULLS LAST")
                 values.extend(given)
-        return self._places(", ".join(terms) or "row", values, size)
+        return self._places(", ".join(terms) or "NULL", values, size)
 
     def id_order(self, *, size: int) -> Rows:
         """The place of every row below `size` in the order of ids: numbers first, then texts."""
@@ -431,14 +458,6 @@ class DocumentTable:
     def _column(self, statement: str, values: Sequence[object]) -> Rows:
         found = self._store.cursor().execute(statement, list(values)).fetchnumpy()
         return np.asarray(found["row"], np.int64)
-
-
-def print_of(key: str, column: str) -> str:
-    """An aggregate that tells rows with other keys or other values of the column apart.
-
-    It is a text: how many rows there are, and the sum of their hashes, in whatever order.
-    """
-    return f"count(*) || ':' || coalesce(sum(hash({key}, {column})), 0)"
 
 
 def _batches(

@@ -68,7 +68,8 @@ def _tested(decision: Decision, knows: Knows) -> list[str]:
 def _decided(statement: Statement, search: Search) -> Iterator[str]:
     pushed = search.pushed
     yield f"search: {_line(statement, search.item.call)}"
-    for condition in (*pushed.conditions, *pushed.outer):
+    outside = (condition for condition, _ in pushed.around)
+    for condition in (*pushed.conditions, *pushed.outer, *outside):
         yield f"pushed: {_line(statement, condition)}"
     for refusal in pushed.refused:
         yield f"not pushed: {' '.join(refusal.what.split())}: {refusal.why}"

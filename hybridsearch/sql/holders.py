@@ -40,7 +40,7 @@ from hybridsearch.sql.matching import (
 from hybridsearch.state import State
 from hybridsearch.vocabulary import typos
 
-__all__ = ["Asked", "Holders", "rows_holding"]
+__all__ = ["Asked", "Holders", "print_of", "rows_holding"]
 
 MOST_TERMS = 50_000
 """So many terms are looked through for those that begin in some way, or are near a word."""
@@ -136,11 +136,20 @@ class Holders:
         if known is None or known[0] != state.task:
             key = state.columns.get(state.primary_key or "")
             kind = engine.row_ids.kind if engine.record.attached or key is None else key.type
-            made = engine.documents.print(column, kind=kind, stamp=state.task)
+            row = print_of(f"TRY_CAST(id AS {kind})", column.name)
+            made = str(engine.documents.total(row, stamp=state.task))
             if len(self._prints) >= KEPT_PRINTS:
                 self._prints.clear()
             known = self._prints[place] = state.task, made
         return known[1]
+
+
+def print_of(key: str, column: str) -> str:
+    """An aggregate that tells rows with other keys or other values of the column apart.
+
+    It is a text: how many rows there are, and the sum of their hashes, in whatever order.
+    """
+    return f"count(*) || ':' || coalesce(sum(hash({key}, {column})), 0)"
 
 
 def rows_holding(snapshot: Snapshot, attribute: str, asked: Asked) -> Rows | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from hybridsearch.document_table import print_of
+from hybridsearch.sql.holders import print_of
 from hybridsearch.sql.levels import Level, Range
 from hybridsearch.sql.operators import Table, Test, conditions, is_conjunct, tables, tests
 from hybridsearch.sql.pushdown import Statement
