@@ -340,6 +340,12 @@ class DocumentTable:
         found: pa.Table = relation.to_arrow_table()
         return found["row"].to_numpy(), found["id"].cast(kind)
 
+    def total(self, expression: str, *, stamp: int) -> object:
+        """An aggregate, made by ourselves, over the documents that lived at the stamp."""
+        living = f"FROM {self._table} WHERE born <= $1 AND (died IS NULL OR died > $1)"
+        found = self._store.cursor().execute(f"SELECT {expression} {living}", [stamp]).fetchall()
+        return found[0][0]
+
     def id_places(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
         """The place of each id, a text, in the order of values of that type, int64 [n]."""
         cursor = self._store.cursor()

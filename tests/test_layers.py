@@ -24,10 +24,10 @@ generation preparation selection state ties planning relevance ranking arranging
 snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.asking sql.functions sql.permission sql
-sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.lowering sql.constants
-sql.definitions sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection
-sql.sealed
+sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.functions sql.permission sql
+sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering
+sql.constants sql.definitions sql.emitting sql.explaining sql.scoring sql.ahead sql.session
+sql.connection sql.sealed
 index dumping chores inspection database
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
@@ -56,7 +56,7 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table"),
-        *("sql.relation", "sql.hits", "sql.functions", "sql.sealed"),
+        *("sql.relation", "sql.hits", "sql.holders", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.connection"),
