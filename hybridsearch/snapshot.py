@@ -27,6 +27,7 @@ from hybridsearch.errors import FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
+from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.planning import Plan, asked, confined, embedded, must_embed, plan
@@ -39,6 +40,8 @@ from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
 from hybridsearch.ties import Order
 
+MOST_NESTED = 32
+"""So many nested attributes are counted by "*"; every one is when it is named."""
 STAGES = ("embed", "plan", "rank", "load", "facets")
 
 
@@ -353,12 +356,22 @@ class Snapshot:
         stats = {name: column.stats(member) for name, column in columns.items()}
         return counts, {name: found for name, found in stats.items() if found is not None}
 
+    def _with_values(self) -> list[str]:
+        """The attributes that have values of their own; of nested ones the first `MOST_NESTED`."""
+        columns = self.state.columns
+        plain = [name for name, column in columns.items() if column.kind != "json"]
+        inside = [
+            name
+            for name in self.state.keyword.attributes
+            if name not in columns and name.partition(".")[0] not in (GEO, GEOJSON)
+        ]
+        return [*plain, *inside[:MOST_NESTED]]
+
     def _facet_names(self, wanted: Sequence[str]) -> list[str]:
         allowed = self.state.settings.filterable
         names = list(dict.fromkeys(wanted))
         if "*" in names:
-            plain = [name for name, column in self.state.columns.items() if column.kind != "json"]
-            found = [name for name in plain if is_wanted(name, allowed)]
+            found = [name for name in self._with_values() if is_wanted(name, allowed)]
             named = [name for name in allowed if "*" not in name]
             return list(dict.fromkeys([*found, *named]))
         for name in names:

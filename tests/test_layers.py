@@ -13,7 +13,7 @@ documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion diversity highlight extraction templates embedded_texts facets
 files course columns
-payloads migrations database_file store task_log sorting boosting document_table
+payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
 synonyms spelling
@@ -55,7 +55,7 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "payloads", "store", "document_table"),
+        *("columns", "payloads", "store", "document_table", "facets"),
         *("sql.relation", "sql.hits", "sql.holders", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
