@@ -157,7 +157,7 @@ class Database:
         settings: Mapping[str, Any] | None = None,
         exist_ok: bool = False,
     ) -> Index:
-        """Make an index; its name is letters, digits, _ and -, 400 at most.
+        """Make an index; its name is letters, digits, _, - and dots (not first), 400 at most.
 
         primary_key: the attribute that identifies a document; found in the first one when not
         given. exist_ok: an index of that name is given back as it is. Raises NameRefused,
