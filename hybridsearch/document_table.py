@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns, StoredColumn, nested
@@ -301,6 +302,23 @@ class DocumentTable:
         mask[rows - start] = True
         return mask
 
+    def numbers(
+        self, expression: str, values: Sequence[object], *, size: int, start: int = 0
+    ) -> NDArray[np.float64]:
+        """What the expression is for the rows `start` to `size`, float64; NaN where it is null.
+
+        It must come from `boosting.factor_sql`; absent rows have NaN.
+        """
+        cursor = self._store.cursor()
+        found = cursor.execute(
+            f"SELECT row, {expression} AS number FROM {self._table} WHERE row >= ? AND row < ?",
+            [*values, start, size],
+        ).fetchnumpy()
+        numbers = np.full(size - start, np.nan)
+        given = np.ma.filled(np.ma.asarray(found["number"], np.float64), np.nan)
+        numbers[np.asarray(found["row"], np.int64) - start] = given
+        return numbers
+
     def holds(self, attribute: str) -> bool:
         """Whether any living document has the attribute, be it null; it looks at all of them."""
         pointer = "/" + attribute.replace("~", "~0").replace("/", "~1")
@@ -321,6 +339,12 @@ class DocumentTable:
         )
         found: pa.Table = relation.to_arrow_table()
         return found["row"].to_numpy(), found["id"].cast(kind)
+
+    def total(self, expression: str, *, stamp: int) -> object:
+        """An aggregate, made by ourselves, over the documents that lived at the stamp."""
+        living = f"FROM {self._table} WHERE born <= $1 AND (died IS NULL OR died > $1)"
+        found = self._store.cursor().execute(f"SELECT {expression} {living}", [stamp]).fetchall()
+        return found[0][0]
 
     def id_places(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
         """The place of each id, a text, in the order of values of that type, int64 [n]."""
@@ -371,7 +395,7 @@ class DocumentTable:
             for expression, given in sort_terms(key, columns):
                 terms.append(f"{expression} {'DESC' if key.descending else 'ASC'} NULLS LAST")
                 values.extend(given)
-        return self._places(", ".join(terms) or "row", values, size)
+        return self._places(", ".join(terms) or "NULL", values, size)
 
     def id_order(self, *, size: int) -> Rows:
         """The place of every row below `size` in the order of ids: numbers first, then texts."""

@@ -16,7 +16,10 @@ import numpy as np
 from hybridsearch.arrays import Mask, Vectors
 from hybridsearch.embedders.provided import ProvidedEmbedder
 from hybridsearch.errors import QueryError, VectorError, near
+from hybridsearch.expressions import Formula
+from hybridsearch.expressions import parse as parse_formula
 from hybridsearch.extraction import is_wanted
+from hybridsearch.kept_settings import custom_rules
 from hybridsearch.query import Query, parse
 from hybridsearch.request import Filter, SearchRequest
 from hybridsearch.selection import known_attribute
@@ -26,6 +29,7 @@ from hybridsearch.ties import Order
 CANDIDATES = 200
 USUAL_K = 60
 USUAL_FUSION = "rrf"
+Rules = tuple[tuple[str, ...], tuple[str, ...]]
 TIE = 0.5  # how much of a word counts in its second-best attributes; see ARCHITECTURE.md
 
 
@@ -39,8 +43,9 @@ class Plan:
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
     arms become one. weights: (keyword, semantic). doubted: whether the semantic one becomes less
     where the words are sure. needed: how many rows of the ranking the page
-    reaches down to. without: a row that is in no ranking and no count. tied: in which order rows of
-    equal score stand; None for that of rows.
+    reaches down to. without: a row that is in no ranking and no count. boost: what scores are
+    multiplied by. rules: the index's own, "attribute:asc" or ":desc", that come before relevance
+    and that come behind it. tied: in which order rows of equal score stand; None for that of rows.
     """
 
     request: SearchRequest
@@ -58,6 +63,8 @@ class Plan:
     candidates: int
     needed: int
     without: int | None = None
+    boost: Formula | None = None
+    rules: Rules = ((), ())
     tied: Order | None = None
 
     @property
@@ -69,7 +76,15 @@ class Plan:
     def whole(self) -> bool:
         """Whether the whole result set has to be ranked, not only what the page reaches."""
         asked = self.request
-        return bool(asked.sort or asked.distinct or asked.threshold)
+        anew = asked.sort or asked.distinct or asked.threshold
+        return bool(anew or self.boost or any(self.rules))
+
+    @property
+    def reach(self) -> int:
+        """How many rows of the ranking have to be there for what looks further than the page."""
+        asked = self.request
+        diverse = self.candidates if asked.diversity else 0
+        return max(self.needed, diverse, asked.rerank_top if asked.rerank else 0)
 
 
 def must_embed(state: State, request: SearchRequest) -> bool:
@@ -120,6 +135,8 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         k=k,
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
+        boost=_boost(state, request),
+        rules=custom_rules(state.settings.kept),
     )
 
 
@@ -142,6 +159,25 @@ def _fusion(
         share = arm.embedder.alpha if by_scores else arm.embedder.weight
         k = arm.embedder.rrf_k
     return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
+
+
+def _boost(state: State, request: SearchRequest) -> Formula | None:
+    """The request's formula, else the index's; a request may only look at what may be sorted by."""
+    if request.boost is None:
+        return parse_formula(state.settings.boost) if state.settings.boost else None
+    if not request.boost.strip():
+        return None
+    found = parse_formula(request.boost)
+    allowed = state.settings.sortable_attributes
+    for name in found.attributes:
+        if not is_wanted(name, allowed):
+            raise QueryError(
+                f'attribute "{name}" is not sortable, so no boost may look at it'
+                f"{near(name, allowed)}",
+                code="invalid_search_boost",
+                field="boost",
+            )
+    return found
 
 
 def _is_doubted(state: State, request: SearchRequest, fusion: str, arm: Arm | None) -> bool:
@@ -235,6 +271,26 @@ def _check(state: State, request: SearchRequest, vector: Vectors | None) -> None
                 field="field_weights" if weighed else "attributes",
             )
     _check_vector(state, request, vector)
+    _check_order(state, request)
+
+
+def _check_order(state: State, request: SearchRequest) -> None:
+    """Raise QueryError for what cannot decide on the order beside a sort, or without vectors."""
+    for name, there in (("diversity", request.diversity), ("rerank", request.rerank)):
+        if there and request.sort:
+            raise QueryError(
+                f"{name} and sort each say in what order hits stand; leave one of them out",
+                code=f"invalid_search_{name}",
+                field=name,
+            )
+    arm = state.arm(request.embedder)
+    if request.diversity and (arm is None or not arm.vectors.count):
+        raise QueryError(
+            "diversity compares the vectors of documents, and this index has none; set an embedder"
+            ' under "embedders"',
+            code="invalid_search_diversity",
+            field="diversity",
+        )
 
 
 def _check_vector(state: State, request: SearchRequest, vector: Vectors | None) -> None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hybridsearch.arrays import Rows
 from hybridsearch.errors import QueryError, VectorError, near
+from hybridsearch.expressions import parse
 from hybridsearch.fusion_settings import FUSIONS
 from hybridsearch.jsontext import dumps
 
@@ -32,6 +33,7 @@ MATCHES = ("any", "all", "phrase", *NEEDING)
 LONGEST_QUERY = 1_000_000
 MOST_TYPOS = 2
 
+Rerank = Callable[[str, list[dict[str, Any]]], Sequence[float]]
 Filter = str | Sequence[str | Sequence[str]] | None
 
 
@@ -64,7 +66,10 @@ class SearchRequest:
     this cosine, -1..1, are found by meaning; words find others all the same. ef: how many vectors
     are compared exactly where codes are looked at first, at least; None takes what is usual.
     explain: say of each hit how its score came about. passage: give with each hit the piece of
-    its text that is nearest to the query by meaning.
+    its text that is nearest to the query by meaning. boost: a formula over attributes that the
+    score is multiplied by (`boosting`), "" for none; None as the index is set. diversity: 0..1, how
+    much a hit loses for being like those before it (`diversity`). rerank: a callable, (query,
+    documents as dicts) -> a score each, that puts the first `rerank_top` hits in a new order.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -98,13 +103,17 @@ class SearchRequest:
     ef: int | None = None
     explain: bool = False
     passage: bool = False
+    boost: str | None = None
+    diversity: float = 0.0
+    rerank: Rerank | None = field(default=None, compare=False)
+    rerank_top: int = 50
 
     def __post_init__(self) -> None:
         _check_query(self.query)
         _check_choice("mode", self.mode, MODES, optional=True)
         _check_choice("fusion", self.fusion, FUSIONS, optional=True)
         _check_choice("match", self.match, MATCHES)
-        for name, least in (("limit", 0), ("offset", 0)):
+        for name, least in (("limit", 0), ("offset", 0), ("rerank_top", 1)):
             _check_number(name, getattr(self, name), least)
         for name in ("candidates", "rrf_k", "ef"):
             if getattr(self, name) is not None:
@@ -121,7 +130,11 @@ class SearchRequest:
         _check_share("threshold", self.threshold)
         _check_field_weights(self.field_weights)
         _check_similarity(self.min_similarity)
+        _check_share("diversity", self.diversity)
         _check_typos(self.typos)
+        _check_boost(self.boost)
+        if self.rerank is not None and not callable(self.rerank):
+            raise QueryError(f"rerank must be a callable, not {self.rerank!r:.40}", field="rerank")
 
     @property
     def text(self) -> str:
@@ -137,6 +150,7 @@ class Hit:
     semantic mode, 0.0 where nothing ranks. relevance: the same order on 0..1 in every mode; the
     module `relevance` says how. keyword_rank, semantic_rank: its place in each arm
     from 1, None where that arm did not find it. keyword_score, semantic_score: BM25 and cosine.
+    rerank_score: what the reranker said of it, None where it was not asked.
     highlights: attribute -> marked text. explanation: the parts of the score, when asked for.
     passage: the piece of its text nearest to the query, when asked for and embedded from the text.
     """
@@ -150,6 +164,7 @@ class Hit:
     semantic_score: float | None = None
     row: int = -1
     relevance: float = 1.0
+    rerank_score: float | None = None
     highlights: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] | None = None
     passage: str | None = None
@@ -347,6 +362,17 @@ def _check_typos(typos: object) -> None:
             code="invalid_search_typos",
             field="typos",
         )
+
+
+def _check_boost(boost: object) -> None:
+    if boost is not None and not isinstance(boost, str):
+        raise QueryError(
+            f"boost must be a formula, not {boost!r:.40}",
+            code="invalid_search_boost",
+            field="boost",
+        )
+    if boost and boost.strip():
+        parse(boost)
 
 
 def _is_number(value: object) -> bool:

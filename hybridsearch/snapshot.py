@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.analysis import fold
+from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.errors import FilterError, QueryError, near
 from hybridsearch.explaining import explanations
@@ -30,7 +31,7 @@ from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.planning import Plan, asked, confined, embedded, must_embed, plan
 from hybridsearch.query import Query
-from hybridsearch.ranking import Places, Ranked, members, page_places, rank
+from hybridsearch.ranking import Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
 from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
@@ -268,7 +269,7 @@ class Snapshot:
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
-        shares = relevance(self.state, made, places.scores).tolist()
+        shares = relevance(self.state, made, places.bases).tolist()
         hits = [
             self._hit(made, places, number, document, shares[number])
             for number, document in enumerate(documents)
@@ -276,6 +277,8 @@ class Snapshot:
         if made.request.explain:
             told = explanations(self.state, made, ranked, places)
             hits = [replace(hit, explanation=one) for hit, one in zip(hits, told, strict=True)]
+        if made.request.rerank is not None:
+            hits = [replace(hit, rerank_score=_judgment(ranked, hit.row)) for hit in hits]
         return tuple(hits)
 
     def _hit(
@@ -367,3 +370,9 @@ class Snapshot:
                     field=name,
                 )
         return names
+
+
+def _judgment(ranked: Ranked, row: int) -> float | None:
+    """What the reranker said of the row; None of one that it was not asked for."""
+    score: float | None = ranked.told.get(row, {}).get("rerank", {}).get("score")
+    return score

@@ -84,6 +84,8 @@ SEARCH_FIELDS = (
     ),
     _field("retrieveVectors", "boolean", "retrieve_vectors", "Hits with their vectors."),
     _field("vector", "numbers", "vector", "The vector of the query, instead of embedding q."),
+    _field("boost", "text", "boost", "A formula over attributes that scores are multiplied by."),
+    _field("diversity", "number", "diversity", "0 to 1: how unlike each other hits are to be."),
     _field("locales", "texts", "locales", "The languages of the query."),
 )
 HYBRID = _field(
@@ -173,6 +175,7 @@ def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
     sort = fields.get("sort") or ()
     hybrid = _hybrid(fields)
     least = fields.get("rankingScoreThreshold")
+    check_share(fields.get("diversity"), "diversity", "invalid_search_diversity")
     check_share(least, "rankingScoreThreshold", "invalid_search_ranking_score_threshold")
     try:
         request = SearchRequest(
@@ -187,6 +190,8 @@ def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
             attributes=fields.get("attributesToSearchOn"),
             threshold=least,
             lenient=True,
+            boost=fields.get("boost"),
+            diversity=fields.get("diversity") or 0.0,
             explain=bool(fields.get("showRankingScoreDetails")),
             **hybrid,
         )

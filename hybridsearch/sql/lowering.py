@@ -20,10 +20,21 @@ from hybridsearch.sql.items import SearchItem, is_call, items
 from hybridsearch.sql.levels import Level, Range, brackets, levels
 from hybridsearch.sql.pushdown import Facts, Pushed, Refusal, Statement, decide
 from hybridsearch.sql.relation import Source
+from hybridsearch.sql.semijoins import Decision
 from hybridsearch.sql.tokens import Edit, scan, spliced
 from hybridsearch.store import quoted
 
-__all__ = ["Lowered", "Search", "Sources", "allowed", "edits_of", "lower", "read"]
+__all__ = [
+    "Lowered",
+    "Search",
+    "Sources",
+    "allowed",
+    "edits_of",
+    "is_kept",
+    "lower",
+    "numbered",
+    "read",
+]
 
 HIDDEN = ("ids", "rows", "numbers", "names")
 PARAMETERS = [name for name in ARGUMENTS if name not in HIDDEN]
@@ -47,12 +58,14 @@ class Lowered:
 
     text: to be run. indexes: what it depends on. statement: with its places and its parameters
     numbered; None where it could not be read. searches: outer ones before those inside them.
+    tests: what was decided of the search operators.
     """
 
     text: str
     indexes: tuple[str, ...] = ()
     statement: Statement | None = None
     searches: tuple[Search, ...] = ()
+    tests: tuple[Decision, ...] = ()
 
 
 def read(text: str) -> Statement | None:
@@ -71,12 +84,12 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
 
     Raises QueryError for a wrong call; its field `token` says at which token of the text.
     """
-    statement = read(_numbered(text))
+    statement = read(numbered(text))
     if statement is None:
         return Lowered(text)
     asked: list[str] = []
     searches: list[Search] = []
-    kept = _is_kept(statement)
+    kept = is_kept(statement)
     for level in statement.levels:
         for item in items(statement.tokens, statement.brackets, level):
             _check(statement, item)
@@ -98,7 +111,7 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
     )
 
 
-def _is_kept(statement: Statement) -> bool:
+def is_kept(statement: Statement) -> bool:
     """Whether the statement makes a view, a macro or the like, which runs when things changed."""
     words = [token.word for token in statement.tokens[:6]]
     kept = {"view", "macro", "function"} & set(words)
@@ -124,7 +137,7 @@ def _check(statement: Statement, item: SearchItem) -> None:
         raise QueryError("search() takes an index and a query", token=item.call.start)
 
 
-def _numbered(text: str) -> str:
+def numbered(text: str) -> str:
     """The text with $1, $2 ... in the place of each ?, so that a condition can stand twice."""
     found = [token for token in scan(text) or () if token.text == "?"]
     return spliced(
