@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
 from hybridsearch.attaching import Attaching, forget
 from hybridsearch.chores import CREATION, Chores
+from hybridsearch.course import Course
 from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
@@ -106,6 +107,7 @@ class Database:
         self._embedders = embedders.of
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
+        self._course = Course()
         self._closed = False
         try:
             self._store = Store.open(path)
@@ -117,7 +119,7 @@ class Database:
                 self._store, engine=self._engine, submit=self._submit, release=self._release
             )
             with self._lock:  # the worker begins at once
-                self._queue = Queue(self._store, self._work)
+                self._queue = Queue(self._store, self._work, self._course, self._mend)
             self._search_indexes = SearchIndexes(
                 self._store, self._queue, self._engine, self.drop_index
             )
@@ -364,6 +366,7 @@ class Database:
             record,
             self._path and folder_of(self._path, record),
             embedders=self._embedders_of(record, record.settings),
+            course=self._course,
         )
 
     def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:
@@ -383,7 +386,7 @@ class Database:
         first = run[0]
         steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
         steps.update({ALTERING: self._change_settings, **self._attaching.steps})
-        chores = Chores(self._store, self._engines)
+        chores = Chores(self._store, self._engines, self._course)
         steps.update(chores.steps)
         try:
             chores.make_missing(first)
@@ -399,6 +402,10 @@ class Database:
             for task in self._store.tasks(uids=[first.uid], waiting=True):
                 fail(self._store, task, fault)
             raise
+
+    def _mend(self) -> bool:
+        """Finish what the disk refused; whether nothing is unfinished any more."""
+        return all([engine.mend() for engine in list(self._engines.values())])
 
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._store.index(task.index_uid or "")

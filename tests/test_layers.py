@@ -12,7 +12,8 @@ fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion diversity highlight extraction templates embedded_texts facets
-files columns payloads migrations database_file store task_log sorting boosting document_table
+files course columns
+payloads migrations database_file store task_log sorting boosting document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
 synonyms spelling
