@@ -75,8 +75,8 @@ def open(
     named "default"; None gives it none. functions: embedder's name -> callable, for embedders of
     the source "function". allowed_networks: where embedding services may be beside the public
     internet: "loopback" (this machine), "private", or networks such as "10.1.0.0/16".
-    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
-    later version wrote it, StorageError when it cannot be opened.
+    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a later version wrote it,
+    InputError for a file of data (CSV, Parquet ...), StorageError when it cannot be opened.
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')

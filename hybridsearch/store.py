@@ -109,8 +109,9 @@ class Store:
     def open(cls, path: Path | None) -> Store:
         """Open or create the file; None is a database in memory.
 
-        Raises DatabaseLocked when another process has it, FormatTooNew when a later version of
-        this library wrote it, StorageError when the path cannot be opened as a DuckDB file.
+        Raises InputError for a file of data, DatabaseLocked when another process has it,
+        FormatTooNew when a later version of this library wrote it, StorageError when the path
+        cannot be opened as a DuckDB file.
         """
         store = cls(connect(path), path)
         try:
