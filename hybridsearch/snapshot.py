@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from hybridsearch.analysis import fold
 from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.errors import FilterError, near
 from hybridsearch.extraction import is_wanted, project
@@ -193,7 +192,7 @@ class Snapshot:
 
     def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
         """(term, in how many attributes of documents) of terms that begin so, most first."""
-        return self.state.keyword.terms(fold(start), limit=limit)
+        return self.state.keyword.terms(self.state.analyzer.folded(start), limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute

@@ -7,11 +7,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings word_settings fusion_settings
-kept_settings settings request
+errors arrays jsontext assets folding languages
+filterable embedder_settings word_settings fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
-analysis query fusion highlight extraction templates embedded_texts facets
+segmentation analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log sorting document_table manifest intake
 row_ids definition origin defining prints change_log
 vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
