@@ -35,9 +35,8 @@ from hybridsearch.errors import (
     HybridSearchError,
     InputError,
     NotFound,
-    near,
 )
-from hybridsearch.files import remove_folder
+from hybridsearch.files import remove_folder, side_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.prints import follow
@@ -80,7 +79,7 @@ def open(
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
     where = None if path is None or str(path) == ":memory:" else Path(path).absolute()
-    folder = where and where.with_name(where.name + ".search") / "embedded"
+    folder = where and side_folder(where) / "embedded"
     supplies = Supplies(default_embedder, functions or {}, allowed_networks)
     embedders = EmbedderMaker(supplies, folder)
     return Database(_claimed(where), embedders)
@@ -121,7 +120,7 @@ class Database:
             self._search_indexes = SearchIndexes(
                 self._store, self._queue, self._engine, self.drop_index
             )
-            self._host = Host(self._queue, self._record, self._current, self._embedders)
+            self._host = Host(self._queue, self._store.index, self._current, self._embedders)
         except BaseException:
             self._store.close()
             _release(path)
@@ -165,7 +164,8 @@ class Database:
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         checked = settled(checked, self._embedders(checked))
-        if exist_ok and self._exists(uid):
+        there = self._store.find_index(uid)
+        if exist_ok and there is not None and there.uid == uid:
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
@@ -174,7 +174,7 @@ class Database:
     def index(self, uid: str) -> Index:
         """The index of that name. Raises NotFound, with the nearest name there is."""
         if self._closed or self._opened_engine(uid) is None:  # asking the store takes 1 ms
-            self._record(uid)
+            self._store.index(uid)
         return Index(self._host, uid)
 
     def indexes(self) -> list[Index]:
@@ -183,7 +183,7 @@ class Database:
 
     def drop_index(self, uid: str) -> None:
         """Remove the index with its documents. Raises NotFound."""
-        self._record(uid)
+        self._store.index(uid)
         self._queue.wait(self._queue.submit(uid, REMOVAL, arguments={}).uid)
 
     # Indexes over the user's own tables
@@ -332,17 +332,6 @@ class Database:
 
     # For Index
 
-    def _exists(self, uid: str) -> bool:
-        return any(record.uid == uid for record in self._store.indexes())
-
-    def _record(self, uid: str) -> IndexRecord:
-        records = {record.uid: record for record in self._store.indexes()}
-        if uid not in records:
-            raise NotFound(
-                f'there is no index "{uid}"{near(uid, records)}', code="index_not_found", uid=uid
-            )
-        return records[uid]
-
     def _opened_engine(self, uid: str) -> Engine | None:
         engines = list(self._engines.values())
         return next((engine for engine in engines if engine.record.uid == uid), None)
@@ -354,7 +343,7 @@ class Database:
         if opened is not None:
             return opened
         with self._lock:
-            record = self._record(uid)
+            record = self._store.index(uid)
             if record.number not in self._engines:
                 self._engines[record.number] = self._opened(record)
             return self._engines[record.number]
@@ -409,7 +398,7 @@ class Database:
             raise
 
     def _remove(self, task: Task) -> Sequence[Task]:
-        record = self._record(task.index_uid or "")
+        record = self._store.index(task.index_uid or "")
         documents = DocumentTable(self._store, record.number)
         details = {"deleted_documents": len(documents.living())}
         with self._store.transaction() as cursor:

@@ -25,7 +25,7 @@ from hybridsearch import filters
 from hybridsearch.analysis import stop_words
 from hybridsearch.arrays import Rows
 from hybridsearch.columns import Columns
-from hybridsearch.definition import Definition
+from hybridsearch.definition import definition_of
 from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.errors import EmbedderError, IndexBehind, IndexDamaged, StorageError
@@ -446,7 +446,7 @@ class Engine:
 
 def _id_type(record: IndexRecord) -> str:
     """The DuckDB type of the ids: that of the source's key, or text."""
-    return TEXT if record.attached is None else Definition.read(record.attached).key_type
+    return TEXT if record.attached is None else definition_of(record).key_type
 
 
 def _values(documents: Sequence[Document]) -> dict[str, list[Any]]:

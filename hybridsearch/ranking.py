@@ -15,9 +15,23 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.fusion import by_score, confidence, dbsf, linear, rrf, rrf_best
+from hybridsearch.fusion import (
+    Gains,
+    by_score,
+    confidence,
+    dbsf,
+    dbsf_gains,
+    linear,
+    linear_gains,
+    parts,
+    rrf,
+    rrf_best,
+    rrf_gains,
+    score_gains,
+)
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
 from hybridsearch.relevance import relevance
@@ -27,6 +41,8 @@ SCALE_ROWS = 1000
 DOUBT = 1.3
 
 Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
+Parts = NDArray[np.float64]
+Fusion = tuple[Rows, Scores, "Fused"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +50,8 @@ class Ranked:
     """Rows best first with their scores, at least as many as the page reaches down to.
 
     whole: whether `rows` is all of the result set. count: how many rows that has, exactly; it
-    may have to look. keyword, semantic: what each arm brought, best first. weights: those of the
-    arms in this query's fusion, where there was one.
+    may have to look. keyword, semantic: what each arm brought, best first. fused: how they became
+    one, where they did.
     """
 
     rows: Rows
@@ -44,7 +60,19 @@ class Ranked:
     count: Callable[[], int]
     keyword: tuple[Rows, Scores]
     semantic: tuple[Rows, Scores]
-    weights: tuple[float, float] | None = None
+    fused: Fused | None = None
+
+
+@dataclass(frozen=True)
+class Fused:
+    """How the scores of a fusion came about.
+
+    figures: the constants of its formula. parts: rows int64 [n] -> what the keyword and what the
+    semantic arm gave to the score of each, float64 [2, n]; their sum is the score.
+    """
+
+    figures: Mapping[str, Any]
+    parts: Callable[[Rows], Parts]
 
 
 @dataclass(frozen=True)
@@ -168,8 +196,9 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     near = _nearest(plan)
     head = (words.rows[:depth], words.scores[:depth])
     plan = replace(plan, weights=_weights(plan, head[1]))
-    rows, scores = _FUSIONS[plan.fusion](state, plan, (head, near), words)
-    rows, scores = _with_tail(plan, (rows, scores), words, depth)
+    rows, scores, fused = _with_tail(
+        _FUSIONS[plan.fusion](state, plan, (head, near), words), words, depth
+    )
     return Ranked(
         rows,
         scores,
@@ -177,7 +206,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
         count=lambda: words.total + _unmatched(state, plan, near[0], words),
         keyword=(words.rows, words.scores),
         semantic=near,
-        weights=plan.weights,
+        fused=fused,
     )
 
 
@@ -248,25 +277,39 @@ def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     return int(np.count_nonzero(scores == 0.0))
 
 
-def _with_tail(
-    plan: Plan, fused: tuple[Rows, Scores], words: Ranking, depth: int
-) -> tuple[Rows, Scores]:
+def _with_tail(fusion: Fusion, words: Ranking, depth: int) -> Fusion:
     """The fused rows, then those that match by words beyond the candidates, in their order."""
     if len(words.rows) <= depth:
-        return fused
+        return fusion
+    rows, fused_scores, fused = fusion
     beyond = np.arange(depth, len(words.rows))
-    beyond = beyond[~np.isin(words.rows[depth:], fused[0], assume_unique=True)]
-    last = fused[1][-1] if len(fused[1]) else np.float32(1.0)
+    beyond = beyond[~np.isin(words.rows[depth:], rows, assume_unique=True)]
+    last = fused_scores[-1] if len(fused_scores) else np.float32(1.0)
     scores = (last * depth / (beyond + 1)).astype(np.float32)
-    return np.concatenate([fused[0], words.rows[beyond]]), np.concatenate([fused[1], scores])
+    tail = words.rows[beyond]
+
+    def told(wanted: Rows) -> Parts:
+        gains = [scores.astype(np.float64), np.empty(0)]
+        return np.add(fused.parts(wanted), parts([tail, tail[:0]], gains, wanted))
+
+    figures = {**fused.figures, "last": float(last), "candidates": depth}
+    return (
+        np.concatenate([rows, tail]),
+        np.concatenate([fused_scores, scores]),
+        Fused(figures, told),
+    )
 
 
-def _by_ranks(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
-    rows, scores = rrf([rows for rows, _ in arms], k=plan.k, weights=plan.weights)
-    return rows, (scores / rrf_best(k=plan.k, weights=plan.weights)).astype(np.float32)
+def _by_ranks(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
+    rankings = [rows for rows, _ in arms]
+    rows, scores = rrf(rankings, k=plan.k, weights=plan.weights)
+    best = rrf_best(k=plan.k, weights=plan.weights)
+    figures = {"k": plan.k, "weights": list(plan.weights), "best": best}
+    fused = _fused(figures, arms, lambda: rrf_gains(rankings, k=plan.k, weights=plan.weights))
+    return rows, (scores / best).astype(np.float32), fused
 
 
-def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     """Every candidate scored exactly in both arms; `fusion.by_score` has the formula."""
     assert plan.arm is not None  # the mode is hybrid
     assert plan.vector is not None
@@ -274,42 +317,48 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Ro
     bm25 = state.keyword.scores(
         plan.query, rows, weights=plan.fields, match=plan.request.match, tie=plan.tie
     )
-    scale = _nearest(plan, SCALE_ROWS)[1]
-    return by_score(
-        rows,
-        plan.arm.vectors.similarities(plan.vector, rows),
-        bm25,
-        alpha=_alpha(plan),
-        lowest=float(scale[-1]) if len(scale) else 0.0,
-        highest=float(scale[0]) if len(scale) else 0.0,
-        bm25_max=float(words.scores[0]) if len(words.scores) else 0.0,
+    scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
+    cosines = plan.arm.vectors.similarities(plan.vector, rows)
+    fused = Fused(
+        {"weights": list(plan.weights), **scale},
+        lambda wanted: parts([rows, rows], score_gains(cosines, bm25, **scale), wanted),
     )
+    return *by_score(rows, cosines, bm25, **scale), fused
 
 
-def _by_spread(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
-    return dbsf(arms, weights=plan.weights)
+def _by_spread(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
+    fused = _fused(
+        {"weights": list(plan.weights)}, arms, lambda: dbsf_gains(arms, weights=plan.weights)
+    )
+    return *dbsf(arms, weights=plan.weights), fused
 
 
-def _by_shares(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+def _by_shares(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     """Every candidate scored as its arms found it; `fusion.linear` has the formula."""
-    assert plan.arm is not None  # the mode is hybrid
-    assert plan.vector is not None
-    scale = plan.arm.vectors.top(plan.vector, SCALE_ROWS, mask=plan.semantic_mask)[1]
-    return linear(
-        *arms,
-        alpha=_alpha(plan),
-        lowest=float(scale[-1]) if len(scale) else 0.0,
-        highest=float(scale[0]) if len(scale) else 0.0,
-        bm25_max=float(words.scores[0]) if len(words.scores) else 0.0,
-    )
+    scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
+    found, near = arms
+    figures = {"weights": list(plan.weights), **scale}
+    fused = _fused(figures, arms, lambda: linear_gains(found, near, **scale))
+    return *linear(found, near, **scale), fused
+
+
+def _fused(figures: Mapping[str, Any], arms: Arms, gains: Callable[[], Gains]) -> Fused:
+    """What tells of a fusion of the arms; nothing is computed until somebody asks."""
+    return Fused(figures, lambda wanted: parts([rows for rows, _ in arms], gains(), wanted))
+
+
+def _scale(plan: Plan, words: Ranking, near: Scores) -> dict[str, float]:
+    """The figures that put both arms on one scale; near: the cosines of the nearest rows."""
+    keyword, semantic = plan.weights
+    return {
+        "alpha": semantic / (keyword + semantic),
+        "lowest": float(near[-1]) if len(near) else 0.0,
+        "highest": float(near[0]) if len(near) else 0.0,
+        "bm25_max": float(words.scores[0]) if len(words.scores) else 0.0,
+    }
 
 
 _FUSIONS = {"rrf": _by_ranks, "score": _by_scores, "linear": _by_shares, "dbsf": _by_spread}
-
-
-def _alpha(plan: Plan) -> float:
-    keyword, semantic = plan.weights
-    return semantic / (keyword + semantic)
 
 
 def _relevant(state: State, plan: Plan, ranked: Ranked) -> Ranked:

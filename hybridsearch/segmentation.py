@@ -118,7 +118,7 @@ class WordRules:
         if not self:
             return _plain
         kept = f"(?i:{_dictionary(self.dictionary)})"
-        cut = f"(?!{_either(self.separators)}|{kept})" 
+        cut = f"(?!{_either(self.separators)}|{kept})"
         letter = f"(?:{cut}{_LETTER})"
         glue = f"(?:{cut}(?:{_either(self.joiners)}))"
         inside = f"(?:{letter}|{glue}|{cut}(?:[{MARKS}{IGNORED}]|{JOINTS}))"

@@ -22,15 +22,15 @@ import numpy as np
 
 from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.errors import FilterError, near
+from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
-from hybridsearch.fusion import rrf_best
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.planning import Plan, asked, embedded, must_embed, plan
 from hybridsearch.query import Query
 from hybridsearch.ranking import Places, Ranked, members, page_places, rank
-from hybridsearch.relevance import from_cosine, of_words, relevance
+from hybridsearch.relevance import relevance
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
@@ -239,14 +239,17 @@ class Snapshot:
     # The page
 
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
-        made = replace(made, weights=ranked.weights or made.weights)
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
         shares = relevance(self.state, made, places.scores).tolist()
-        return tuple(
+        hits = [
             self._hit(made, places, number, document, shares[number])
             for number, document in enumerate(documents)
-        )
+        ]
+        if made.request.explain:
+            told = explanations(self.state, made, ranked, places)
+            hits = [replace(hit, explanation=one) for hit, one in zip(hits, told, strict=True)]
+        return tuple(hits)
 
     def _hit(
         self, made: Plan, places: Places, number: int, document: dict[str, Any], share: float
@@ -267,7 +270,7 @@ class Snapshot:
             hit = replace(hit, highlights=self._highlights(made, hit.document))
         if made.request.passage:
             hit = replace(hit, passage=self._passage(made, hit.row, document))
-        return replace(hit, explanation=self._explain(made, hit)) if made.request.explain else hit
+        return hit
 
     def _passage(self, made: Plan, row: int, document: Mapping[str, Any]) -> str | None:
         """The embedded piece of the document's text that is nearest to the query."""
@@ -296,34 +299,6 @@ class Snapshot:
         if isinstance(value, dict):
             return {name: self._marked(made, item) for name, item in value.items()}
         return value
-
-    def _explain(self, made: Plan, hit: Hit) -> dict[str, Any]:
-        """The parts of a hit's score; in hybrid mode by rank they add up to it."""
-        found: dict[str, Any] = {"mode": made.mode, "score": hit.score}
-        if hit.keyword_rank is not None:
-            share = of_words(self.state, made, np.array([hit.keyword_score], np.float32)).item()
-            found["keyword"] = {
-                "rank": hit.keyword_rank,
-                "score": hit.keyword_score,
-                "relevance": share,
-                "parts": self.state.keyword.explain(
-                    made.query,
-                    hit.row,
-                    weights=made.fields,
-                    match=made.request.match,
-                    tie=made.tie,
-                ),
-            }
-        if hit.semantic_rank is not None:
-            near = np.array([hit.semantic_score], np.float32)
-            found["semantic"] = {
-                "rank": hit.semantic_rank,
-                "similarity": hit.semantic_score,
-                "relevance": from_cosine(near).item(),
-            }
-        if made.mode == "hybrid":
-            found["fusion"] = _fusion(made, hit)
-        return found
 
     # Facets
 
@@ -365,17 +340,3 @@ class Snapshot:
                     field=name,
                 )
         return names
-
-
-def _fusion(made: Plan, hit: Hit) -> dict[str, Any]:
-    found: dict[str, Any] = {"method": made.fusion}
-    if made.fusion != "rrf":
-        return found
-    best = rrf_best(k=made.k, weights=made.weights)
-    ranks = zip(("keyword", "semantic"), (hit.keyword_rank, hit.semantic_rank), strict=True)
-    parts = {
-        name: weight / (made.k + place) / best
-        for (name, place), weight in zip(ranks, made.weights, strict=True)
-        if place is not None and place <= made.candidates
-    }
-    return {**found, "k": made.k, "weights": list(made.weights), "parts": parts}

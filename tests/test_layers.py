@@ -7,19 +7,22 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets folding languages
-filterable embedder_settings word_settings fusion_settings kept_settings settings request
+errors arrays jsontext assets
+folding languages
+setting_values filterable embedder_settings word_settings
+fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
-segmentation analysis query fusion highlight extraction templates embedded_texts facets
-files columns payloads migrations store task_log sorting document_table manifest intake
-row_ids definition origin defining prints change_log
+segmentation
+analysis query fusion highlight extraction templates embedded_texts facets
+files columns payloads migrations database_file store task_log sorting document_table
+manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
 synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
-generation preparation selection state planning relevance ranking similar snapshot engine
+generation preparation selection state planning relevance ranking explaining similar snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.calls sql.relation sql.hits sql.asking sql.functions sql.permission sql
@@ -45,7 +48,7 @@ ORDER = LIST.split()
 OWNERS = {
     "tantivy": {"keyword", "keyword_snapshot", "keyword_terms"},
     "duckdb": {
-        *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
         *("origin", "defining", "change_log"),
     },

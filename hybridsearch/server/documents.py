@@ -81,9 +81,9 @@ def _accepted(call: Call, mode: str) -> Reply:
 def _writable(call: Call) -> str:
     """The index of the path, for documents. Raises Conflict for one that follows a source."""
     uid = allowed(call)
-    for record in call.db.store.indexes():
-        if record.uid == uid:
-            check_own(record)
+    record = call.db.store.find_index(uid)
+    if record is not None and record.uid == uid:
+        check_own(record)
     return uid
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from hybridsearch.embedder_settings import camel, masked
+from hybridsearch.embedder_settings import masked
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.server.wire import HIDDEN, error_json, status_of
+from hybridsearch.setting_values import camel
 from hybridsearch.store import Task
 
 ENDED = ("succeeded", "failed", "canceled")

@@ -30,7 +30,7 @@ from duckdb.func import SPECIAL
 
 from hybridsearch import assets
 from hybridsearch.arrays import Rows
-from hybridsearch.definition import Definition
+from hybridsearch.definition import definition_of
 from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
@@ -179,7 +179,7 @@ class Functions:
         if catalog is None:
             return None
         if engine.record.attached is not None:
-            return followed(Definition.read(engine.record.attached), catalog)
+            return followed(definition_of(engine.record), catalog)
         state = engine.snapshot.state
         if kept:
             return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
@@ -294,7 +294,7 @@ class Functions:
         return joined(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
 
     def _of_source(self, engine: Searchable, uid: str, catalog: str | None) -> str:
-        definition = Definition.read(engine.record.attached or {})
+        definition = definition_of(engine.record)
         if catalog is None:
             return copied(definition, f"{self._prefix}body({literal(uid)}, h._row)")
         name = "number" if engine.row_ids.whole else "name"

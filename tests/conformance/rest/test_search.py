@@ -318,6 +318,17 @@ def test_explain_says_how_each_score_came_about(ask: Ask) -> None:
     assert sum(part["score"] for part in parts) == pytest.approx(told["keyword"]["score"], rel=1e-5)
 
 
+@pytest.mark.parametrize("fusion", ["rrf", "score", "linear", "dbsf"])
+def test_details_add_up_to_the_ranking_score(ask: Ask, fusion: str) -> None:
+    body = {"q": "little prince", "showRankingScoreDetails": True, "showRankingScore": True}
+    for hit in ask(MEANING, **body, hybrid={**HYBRID, "fusion": fusion})["hits"]:
+        told = hit["_rankingScoreDetails"]
+        assert sum(told["fusion"]["parts"].values()) == pytest.approx(hit["_rankingScore"], 1e-6)
+        if "bm25" in told:
+            parts = [part["score"] for part in told["bm25"]["parts"]]
+            assert sum(parts) == pytest.approx(told["bm25"]["bm25"], rel=1e-6)
+
+
 def test_vectors_for_an_embedder_that_is_not_there_are_kept(server: TestClient) -> None:
     documents = [{"id": 1, "_vectors": {"later": [1.0, 0.0], "default": [0.5]}}]
     task = server.post("/indexes/patient/documents", json=documents).json()["taskUid"]
