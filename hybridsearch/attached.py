@@ -137,6 +137,8 @@ class SearchIndexes:
         self._origins: dict[int, tuple[Any, Origin]] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._locking = threading.Lock()
+        self.edition = 0
+        """How many indexes were made since the database was opened."""
 
     # Statements
 
@@ -170,6 +172,7 @@ class SearchIndexes:
         except Exception:
             self.drop(name, if_exists=True)
             raise
+        self.edition += 1
         return self.describe(name)
 
     def refresh(self, name: str, *, full: bool = False) -> RefreshReport:

@@ -9,11 +9,12 @@ or not at all. The open engines learn of their new names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hybridsearch.columns import Columns
+from hybridsearch.course import Course
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.dumping import write_dump
 from hybridsearch.engine import Engine
@@ -32,11 +33,12 @@ COPY = "hybridsearch_copy"
 class Chores:
     """The steps over whole indexes in one database.
 
-    engines: the open ones by the number of their index.
+    engines: the open ones by the number of their index. course: is told how far a dump is.
     """
 
     store: Store
     engines: Mapping[int, Engine]
+    course: Course = field(default_factory=Course)
 
     @property
     def steps(self) -> dict[str, Callable[[Task], Sequence[Task]]]:
@@ -155,7 +157,7 @@ class Chores:
 
     def _dump(self, task: Task) -> list[Task]:
         """Write everything into one file; raises as `_copy` does."""
-        details = {"dump_uid": write_dump(self.store, self._folder("dumps"))}
+        details = {"dump_uid": write_dump(self.store, self._folder("dumps"), self.course)}
         with self.store.transaction() as cursor:
             return self.store.finish(cursor, [replace(task, status="succeeded", details=details)])
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
 from hybridsearch.attaching import Attaching, forget
 from hybridsearch.chores import CREATION, Chores
+from hybridsearch.course import Course
 from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
@@ -40,6 +41,7 @@ from hybridsearch.files import remove_folder, side_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.prints import follow
+from hybridsearch.request import Filter
 from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
@@ -105,6 +107,7 @@ class Database:
         self._embedders = embedders.of
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
+        self._course = Course()
         self._closed = False
         try:
             self._store = Store.open(path)
@@ -116,7 +119,7 @@ class Database:
                 self._store, engine=self._engine, submit=self._submit, release=self._release
             )
             with self._lock:  # the worker begins at once
-                self._queue = Queue(self._store, self._work)
+                self._queue = Queue(self._store, self._work, self._course, self._mend)
             self._search_indexes = SearchIndexes(
                 self._store, self._queue, self._engine, self.drop_index
             )
@@ -285,17 +288,19 @@ class Database:
         values: Values = None,
         *,
         visible: Collection[str] | None = None,
+        forced: Mapping[str, Filter] | None = None,
         limits: Limits | None = None,
     ) -> Answer:
         """The answer of a statement that somebody sent who is not trusted.
 
         It can read the documents of the indexes in `visible` (all when not given), search() and
         its companions included, and nothing else; see `sql.sealed`. values: of its parameters, by
-        place or by name. Raises QueryError.
+        place or by name. forced: index -> a filter; of its documents there are only those for the
+        statement that pass it. Raises QueryError.
         """
         uids = [record.uid for record in self._store.indexes()]
         seen = frozenset(uid for uid in uids if visible is None or uid in visible)
-        return self._outside().ask(statement, values, visible=seen, limits=limits)
+        return self._outside().ask(statement, values, visible=seen, forced=forced, limits=limits)
 
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
@@ -361,6 +366,7 @@ class Database:
             record,
             self._path and folder_of(self._path, record),
             embedders=self._embedders_of(record, record.settings),
+            course=self._course,
         )
 
     def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:
@@ -380,7 +386,7 @@ class Database:
         first = run[0]
         steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
         steps.update({ALTERING: self._change_settings, **self._attaching.steps})
-        chores = Chores(self._store, self._engines)
+        chores = Chores(self._store, self._engines, self._course)
         steps.update(chores.steps)
         try:
             chores.make_missing(first)
@@ -396,6 +402,10 @@ class Database:
             for task in self._store.tasks(uids=[first.uid], waiting=True):
                 fail(self._store, task, fault)
             raise
+
+    def _mend(self) -> bool:
+        """Finish what the disk refused; whether nothing is unfinished any more."""
+        return all([engine.mend() for engine in list(self._engines.values())])
 
     def _remove(self, task: Task) -> Sequence[Task]:
         record = self._store.index(task.index_uid or "")

@@ -10,6 +10,10 @@ its score, to six digits and more.
 | hybrid | `fusion.parts.keyword + fusion.parts.semantic` |
 | no query | nothing ranks, and the score is 0 |
 
+With a boost these give `boost.base` ((1 + cosine) / 2 in semantic mode, 1 without a query), and the
+score is `boost.base * boost.factor`. `diversity` and `rerank` say why a hit stands where it does:
+they change the order and no score.
+
 In hybrid mode `fusion` also has the figures that its formula takes (`fusion` has the formulas): k
 and the weights, or alpha, the cosines of the scale and the best BM25. A hit that matches by words
 beyond the candidates has `beyond`: its score is `last * candidates / rank`, all by its words. With
@@ -25,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from hybridsearch.arranging import boostable
 from hybridsearch.arrays import Rows
 from hybridsearch.planning import Plan
 from hybridsearch.ranking import Places, Ranked
@@ -50,7 +55,23 @@ def explanations(state: State, plan: Plan, ranked: Ranked, places: Places) -> li
         fusions = _fusions(state, plan, ranked, places)
         for one, fusion in zip(found, fusions, strict=True):
             one["fusion"] = fusion
+    for number, one in enumerate(found):
+        if ranked.factors is not None:
+            one["boost"] = _boost(plan, ranked, places, number)
+        one.update(ranked.told.get(int(places.rows[number]), {}))
     return found
+
+
+def _boost(plan: Plan, ranked: Ranked, places: Places, number: int) -> dict[str, Any]:
+    """What was multiplied, and by what: base * factor is the score."""
+    assert plan.boost is not None  # there are factors
+    assert ranked.factors is not None
+    base = places.bases[number : number + 1]
+    return {
+        "formula": plan.boost.text,
+        "base": boostable(plan, base).item(),
+        "factor": ranked.factors[plan.request.offset + number].item(),
+    }
 
 
 def _by_words(state: State, plan: Plan, places: Places, number: int) -> dict[str, Any]:

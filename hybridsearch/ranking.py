@@ -1,16 +1,16 @@
-"""In what order do the rows of the result set stand, and how many are there?
+"""In what order do the arms put the rows of the result set, and how many are there?
 
-`rank` ranks in each arm, fuses, and arranges by sort and distinct. A ranking does not depend on
+`ranked` ranks in each arm and fuses; `arranging` goes on from there. A ranking does not depend on
 the page: the arms are always asked for the same candidates. Rows that match by words beyond the
 candidates follow in the order of their words.
 
-    ranked = rank(state, plan)             # ranked.rows[offset : offset + limit] is the page
+    found = ranked(state, plan)            # found.rows[offset : offset + limit] is the page
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
 
@@ -34,10 +34,12 @@ from hybridsearch.fusion import (
 )
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
-from hybridsearch.relevance import relevance
 from hybridsearch.state import State
+from hybridsearch.ties import is_cut, settled
 
 SCALE_ROWS = 1000
+WIDER = 64
+"""How many times as many rows are ranked where more tie with the last than were ranked."""
 DOUBT = 1.3
 
 Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
@@ -51,7 +53,8 @@ class Ranked:
 
     whole: whether `rows` is all of the result set. count: how many rows that has, exactly; it
     may have to look. keyword, semantic: what each arm brought, best first. fused: how they became
-    one, where they did.
+    one, where they did. bases: the scores before a boost, where there is one, and factors: what it
+    multiplied each by. told: more that explains the place of some rows, by row.
     """
 
     rows: Rows
@@ -61,6 +64,19 @@ class Ranked:
     keyword: tuple[Rows, Scores]
     semantic: tuple[Rows, Scores]
     fused: Fused | None = None
+    bases: Scores | None = None
+    factors: Scores | None = None
+    told: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def picked(self, order: Rows) -> Ranked:
+        """The rows at these places, in this order."""
+        return replace(
+            self,
+            rows=self.rows[order],
+            scores=self.scores[order],
+            bases=None if self.bases is None else self.bases[order],
+            factors=None if self.factors is None else self.factors[order],
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +106,7 @@ class Places:
     keyword_scores: Scores
     semantic_ranks: Rows
     semantic_scores: Scores
+    bases: Scores
     mode: str
     highlights: tuple[Mapping[str, Any], ...] = ()
 
@@ -103,6 +120,7 @@ class Places:
             keyword_scores=self.keyword_scores[keep],
             semantic_ranks=self.semantic_ranks[keep],
             semantic_scores=self.semantic_scores[keep],
+            bases=self.bases[keep],
             highlights=tuple(compress(self.highlights, keep.tolist())),
         )
 
@@ -117,7 +135,9 @@ def page_places(plan: Plan, ranked: Ranked) -> Places:
         # Beyond the candidates a rank counts only for what words alone have found.
         too_far = (words[0] > plan.candidates) & (near[0] > 0)
         words[0][too_far], words[1][too_far] = 0, np.nan
-    return Places(rows, ranked.scores[start:stop], *words, *near, mode=plan.mode)
+    bases = ranked.scores if ranked.bases is None else ranked.bases
+    scores = ranked.scores[start:stop]
+    return Places(rows, scores, *words, *near, bases=bases[start:stop], mode=plan.mode)
 
 
 def _of_page(
@@ -141,16 +161,34 @@ def _in_arm(arm: tuple[Rows, Scores], rows: Rows) -> tuple[Rows, Scores]:
     return np.where(there, places + 1, 0), scores.astype(np.float32)
 
 
-def rank(state: State, plan: Plan) -> Ranked:
-    """The result set in order; see `Ranked`."""
+def ranked(state: State, plan: Plan) -> Ranked:
+    """The result set as the arms order it; see `Ranked`."""
     stages = {
         "everything": _everything,
         "keyword": _by_words,
         "semantic": _by_meaning,
         "hybrid": _by_both,
     }
-    ranked = _relevant(state, plan, stages[plan.mode](state, plan))
-    return _distinct(state, plan, _sorted(state, plan, ranked))
+    return _settled(state, plan, stages[plan.mode])
+
+
+def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -> Ranked:
+    """The ranking with rows of equal score in the plan's order, also of those that it cuts off."""
+    if plan.tied is None or not plan.needed:
+        return stage(state, plan)
+    most, needed = len(state.living), plan.needed + 1
+    ranked = stage(state, replace(plan, needed=min(needed, most)))
+    while is_cut(ranked.scores, plan.needed) and len(ranked.rows) >= needed and needed < most:
+        needed = min(WIDER * needed, most)
+        ranked = stage(state, replace(plan, needed=needed))
+    rows = settled(ranked.rows, ranked.scores, plan.tied)
+    arm = (rows, ranked.scores)
+    return replace(
+        ranked,
+        rows=rows,
+        keyword=arm if ranked.keyword[0] is ranked.rows else ranked.keyword,
+        semantic=arm if ranked.semantic[0] is ranked.rows else ranked.semantic,
+    )
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
@@ -167,14 +205,14 @@ def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
 
 def _everything(state: State, plan: Plan) -> Ranked:
     rows = state.living if plan.mask is None else state.living[plan.mask[state.living]]
-    if not plan.request.sort:
+    if not plan.request.sort and plan.tied is None:
         places = state.selection.id_order(size=state.size)
         rows = rows[np.argsort(places[rows], kind="stable")]
     return _all_of(rows, np.zeros(len(rows), np.float32))
 
 
 def _by_words(state: State, plan: Plan) -> Ranked:
-    found = _words(state, plan, len(state.living) if plan.whole else plan.needed)
+    found = _words(state, plan, len(state.living) if plan.whole else plan.reach)
     arm = (found.rows, found.scores)
     whole = len(found.rows) == found.total
     return Ranked(*arm, whole, lambda: found.total, keyword=arm, semantic=no_rows())
@@ -192,7 +230,7 @@ def _all_of(rows: Rows, scores: Scores) -> Ranked:
 
 def _by_both(state: State, plan: Plan) -> Ranked:
     depth = plan.candidates
-    words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.needed))
+    words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.reach))
     near = _nearest(plan)
     head = (words.rows[:depth], words.scores[:depth])
     plan = replace(plan, weights=_weights(plan, head[1]))
@@ -359,41 +397,3 @@ def _scale(plan: Plan, words: Ranking, near: Scores) -> dict[str, float]:
 
 
 _FUSIONS = {"rrf": _by_ranks, "score": _by_scores, "linear": _by_shares, "dbsf": _by_spread}
-
-
-def _relevant(state: State, plan: Plan, ranked: Ranked) -> Ranked:
-    """Only the rows that are relevant enough; `plan.whole` has seen to it that all are here."""
-    least = plan.request.threshold
-    if not least:
-        return ranked
-    kept = relevance(state, plan, ranked.scores) >= least
-    rows = ranked.rows[kept]
-    return replace(ranked, rows=rows, scores=ranked.scores[kept], count=lambda: len(rows))
-
-
-def _sorted(state: State, plan: Plan, ranked: Ranked) -> Ranked:
-    """By the attributes asked for; what they leave equal stays in the order of the ranking."""
-    if not plan.request.sort:
-        return ranked
-    places = state.selection.order(
-        plan.request.sort,
-        state.columns,
-        size=state.size,
-        allowed=state.settings.sortable_attributes,
-    )
-    order = np.argsort(places[ranked.rows], kind="stable")
-    return replace(ranked, rows=ranked.rows[order], scores=ranked.scores[order])
-
-
-def _distinct(state: State, plan: Plan, ranked: Ranked) -> Ranked:
-    """Only the first row of each value; rows without the attribute all stay."""
-    attribute = plan.request.distinct
-    if attribute is None:
-        return ranked
-    column = state.selection.facet(attribute, state.columns, size=state.size)
-    codes = column.first(state.size)[ranked.rows]
-    own = np.where(codes < 0, -1 - np.arange(len(codes)), codes)
-    first = np.sort(np.unique(own, return_index=True)[1])
-    return replace(
-        ranked, rows=ranked.rows[first], scores=ranked.scores[first], count=lambda: len(first)
-    )

@@ -63,6 +63,7 @@ class Refreshing:
         Raises Conflict when the source cannot be read, InputError for an unfit key or vector,
         EmbedderError or StorageError; what was done before stays.
         """
+        engine.course.settle()  # the task that follows is accepted before this one is done
         chain = self._chain(engine, task)
         definition = replace(definition_of(engine.record), columns=chain.columns)
         part = _Part(self._store, Origin(definition), chain.changes, chain.done + 1)

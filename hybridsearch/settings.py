@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybridsearch.embedder_settings import EmbedderSettings, read_embedder
-from hybridsearch.errors import SettingsError, near
+from hybridsearch.errors import QueryError, SettingsError, near
+from hybridsearch.expressions import parse
 from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
 from hybridsearch.fusion_settings import FusionSettings, read_fusion
 from hybridsearch.kept_settings import KEPT, kept, shown
@@ -40,10 +41,12 @@ class Settings:
     stop_words: words that are neither indexed nor searched. language: ISO 639-1 code to stem by,
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. fusion: how the arms become one ranking where a request
-    does not say; None = as the embedder says. distinct_attribute: one hit per value of it.
-    max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet (or "*") ->
-    "alpha" or "count". typo_tolerance: which words may be meant otherwise; what a change of it
-    does not name stays as it was. kept: what only Meilisearch has a use for; see `kept_settings`.
+    does not say; None = as the embedder says. boost: a formula over attributes that scores are
+    multiplied by where a request does not say; see `boosting`. distinct_attribute: one hit per
+    value of it. max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet
+    (or "*") -> "alpha" or "count". typo_tolerance: which words may be meant otherwise; what a
+    change of it does not name stays as it was. kept: what only Meilisearch has a use for; see
+    `kept_settings`.
     """
 
     searchable_attributes: tuple[str, ...] = EVERYTHING
@@ -55,6 +58,7 @@ class Settings:
     language: str = "auto"
     embedders: Mapping[str, EmbedderSettings] = field(default_factory=dict)
     fusion: FusionSettings | None = None
+    boost: str | None = None
     distinct_attribute: str | None = None
     max_values_per_facet: int = 100
     sort_facet_values_by: Mapping[str, str] = field(default_factory=lambda: {"*": "alpha"})
@@ -165,6 +169,15 @@ def _attribute(name: str, value: Any) -> str:
     return str(value)
 
 
+def _boost(name: str, value: Any) -> str:
+    if not is_text(value) or not value.strip():
+        raise wrong(name, 'a formula such as "ln(2 + downloads)"', value)
+    try:
+        return parse(str(value)).text
+    except QueryError as error:
+        raise SettingsError(f'setting "{name}": {error.message}', field=name) from error
+
+
 def _positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
         raise wrong(name, "a whole number of 0 or more, below 2**53", value)
@@ -218,6 +231,7 @@ TABLE: dict[str, _Entry] = {
     "sortableAttributes": _Entry("sortable_attributes", attribute_names, list),
     "stopWords": _Entry("stop_words", words, list),
     "language": _Entry("language", _language, _same),
+    "boost": _Entry("boost", _boost, _same),
     "fusion": _Entry("fusion", read_fusion, lambda found: found and found.to_json()),
     "embedders": _Entry(
         "embedders", _embedders, lambda found: {k: v.to_json() for k, v in found.items()}

@@ -20,21 +20,23 @@ from typing import Any
 
 import numpy as np
 
+from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
-from hybridsearch.errors import FilterError, near
+from hybridsearch.errors import FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import Plan, asked, embedded, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, embedded, must_embed, plan
 from hybridsearch.query import Query
-from hybridsearch.ranking import Places, Ranked, members, page_places, rank
+from hybridsearch.ranking import Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
-from hybridsearch.request import Hit, SearchRequest, SearchResult
+from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
+from hybridsearch.ties import Order
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
 
@@ -42,8 +44,18 @@ STAGES = ("embed", "plan", "rank", "load", "facets")
 class Snapshot:
     """One state of one index, safe to search from any number of threads at once."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, whole: Snapshot | None = None) -> None:
         self.state = state
+        self._whole = whole  # who holds it keeps its rows in the database
+
+    def confined(self, filter: Filter) -> Snapshot:
+        """What somebody sees who may know only of the documents that a filter keeps.
+
+        Hits, totals, facets, pages, likes and reads are of those alone; what words weigh is still
+        told by all documents. Raises FilterError.
+        """
+        state = confined(self.state, filter)
+        return self if state is self.state else Snapshot(state, self)
 
     @property
     def count(self) -> int:
@@ -82,18 +94,24 @@ class Snapshot:
             for number, request in enumerate(requests)
         ]
 
-    def places(self, requests: Sequence[SearchRequest]) -> list[Places]:
-        """Where the hits of each request stand, in their order, without loading documents."""
+    def places(
+        self, requests: Sequence[SearchRequest], *, tied: Order | None = None
+    ) -> list[Places]:
+        """Where the hits of each request stand, in their order, without loading documents.
+
+        tied: in which order rows of equal score stand; None for that of rows.
+        """
         requests = [self._with_defaults(request) for request in requests]
         vectors = self._embedded_together(requests)
         return [
-            self._placed(plan(self.state, request, vectors.get(n)))
+            self._placed(replace(plan(self.state, request, vectors.get(n)), tied=tied))
             for n, request in enumerate(requests)
         ]
 
-    def places_like(self, id: str, request: SearchRequest) -> Places:
+    def places_like(self, id: str, request: SearchRequest, *, tied: Order | None = None) -> Places:
         """Where the hits of `similar` stand, without loading documents."""
-        return self._placed(plan_like(self.state, id, self._with_defaults(request)))
+        made = plan_like(self.state, id, self._with_defaults(request))
+        return self._placed(replace(made, tied=tied))
 
     def counts(
         self, request: SearchRequest, attributes: Sequence[str]
@@ -191,7 +209,16 @@ class Snapshot:
         return self.state.keyword.bodies(rows)
 
     def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
-        """(term, in how many attributes of documents) of terms that begin so, most first."""
+        """(term, in how many attributes of documents) of terms that begin so, most first.
+
+        Raises QueryError where only some documents may be known of: terms are those of all.
+        """
+        if self.state.allowed is not None:
+            raise QueryError(
+                "suggestions come from the words of all documents, and only some may be seen here;"
+                " look for words with search()",
+                field="suggest",
+            )
         return self.state.keyword.terms(self.state.analyzer.folded(start), limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
@@ -241,7 +268,7 @@ class Snapshot:
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
-        shares = relevance(self.state, made, places.scores).tolist()
+        shares = relevance(self.state, made, places.bases).tolist()
         hits = [
             self._hit(made, places, number, document, shares[number])
             for number, document in enumerate(documents)
@@ -249,6 +276,8 @@ class Snapshot:
         if made.request.explain:
             told = explanations(self.state, made, ranked, places)
             hits = [replace(hit, explanation=one) for hit, one in zip(hits, told, strict=True)]
+        if made.request.rerank is not None:
+            hits = [replace(hit, rerank_score=_judgment(ranked, hit.row)) for hit in hits]
         return tuple(hits)
 
     def _hit(
@@ -340,3 +369,9 @@ class Snapshot:
                     field=name,
                 )
         return names
+
+
+def _judgment(ranked: Ranked, row: int) -> float | None:
+    """What the reranker said of the row; None of one that it was not asked for."""
+    score: float | None = ranked.told.get(row, {}).get("rerank", {}).get("score")
+    return score

@@ -47,6 +47,7 @@ from hybridsearch.sql.hits import (
     hit_lists,
     struct_lists,
 )
+from hybridsearch.sql.holders import Holders
 from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.relation import (
     Source,
@@ -108,6 +109,9 @@ SIGNATURES = {
     "all": _TEST,
     "term": _Signature(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
     "phrase": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], "BOOLEAN"),
+    "holders": _Signature(
+        ["VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]", "BIGINT", "VARCHAR"], "VARCHAR[]", fresh=True
+    ),
 }
 TESTS: Mapping[str, Callable[..., matching.Answers]] = {
     "asked": matching.holds_asked,
@@ -146,6 +150,7 @@ class Functions:
         self._current = WeakMethod(current or find)
         self._indexing = indexing
         self._attaching = threading.Lock()
+        self._holders = Holders(self._engine)
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
     def attach(self, connection: Connection) -> None:
@@ -241,6 +246,7 @@ class Functions:
             "facets": self._facets,
             "tokens": self._tokens,
             "suggest": self._suggestions,
+            "holders": self._holders.lists,
             **{name: _answering(test) for name, test in TESTS.items()},
         }
         for name, function in functions.items():

@@ -50,7 +50,7 @@ def indexed() -> Iterator[Database]:
         with db.connect() as own:
             fill(own)
             own.execute(INDEXES)
-            films = own.sql("SELECT * EXCLUDE (mood) FROM films ORDER BY id")
+            films = own.sql("SELECT * EXCLUDE (mood) FROM films ORDER BY id DESC")
             index = db.create_index("film_list", primary_key="id", settings=SETTINGS)
             index.add(films.to_arrow_table())
         yield db

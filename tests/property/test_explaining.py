@@ -49,7 +49,12 @@ def drawn(random: Random, number: int) -> Document:
     """A document with a title at times, and a text of one passage or of several."""
     text = " ".join(random.choices(WORDS, k=random.randrange(1, 12)))
     title = {"title": " ".join(random.choices(WORDS, k=random.randrange(1, 4)))}
-    return {"id": number, "text": text, **(title if random.random() < 0.6 else {})}
+    return {
+        "id": number,
+        "text": text,
+        "stock": random.randrange(5),
+        **(title if random.random() < 0.6 else {}),
+    }
 
 
 weights = st.tuples(st.sampled_from([0.0, 0.3, 1.0, 4.0]), st.sampled_from([0.5, 1.0]))
@@ -69,12 +74,25 @@ requests = st.fixed_dictionaries(
         "prefix": st.booleans(),
         "offset": st.sampled_from([0, 1, 4]),
         "attributes": st.sampled_from([["text"], ["title"]]),
+        "boost": st.sampled_from(
+            ["1 + stock", "exp(-stock)", "stock - 2", "if(title = 'x', 2, 0.5)"]
+        ),
+        "diversity": st.sampled_from([0.0, 0.4]),
     },
 )
 
 
 def added_up(explanation: Mapping[str, Any]) -> float:
-    """The sum of what the explanation says the arms gave."""
+    """The sum of what the explanation says the arms gave, times the boost."""
+    if "boost" not in explanation:
+        return by_arms(explanation)
+    base, found = explanation["boost"]["base"], by_arms(explanation)
+    found = (1.0 + found) / 2.0 if explanation["mode"] == "semantic" else found
+    assert found == pytest.approx(base, rel=REL, abs=ABS)
+    return float(base * explanation["boost"]["factor"])
+
+
+def by_arms(explanation: Mapping[str, Any]) -> float:
     if "fusion" in explanation:
         return float(sum(explanation["fusion"]["parts"].values()))
     if explanation["mode"] == "keyword":
