@@ -97,17 +97,6 @@ def must_embed(state: State, request: SearchRequest) -> bool:
     return request.mode == "semantic" or not isinstance(arm.embedder, ProvidedEmbedder)
 
 
-def embedded(state: State, request: SearchRequest) -> Vectors | None:
-    """The query's vector, float32 [dim], given or made; None where no semantic arm takes part."""
-    if request.vector is not None:
-        return np.asarray(request.vector, np.float32)
-    arm = state.arm(request.embedder)
-    if arm is None or not must_embed(state, request):
-        return None
-    made: Vectors = arm.embedder.embed_query([request.text])[0]
-    return made
-
-
 def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     """The request made ready for the state.
 

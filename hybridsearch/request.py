@@ -172,8 +172,9 @@ class SearchResult:
     """One page of hits, best first, with figures of the whole result set.
 
     count: counts the result set; see `total`. facets: attribute -> value -> how many documents
-    of the set have it. facet_stats: attribute -> least and greatest number. seconds: the time
-    that the search took; stages: the same by stage.
+    of the set have it. facet_stats: attribute -> least and greatest number. mode: the one it
+    ran in. degraded: why it went by words alone though its text should have been embedded, None if
+    it did not. seconds: the time that the search took; stages: the same by stage.
     """
 
     hits: tuple[Hit, ...]
@@ -181,6 +182,7 @@ class SearchResult:
     facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     facet_stats: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mode: str = "keyword"
+    degraded: str | None = None
     seconds: float = 0.0
     stages: Mapping[str, float] = field(default_factory=dict, compare=False)
 
