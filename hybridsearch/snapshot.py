@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hybridsearch.analysis import fold
 from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
@@ -252,7 +251,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return self.state.keyword.terms(fold(start), limit=limit)
+        return self.state.keyword.terms(self.state.analyzer.folded(start), limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute

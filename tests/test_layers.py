@@ -7,10 +7,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors expressions arrays jsontext assets setting_values filterable embedder_settings word_settings
+errors expressions arrays jsontext assets
+folding languages
+setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
+segmentation
 analysis query fusion diversity highlight extraction templates embedded_texts facets
 files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
