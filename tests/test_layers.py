@@ -28,7 +28,7 @@ sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.function
 sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering
 sql.constants sql.definitions sql.emitting sql.explaining sql.scoring sql.ahead sql.session
 sql.connection sql.sealed
-index dumping chores inspection database
+index dumping chores inspection database restoring
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
 server.access server.bodies server.threads server.call
