@@ -21,13 +21,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hybridsearch.analysis import fold
 from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
+from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.planning import Plan, asked, confined, must_embed, plan
@@ -40,6 +40,8 @@ from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
 from hybridsearch.ties import Order
 
+MOST_NESTED = 32
+"""So many nested attributes are counted by "*"; every one is when it is named."""
 STAGES = ("embed", "plan", "rank", "load", "facets")
 
 log = logging.getLogger("hybridsearch")
@@ -249,7 +251,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return self.state.keyword.terms(fold(start), limit=limit)
+        return self.state.keyword.terms(self.state.analyzer.folded(start), limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute
@@ -397,12 +399,22 @@ class Snapshot:
         stats = {name: column.stats(member) for name, column in columns.items()}
         return counts, {name: found for name, found in stats.items() if found is not None}
 
+    def _with_values(self) -> list[str]:
+        """The attributes that have values of their own; of nested ones the first `MOST_NESTED`."""
+        columns = self.state.columns
+        plain = [name for name, column in columns.items() if column.kind != "json"]
+        inside = [
+            name
+            for name in self.state.keyword.attributes
+            if name not in columns and name.partition(".")[0] not in (GEO, GEOJSON)
+        ]
+        return [*plain, *inside[:MOST_NESTED]]
+
     def _facet_names(self, wanted: Sequence[str]) -> list[str]:
         allowed = self.state.settings.filterable
         names = list(dict.fromkeys(wanted))
         if "*" in names:
-            plain = [name for name, column in self.state.columns.items() if column.kind != "json"]
-            found = [name for name in plain if is_wanted(name, allowed)]
+            found = [name for name in self._with_values() if is_wanted(name, allowed)]
             named = [name for name in allowed if "*" not in name]
             return list(dict.fromkeys([*found, *named]))
         for name in names:
