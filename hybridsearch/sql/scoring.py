@@ -4,7 +4,7 @@
 gives it: the sum over the operators, 0 for a row that one does not match. A filter beside them
 changes nothing in it. It becomes a look into the hits of a search for each operator:
 
-    scored("SELECT id, score() FROM docs WHERE title ||| 'red shoe' ORDER BY score() DESC", columns)
+    scoring(read("SELECT id, score() FROM docs WHERE title ||| 'red shoe'"), columns)
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from hybridsearch.sql.levels import Level, Range
 from hybridsearch.sql.operators import Table, Test, innermost, tables, tests
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
-from hybridsearch.sql.tokens import Edit, spliced
+from hybridsearch.sql.tokens import Edit
 from hybridsearch.store import quoted
 
-__all__ = ["Searched", "Tables", "scored"]
+__all__ = ["Searched", "Tables", "is_column", "scoring"]
 
 WORDS = {"asked": "all", "any": "any", "all": "all", "term": "all", "phrase": "phrase"}
 """kind of a test -> which of the words a hit must have."""
@@ -37,8 +37,8 @@ Tables = Callable[[str, str], Searched | None]
 """(table, column) in small letters -> an index over the table that searches the column."""
 
 
-def scored(statement: Statement, searched: Tables) -> str:
-    """The text of the statement with an expression in the place of each score().
+def scoring(statement: Statement, searched: Tables) -> list[Edit]:
+    """An expression in the place of each score() of the statement.
 
     Raises QueryError, whose field `token` says where, for a score() without a test or an index.
     """
@@ -47,10 +47,11 @@ def scored(statement: Statement, searched: Tables) -> str:
         if _is_score(statement, at):
             level = innermost(statement, at)
             value = _value(statement, level, at, searched)
-            if level is not None and _is_column(statement, statement.levels[level], at):
+            where = Range(at, at + 3)
+            if level is not None and is_column(statement, statement.levels[level], where):
                 value += " AS score"
             edits.append(Edit(token.start, statement.tokens[at + 2].end, value))
-    return spliced(statement.text, edits) if edits else statement.text
+    return edits
 
 
 def _is_score(statement: Statement, at: int) -> bool:
@@ -59,10 +60,10 @@ def _is_score(statement: Statement, at: int) -> bool:
     return statement.tokens[at].word == "score" and following == ["(", ")"] and before != "."
 
 
-def _is_column(statement: Statement, level: Level, at: int) -> bool:
-    """Whether the score() at a token is a whole column of the SELECT, without a name."""
+def is_column(statement: Statement, level: Level, call: Range) -> bool:
+    """Whether a call, all its tokens, is a whole column of the SELECT, without a name."""
     listed = level.clauses.get("select", Range(0, 0))
-    after = at + 3  # behind the brackets
+    at, after = call
     if not listed.start <= at < listed.stop or any(
         opened < at < closed
         for opened, closed in statement.brackets.items()

@@ -27,10 +27,10 @@ CANCELATION = -1
 
 
 @contextmanager
-def served(path: Path) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
+def served(path: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
     """A serving process and a client of it; the process is killed at the end if it still runs."""
     with subprocess.Popen(
-        [*SERVE, str(path)], stderr=subprocess.PIPE, cwd=ROOT, text=True
+        [*SERVE, *options, str(path)], stderr=subprocess.PIPE, cwd=ROOT, text=True
     ) as process:
         try:
             with httpx2.Client(base_url=address(process), timeout=60) as client:
