@@ -33,7 +33,7 @@ sql.operators
 sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
 sql.snippets sql.ahead sql.session
 sql.connection sql.sealed
-index dumping chores inspection database
+index dumping chores inspection database restoring
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
 server.access server.bodies server.threads server.call
