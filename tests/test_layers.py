@@ -27,8 +27,9 @@ generation preparation selection state ties planning relevance ranking arranging
 snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks sql.functions
-sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.operators
+sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
+sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries
+sql.operators
 sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
 sql.snippets sql.ahead sql.session
 sql.connection sql.sealed
