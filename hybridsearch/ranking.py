@@ -148,8 +148,7 @@ def _everything(state: State, plan: Plan) -> Ranked:
 def _by_words(state: State, plan: Plan) -> Ranked:
     found = _words(state, plan, len(state.living) if plan.whole else plan.needed)
     arm = (found.rows, found.scores)
-    whole = len(found.rows) == found.total
-    return Ranked(*arm, whole, lambda: found.total, keyword=arm, semantic=no_rows())
+    return Ranked(*arm, found.whole, lambda: found.total, keyword=arm, semantic=no_rows())
 
 
 def _by_meaning(state: State, plan: Plan) -> Ranked:
@@ -173,7 +172,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     return Ranked(
         rows,
         scores,
-        whole=len(words.rows) == words.total,
+        whole=words.whole,
         count=lambda: words.total + _unmatched(state, plan, near[0], words),
         keyword=(words.rows, words.scores),
         semantic=near,
@@ -194,7 +193,7 @@ def _weights(plan: Plan, words: Scores) -> tuple[float, float]:
 
 def _words(state: State, plan: Plan, limit: int) -> Ranking:
     if plan.query.empty:
-        return Ranking(*no_rows(), total=0)
+        return Ranking(*no_rows(), True, lambda: 0)
     found = state.keyword.top(
         plan.query,
         weights=plan.fields,
@@ -210,10 +209,11 @@ def _others(state: State, plan: Plan, row: int, found: Ranking, limit: int) -> R
     """The ranking without that row, which may be in its total without being in its rows."""
     arm = _without((found.rows, found.scores), row, limit)
     matches = bool(np.isin(row, found.rows))
-    if not matches and len(found.rows) < found.total and (plan.mask is None or plan.mask[row]):
+    if not matches and not found.whole and (plan.mask is None or plan.mask[row]):
         own = np.array([row], np.int64)
         matches = bool(state.keyword.scores(plan.query, own, weights=plan.fields)[0] > 0)
-    return Ranking(*arm, total=found.total - matches)
+    whole = found.whole and len(arm[0]) == len(found.rows) - matches
+    return Ranking(*arm, whole, lambda: found.total - matches)
 
 
 def _without(arm: tuple[Rows, Scores], row: int | None, limit: int) -> tuple[Rows, Scores]:
@@ -240,7 +240,7 @@ def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     matched = np.zeros(state.size, bool)
     matched[words.rows] = True
     unseen = near[~matched[near]]
-    if len(words.rows) == words.total or not len(unseen):
+    if words.whole or not len(unseen):
         return len(unseen)
     scores = state.keyword.scores(
         plan.query, unseen, weights=plan.fields, match=plan.request.match, tie=plan.tie

@@ -13,7 +13,7 @@ every row. Only rows that pass the filter are in any of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -38,6 +38,8 @@ from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
+TOGETHER = 2048
+"""Searches of a batch that are planned before the first of them is made."""
 
 
 class Snapshot:
@@ -76,21 +78,27 @@ class Snapshot:
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
-        requests = [self._with_defaults(request) for request in requests]
-        vectors = self._embedded_together(requests)
         return [
-            self._answer(request, vectors.get(number), started)
-            for number, request in enumerate(requests)
+            self._answered(made, started, time.perf_counter()) for made in self._planned(requests)
         ]
 
     def places(self, requests: Sequence[SearchRequest]) -> list[Places]:
         """Where the hits of each request stand, in their order, without loading documents."""
+        return [self._placed(made) for made in self._planned(requests)]
+
+    def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[Plan]:
+        """The plan of each request, in order; the keyword arm is told of many beforehand."""
         requests = [self._with_defaults(request) for request in requests]
         vectors = self._embedded_together(requests)
-        return [
-            self._placed(plan(self.state, request, vectors.get(n)))
-            for n, request in enumerate(requests)
-        ]
+        for start in range(0, len(requests), TOGETHER):
+            some = range(start, min(start + TOGETHER, len(requests)))
+            made = [plan(self.state, requests[n], vectors.get(n)) for n in some]
+            asked = [one for one in made if not one.query.empty]
+            if len(asked) > 1:
+                self.state.keyword.foresee(
+                    (one.query, one.fields, one.request.match, one.tie) for one in asked
+                )
+            yield from made
 
     def places_like(self, id: str, request: SearchRequest) -> Places:
         """Where the hits of `similar` stand, without loading documents."""

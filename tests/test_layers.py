@@ -14,7 +14,8 @@ geo filters.tree filters.tokens filters.grammar filters.lowering filters
 analysis query fusion highlight extraction templates embedded_texts facets
 files columns payloads migrations store task_log sorting document_table manifest intake
 row_ids definition origin defining prints change_log
-vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
+vocabulary wordlists keyword_plan keyword_terms keyword_questions keyword_bodies
+keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
 synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -43,7 +44,9 @@ shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
-    "tantivy": {"keyword", "keyword_snapshot", "keyword_terms"},
+    "tantivy": {
+        *("keyword", "keyword_bodies", "keyword_questions", "keyword_snapshot", "keyword_terms"),
+    },
     "duckdb": {
         *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
