@@ -21,10 +21,10 @@ from hybridsearch.defining import define
 from hybridsearch.definition import (
     ALTERABLE,
     OPTIONS,
-    Definition,
     Item,
     check_weights,
     checked_options,
+    definition_of,
     settings_of,
 )
 from hybridsearch.engine import Engine
@@ -137,6 +137,8 @@ class SearchIndexes:
         self._origins: dict[int, tuple[Any, Origin]] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._locking = threading.Lock()
+        self.edition = 0
+        """How many indexes were made since the database was opened."""
 
     # Statements
 
@@ -153,7 +155,7 @@ class SearchIndexes:
     ) -> IndexReport:
         """Make the index and fill it; nothing is left behind when that fails. See `Database`."""
         check_name(name)
-        there = self._found(name)
+        there = self._store.find_index(name)
         if there is not None and if_not_exists:
             return _existing(self.describe(name))
         if there is not None and (not replace or there.attached is None):
@@ -170,6 +172,7 @@ class SearchIndexes:
         except Exception:
             self.drop(name, if_exists=True)
             raise
+        self.edition += 1
         return self.describe(name)
 
     def refresh(self, name: str, *, full: bool = False) -> RefreshReport:
@@ -217,7 +220,7 @@ class SearchIndexes:
 
         Raises NotFound, unless if_exists.
         """
-        found = self._found(name)
+        found = self._store.find_index(name)
         if if_exists and (found is None or found.attached is None):
             return False
         self._drop(self.record(name).uid)
@@ -252,7 +255,7 @@ class SearchIndexes:
 
     def record(self, name: str) -> IndexRecord:
         """The record of that search index. Raises NotFound, with the names there are."""
-        found = self._found(name)
+        found = self._store.find_index(name)
         if found is None or found.attached is None:
             known = [record.uid for record in self._store.indexes() if record.attached]
             raise NotFound(
@@ -261,12 +264,6 @@ class SearchIndexes:
                 uid=name,
             )
         return found
-
-    def _found(self, name: str) -> IndexRecord | None:
-        for record in self._store.indexes():
-            if record.uid.lower() == str(name).lower():
-                return record
-        return None
 
     def _followed(self, name: str, uid: int) -> RefreshReport:
         """What a chain of refreshes did, once it is done."""
@@ -337,12 +334,6 @@ class SearchIndexes:
     def _lock(self, record: IndexRecord) -> threading.Lock:
         with self._locking:
             return self._locks.setdefault(record.number, threading.Lock())
-
-
-def definition_of(record: IndexRecord) -> Definition:
-    """The definition of an attached index."""
-    assert record.attached is not None  # the caller has looked
-    return Definition.read({**record.attached, "name": record.uid})  # it may have been renamed
 
 
 def _stale(record: IndexRecord, cursor: Connection) -> int:

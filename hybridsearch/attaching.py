@@ -16,7 +16,6 @@ from hybridsearch.change_log import ChangeLog
 from hybridsearch.definition import Definition
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.engine import Engine
-from hybridsearch.errors import Conflict
 from hybridsearch.prints import Prints, follow
 from hybridsearch.refreshing import REFRESH, Refreshing
 from hybridsearch.settings import Settings
@@ -59,18 +58,18 @@ class Attaching:
 
     def _attach(self, task: Task) -> Sequence[Task]:
         uid, arguments = task.index_uid or "", task.arguments
-        old = [record for record in self._store.indexes() if record.uid.lower() == uid.lower()]
-        if old and not (arguments["replace"] and old[0].attached):
-            raise Conflict(f'there is an index "{old[0].uid}" already', uid=old[0].uid)
+        old = self._store.find_index(uid)
+        if old and not (arguments["replace"] and old.attached):
+            self._store.check_free(uid)
         following = self._submit(uid, REFRESH, {"full": False}).uid
         with self._store.transaction() as cursor:
-            for record in old:
-                forget(self._store, cursor, record)
+            if old:
+                forget(self._store, cursor, old)
             self._add(cursor, uid, arguments)
             details = {"next": following}
             done = self._store.finish(cursor, [replace(task, status="succeeded", details=details)])
-        for record in old:
-            self._release(record)
+        if old:
+            self._release(old)
         return done
 
     def _add(self, cursor: Connection, uid: str, arguments: Mapping[str, Any]) -> None:

@@ -3,21 +3,22 @@
 Each step does one accepted task to its end, in one transaction: names and views change together
 or not at all. The open engines learn of their new names.
 
-    Chores(store, engines, None).steps[task.kind](task)        # [the task, succeeded]
+    Chores(store, engines).steps[task.kind](task)        # [the task, succeeded]
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hybridsearch.columns import Columns
+from hybridsearch.course import Course
 from hybridsearch.document_table import DocumentTable, check_free
 from hybridsearch.dumping import write_dump
 from hybridsearch.engine import Engine
-from hybridsearch.errors import Conflict, InputError, NotFound, SettingsError, near
+from hybridsearch.errors import InputError, NotFound, SettingsError, near
 from hybridsearch.files import make_folder
 from hybridsearch.settings import Settings
 from hybridsearch.sql.relation import literal
@@ -32,11 +33,12 @@ COPY = "hybridsearch_copy"
 class Chores:
     """The steps over whole indexes in one database.
 
-    engines: the open ones by the number of their index.
+    engines: the open ones by the number of their index. course: is told how far a dump is.
     """
 
     store: Store
     engines: Mapping[int, Engine]
+    course: Course = field(default_factory=Course)
 
     @property
     def steps(self) -> dict[str, Callable[[Task], Sequence[Task]]]:
@@ -65,7 +67,7 @@ class Chores:
     def _make(
         self, cursor: Connection, uid: str, primary_key: str | None, settings: Mapping[str, Any]
     ) -> None:
-        self._check_free(uid)
+        self.store.check_free(uid)
         check_free(cursor, uid)
         record = self.store.add_index(cursor, uid, primary_key)
         checked = Settings().updated(settings)
@@ -88,7 +90,7 @@ class Chores:
                 code="index_primary_key_already_exists",
                 field="primary_key",
             )
-        self._check_free(name, of=old)
+        self.store.check_free(name, of=old)
         with self.store.transaction() as cursor:
             _hide(cursor, old)
             new = self.store.save_index(cursor, replace(old, uid=name, primary_key=key))
@@ -124,7 +126,7 @@ class Chores:
             one, other = pair["indexes"]
             if pair.get("rename"):
                 [record] = self._found(one)
-                self._check_free(other, of=record)
+                self.store.check_free(other, of=record)
                 after[other] = after.pop(one)
             else:
                 self._found(one, other)
@@ -155,7 +157,7 @@ class Chores:
 
     def _dump(self, task: Task) -> list[Task]:
         """Write everything into one file; raises as `_copy` does."""
-        details = {"dump_uid": write_dump(self.store, self._folder("dumps"))}
+        details = {"dump_uid": write_dump(self.store, self._folder("dumps"), self.course)}
         with self.store.transaction() as cursor:
             return self.store.finish(cursor, [replace(task, status="succeeded", details=details)])
 
@@ -182,13 +184,6 @@ class Chores:
                 f"there is no index {names}{near(missing[0], records)}", code="index_not_found"
             )
         return [records[uid] for uid in uids]
-
-    def _check_free(self, uid: str, *, of: IndexRecord | None = None) -> None:
-        """Raise Conflict when another index than this one has the name, in whatever case: in SQL
-        they would be one relation."""
-        for record in self.store.indexes():
-            if (of is None or record.number != of.number) and record.uid.lower() == uid.lower():
-                raise Conflict(f'there is an index "{record.uid}" already', uid=record.uid)
 
     def _show(self, cursor: Connection, record: IndexRecord) -> None:
         if record.attached is None:  # one over a relation of the user's hides none of his names

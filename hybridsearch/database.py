@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
 from hybridsearch.attaching import Attaching, forget
 from hybridsearch.chores import CREATION, Chores
+from hybridsearch.course import Course
 from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
@@ -35,12 +36,12 @@ from hybridsearch.errors import (
     HybridSearchError,
     InputError,
     NotFound,
-    near,
 )
-from hybridsearch.files import remove_folder
+from hybridsearch.files import remove_folder, side_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.prints import follow
+from hybridsearch.request import Filter
 from hybridsearch.settings import Settings
 from hybridsearch.sql.connection import Connection, FrontEnd, Relation
 from hybridsearch.sql.functions import Functions
@@ -80,7 +81,7 @@ def open(
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
     where = None if path is None or str(path) == ":memory:" else Path(path).absolute()
-    folder = where and where.with_name(where.name + ".search") / "embedded"
+    folder = where and side_folder(where) / "embedded"
     supplies = Supplies(default_embedder, functions or {}, allowed_networks)
     embedders = EmbedderMaker(supplies, folder)
     return Database(_claimed(where), embedders)
@@ -106,6 +107,7 @@ class Database:
         self._embedders = embedders.of
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
+        self._course = Course()
         self._closed = False
         try:
             self._store = Store.open(path)
@@ -117,11 +119,11 @@ class Database:
                 self._store, engine=self._engine, submit=self._submit, release=self._release
             )
             with self._lock:  # the worker begins at once
-                self._queue = Queue(self._store, self._work)
+                self._queue = Queue(self._store, self._work, self._course, self._mend)
             self._search_indexes = SearchIndexes(
                 self._store, self._queue, self._engine, self.drop_index
             )
-            self._host = Host(self._queue, self._record, self._current, self._embedders)
+            self._host = Host(self._queue, self._store.index, self._current, self._embedders)
         except BaseException:
             self._store.close()
             _release(path)
@@ -165,7 +167,8 @@ class Database:
         check_key(primary_key)
         checked = Settings().updated(settings or {})
         checked = settled(checked, self._embedders(checked))
-        if exist_ok and self._exists(uid):
+        there = self._store.find_index(uid)
+        if exist_ok and there is not None and there.uid == uid:
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
         self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
@@ -174,7 +177,7 @@ class Database:
     def index(self, uid: str) -> Index:
         """The index of that name. Raises NotFound, with the nearest name there is."""
         if self._closed or self._opened_engine(uid) is None:  # asking the store takes 1 ms
-            self._record(uid)
+            self._store.index(uid)
         return Index(self._host, uid)
 
     def indexes(self) -> list[Index]:
@@ -183,7 +186,7 @@ class Database:
 
     def drop_index(self, uid: str) -> None:
         """Remove the index with its documents. Raises NotFound."""
-        self._record(uid)
+        self._store.index(uid)
         self._queue.wait(self._queue.submit(uid, REMOVAL, arguments={}).uid)
 
     # Indexes over the user's own tables
@@ -285,17 +288,19 @@ class Database:
         values: Values = None,
         *,
         visible: Collection[str] | None = None,
+        forced: Mapping[str, Filter] | None = None,
         limits: Limits | None = None,
     ) -> Answer:
         """The answer of a statement that somebody sent who is not trusted.
 
         It can read the documents of the indexes in `visible` (all when not given), search() and
         its companions included, and nothing else; see `sql.sealed`. values: of its parameters, by
-        place or by name. Raises QueryError.
+        place or by name. forced: index -> a filter; of its documents there are only those for the
+        statement that pass it. Raises QueryError.
         """
         uids = [record.uid for record in self._store.indexes()]
         seen = frozenset(uid for uid in uids if visible is None or uid in visible)
-        return self._outside().ask(statement, values, visible=seen, limits=limits)
+        return self._outside().ask(statement, values, visible=seen, forced=forced, limits=limits)
 
     def close(self) -> None:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
@@ -332,17 +337,6 @@ class Database:
 
     # For Index
 
-    def _exists(self, uid: str) -> bool:
-        return any(record.uid == uid for record in self._store.indexes())
-
-    def _record(self, uid: str) -> IndexRecord:
-        records = {record.uid: record for record in self._store.indexes()}
-        if uid not in records:
-            raise NotFound(
-                f'there is no index "{uid}"{near(uid, records)}', code="index_not_found", uid=uid
-            )
-        return records[uid]
-
     def _opened_engine(self, uid: str) -> Engine | None:
         engines = list(self._engines.values())
         return next((engine for engine in engines if engine.record.uid == uid), None)
@@ -354,7 +348,7 @@ class Database:
         if opened is not None:
             return opened
         with self._lock:
-            record = self._record(uid)
+            record = self._store.index(uid)
             if record.number not in self._engines:
                 self._engines[record.number] = self._opened(record)
             return self._engines[record.number]
@@ -372,6 +366,7 @@ class Database:
             record,
             self._path and folder_of(self._path, record),
             embedders=self._embedders_of(record, record.settings),
+            course=self._course,
         )
 
     def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:
@@ -391,7 +386,7 @@ class Database:
         first = run[0]
         steps = {REMOVAL: self._remove, REBUILD: self._rebuild, SETTINGS: self._change_settings}
         steps.update({ALTERING: self._change_settings, **self._attaching.steps})
-        chores = Chores(self._store, self._engines)
+        chores = Chores(self._store, self._engines, self._course)
         steps.update(chores.steps)
         try:
             chores.make_missing(first)
@@ -408,8 +403,12 @@ class Database:
                 fail(self._store, task, fault)
             raise
 
+    def _mend(self) -> bool:
+        """Finish what the disk refused; whether nothing is unfinished any more."""
+        return all([engine.mend() for engine in list(self._engines.values())])
+
     def _remove(self, task: Task) -> Sequence[Task]:
-        record = self._record(task.index_uid or "")
+        record = self._store.index(task.index_uid or "")
         documents = DocumentTable(self._store, record.number)
         details = {"deleted_documents": len(documents.living())}
         with self._store.transaction() as cursor:

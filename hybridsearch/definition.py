@@ -18,6 +18,7 @@ from typing import Any
 from hybridsearch.analysis import LANGUAGES, stop_words
 from hybridsearch.errors import SettingsError, near
 from hybridsearch.settings import Settings
+from hybridsearch.store import IndexRecord
 
 __all__ = [
     "ALTERABLE",
@@ -27,6 +28,7 @@ __all__ = [
     "Item",
     "check_weights",
     "checked_options",
+    "definition_of",
     "settings_of",
 ]
 
@@ -126,6 +128,12 @@ class Definition:
                 "columns": tuple((name, kind) for name, kind in kept["columns"]),
             }
         )
+
+
+def definition_of(record: IndexRecord) -> Definition:
+    """The definition of an attached index, under the name that it has now."""
+    assert record.attached is not None  # the caller has looked
+    return Definition.read({**record.attached, "name": record.uid})
 
 
 def checked_options(

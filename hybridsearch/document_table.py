@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns, StoredColumn, nested
@@ -210,19 +211,25 @@ class DocumentTable:
         places = order[np.minimum(np.searchsorted(known, rows, sorter=order), len(known) - 1)]
         return found["body"].take(pa.array(places, mask=known[places] != rows)).combine_chunks()
 
-    def living_columns(self, columns: Mapping[str, StoredColumn]) -> Iterator[pa.RecordBatch]:
+    def living_columns(
+        self, columns: Mapping[str, StoredColumn], *, rows: Rows | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Batches of the living documents, in no order: the columns by the names given, in order.
 
-        A value that its column's type no longer holds, since it widened, is null.
+        rows: those of a snapshot instead, whether they live on or not. A value that its column's
+        type no longer holds, since it widened, is null.
         """
         listed = ", ".join(
             f"TRY_CAST({column.name} AS {column.type}) AS c{place}"
             for place, column in enumerate(columns.values())
         )
+        chosen = f"SELECT {listed} FROM {self._table}"
         with self._store.new_cursor() as cursor:
-            relation = cursor.sql(f"SELECT {listed} FROM {self._table} WHERE died IS NULL")
-            for batch in relation.to_arrow_reader(BATCH):
-                yield batch.rename_columns(list(columns))
+            if rows is None:
+                yield from _batches(cursor, f"{chosen} WHERE died IS NULL", columns)
+                return
+            with registered(cursor, pa.table({"row": rows})) as batch:
+                yield from _batches(cursor, f"{chosen} SEMI JOIN {batch} USING (row)", columns)
 
     def born_since(self, stamp: int, *, size: int) -> Iterator[list[Document]]:
         """Living documents born after the stamp, in order of row, in lists of `size` at most."""
@@ -295,6 +302,23 @@ class DocumentTable:
         mask[rows - start] = True
         return mask
 
+    def numbers(
+        self, expression: str, values: Sequence[object], *, size: int, start: int = 0
+    ) -> NDArray[np.float64]:
+        """What the expression is for the rows `start` to `size`, float64; NaN where it is null.
+
+        It must come from `boosting.factor_sql`; absent rows have NaN.
+        """
+        cursor = self._store.cursor()
+        found = cursor.execute(
+            f"SELECT row, {expression} AS number FROM {self._table} WHERE row >= ? AND row < ?",
+            [*values, start, size],
+        ).fetchnumpy()
+        numbers = np.full(size - start, np.nan)
+        given = np.ma.filled(np.ma.asarray(found["number"], np.float64), np.nan)
+        numbers[np.asarray(found["row"], np.int64) - start] = given
+        return numbers
+
     def holds(self, attribute: str) -> bool:
         """Whether any living document has the attribute, be it null; it looks at all of them."""
         pointer = "/" + attribute.replace("~", "~0").replace("/", "~1")
@@ -315,6 +339,23 @@ class DocumentTable:
         )
         found: pa.Table = relation.to_arrow_table()
         return found["row"].to_numpy(), found["id"].cast(kind)
+
+    def total(self, expression: str, *, stamp: int) -> object:
+        """An aggregate, made by ourselves, over the documents that lived at the stamp."""
+        living = f"FROM {self._table} WHERE born <= $1 AND (died IS NULL OR died > $1)"
+        found = self._store.cursor().execute(f"SELECT {expression} {living}", [stamp]).fetchall()
+        return found[0][0]
+
+    def id_places(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
+        """The place of each id, a text, in the order of values of that type, int64 [n]."""
+        cursor = self._store.cursor()
+        numbered = pa.table({"n": np.arange(len(ids)), "id": ids})
+        with registered(cursor, numbered) as batch:
+            found = cursor.execute(
+                f"SELECT rank() OVER (ORDER BY TRY_CAST(id AS {kind}), id) AS place FROM {batch}"
+                " ORDER BY n"
+            ).fetchnumpy()
+        return np.asarray(found["place"], np.int64)
 
     def retyped(self, ids: Sequence[str], kind: str) -> list[str]:
         """The ids as DuckDB writes values of that type; what is none is left out."""
@@ -354,7 +395,7 @@ class DocumentTable:
             for expression, given in sort_terms(key, columns):
                 terms.append(f"{expression} {'DESC' if key.descending else 'ASC'} NULLS LAST")
                 values.extend(given)
-        return self._places(", ".join(terms) or "row", values, size)
+        return self._places(", ".join(terms) or "NULL", values, size)
 
     def id_order(self, *, size: int) -> Rows:
         """The place of every row below `size` in the order of ids: numbers first, then texts."""
@@ -417,6 +458,13 @@ class DocumentTable:
     def _column(self, statement: str, values: Sequence[object]) -> Rows:
         found = self._store.cursor().execute(statement, list(values)).fetchnumpy()
         return np.asarray(found["row"], np.int64)
+
+
+def _batches(
+    cursor: Connection, query: str, columns: Mapping[str, StoredColumn]
+) -> Iterator[pa.RecordBatch]:
+    for batch in cursor.sql(query).to_arrow_reader(BATCH):
+        yield batch.rename_columns(list(columns))
 
 
 def check_free(cursor: Connection, uid: str) -> None:

@@ -7,7 +7,7 @@ them, and its settings; and the keys, without their values.
 
 `hybridsearch index DB NAME documents.jsonl --settings settings.json` takes an index in again.
 
-    write_dump(store, Path("shop.duckdb.dumps"))             # "20261122-153000123"
+    write_dump(store, Path("shop.duckdb.dumps"), Course())   # "20261122-153000123"
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hybridsearch.course import Course
 from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.files import make_folder, refused, sync_folder
 from hybridsearch.intake import VECTORS
@@ -32,10 +33,10 @@ FORMAT = "V6"
 SUFFIX = ".dump"
 
 
-def write_dump(store: Store, folder: Path) -> str:
+def write_dump(store: Store, folder: Path, course: Course) -> str:
     """Write everything that the database holds into a new file of the folder; gives its name.
 
-    Raises StorageError when the disk refuses; no file is left then.
+    Raises StorageError when the disk refuses, and Stopped; no file is left then.
     """
     make_folder(folder)
     uid = now().strftime("%Y%m%d-%H%M%S%f")[:-3]
@@ -43,7 +44,7 @@ def write_dump(store: Store, folder: Path) -> str:
         _add(tar, "metadata.json", dumps({"dumpVersion": FORMAT, "dumpDate": _time(now())}))
         _add(tar, "keys.jsonl", b"".join(_keys(store)))
         for record in store.indexes():
-            _add_index(tar, store, record, folder)
+            _add_index(tar, store, record, folder, course)
     return uid
 
 
@@ -63,7 +64,9 @@ def _placed(path: Path) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
 
 
-def _add_index(tar: tarfile.TarFile, store: Store, record: IndexRecord, folder: Path) -> None:
+def _add_index(
+    tar: tarfile.TarFile, store: Store, record: IndexRecord, folder: Path, course: Course
+) -> None:
     place = f"indexes/{record.uid}"
     metadata = {
         "uid": record.uid,
@@ -73,9 +76,12 @@ def _add_index(tar: tarfile.TarFile, store: Store, record: IndexRecord, folder: 
     }
     _add(tar, f"{place}/metadata.json", dumps(metadata))
     _add(tar, f"{place}/settings.json", dumps(record.settings.to_storage()))
+    documents, done = DocumentTable(store, record.number), 0
     with tempfile.TemporaryFile(dir=folder) as file:
-        for chunk in DocumentTable(store, record.number).born_since(-1, size=CHUNK):
+        for chunk in documents.born_since(-1, size=CHUNK):
+            course.at(f"dumping {record.uid}", done, len(documents.living()))
             file.writelines(_line(document) for document in chunk)
+            done += len(chunk)
         _add_file(tar, f"{place}/documents.jsonl", file)
 
 

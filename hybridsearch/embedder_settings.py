@@ -19,6 +19,7 @@ from pathlib import PurePath
 from typing import Any
 
 from hybridsearch.errors import SettingsError, near
+from hybridsearch.setting_values import attribute_names, camel, is_text, wrong
 
 POOLINGS = ("useModel", "mean", "cls", "lastToken", "forceMean", "forceCls")
 MASK = "XXX..."
@@ -151,29 +152,6 @@ def _check_complete(name: str, source: str, found: Mapping[str, Any]) -> None:
     for attribute in NEEDED.get(source, ()):
         if attribute not in found:
             raise SettingsError(f'"{name}" is {source}: it needs "{attribute}"', field=name)
-
-
-def wrong(name: str, wanted: str, value: object) -> SettingsError:
-    """What to raise when a setting has an unfit value."""
-    return SettingsError(f'setting "{name}" must be {wanted}, not {value!r:.80}', field=name)
-
-
-def is_text(value: object) -> bool:
-    """Whether it is a text without half of a surrogate pair, which nothing can store."""
-    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
-
-
-def camel(name: str) -> str:
-    """The name as in JSON: `api_key` as `apiKey`."""
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)
-
-
-def attribute_names(name: str, value: object) -> tuple[str, ...]:
-    """The value as a list of attribute names, each once. Raises SettingsError."""
-    if not isinstance(value, list | tuple) or not all(is_text(v) and v for v in value):
-        raise wrong(name, "a list of attribute names", value)
-    return tuple(dict.fromkeys(value))
 
 
 def _masked(settings: EmbedderSettings) -> EmbedderSettings:

@@ -25,7 +25,8 @@ from hybridsearch import filters
 from hybridsearch.analysis import stop_words
 from hybridsearch.arrays import Rows
 from hybridsearch.columns import Columns
-from hybridsearch.definition import Definition
+from hybridsearch.course import INDEXING, Course
+from hybridsearch.definition import definition_of
 from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.errors import EmbedderError, IndexBehind, IndexDamaged, StorageError
@@ -79,7 +80,7 @@ class Engine:
     """One index, open for writing and searching.
 
     embedders: name -> embedder, for every embedder of the record's settings. folder: where the
-    generations are, None in memory.
+    generations are, None in memory. course: is told how far a write is, and may stop it.
     """
 
     def __init__(
@@ -89,8 +90,10 @@ class Engine:
         folder: Path | None,
         *,
         embedders: Mapping[str, Embedder],
+        course: Course | None = None,
     ) -> None:
         self.record = record
+        self.course = Course()  # whoever opens the index is not the worker
         self.embedders = embedders
         self.documents = DocumentTable(store, record.number)
         self._store = store
@@ -105,6 +108,7 @@ class Engine:
         self._behind = True
         self._generation = self._opened() or self._built(record.settings, embedders)
         self.catch_up()
+        self.course = course or self.course
         self.snapshot = self._publish()
 
     @property
@@ -165,6 +169,7 @@ class Engine:
         if not len(self._living):
             self._speak([document.fields for document in documents[:SAMPLE]])
         batch = self._prepared(documents, primary_key=change.primary_key)
+        self.course.settle()
         self._commit(change, documents, dead, stamp, finish)
         self._behind = True
         self._advance(dead, batch, stamp)
@@ -210,6 +215,7 @@ class Engine:
 
     def _advance(self, dead: Rows, batch: Prepared, stamp: int) -> None:
         """Bring the files from the state before a committed batch to the one after it."""
+        self.course.at(INDEXING)
         try:
             try:
                 self._generation.write(deletes=dead, batch=batch)
@@ -259,6 +265,18 @@ class Engine:
                 self._replace(self.record.settings, self.embedders)
         self._behind = False
 
+    def mend(self) -> bool:
+        """Do what a failed write left undone; whether nothing is undone any more."""
+        if not self._behind:
+            return True
+        try:
+            self.catch_up()
+        except (StorageError, EmbedderError) as error:
+            log.warning('index "%s" is still behind: %s', self.record.uid, error)
+            return False
+        self.snapshot = self._publish()
+        return True
+
     def _replay(
         self,
         generation: Generation,
@@ -269,14 +287,16 @@ class Engine:
     ) -> None:
         embedders = self.embedders if embedders is None else embedders
         key = self.record.primary_key
-        dead = self.documents.died_since(since)
+        dead, done = self.documents.died_since(since), 0
         for chunk in self.documents.born_since(since, size=CHUNK):
             documents = [replace(document, fields=loads(document.body)) for document in chunk]
-            batch = prepare(documents, generation.manifest, embedders, primary_key=key, known=known)
+            with self.course.of("indexing anew", done, len(self._living)):
+                batch = self._made(generation, documents, embedders, key, known)
             generation.write(deletes=dead, batch=batch)
             dead = dead[:0]
+            done += len(documents)
         if len(dead):
-            nothing = prepare([], generation.manifest, embedders, primary_key=key)
+            nothing = self._made(generation, [], embedders, key)
             generation.write(deletes=dead, batch=nothing)
 
     def rebuild(self, *, reuse: bool = True) -> None:
@@ -356,7 +376,18 @@ class Engine:
 
     def _prepared(self, documents: Sequence[Document], *, primary_key: str | None) -> Prepared:
         key = self.record.primary_key or primary_key
-        return prepare(documents, self._generation.manifest, self.embedders, primary_key=key)
+        return self._made(self._generation, documents, self.embedders, key)
+
+    def _made(
+        self,
+        generation: Generation,
+        documents: Sequence[Document],
+        embedders: Mapping[str, Embedder],
+        key: str | None,
+        known: Known | None = None,
+    ) -> Prepared:
+        manifest, course = generation.manifest, self.course
+        return prepare(documents, manifest, embedders, primary_key=key, known=known, course=course)
 
     def _speak(self, documents: Sequence[Mapping[str, Any]]) -> None:
         """Let the generation, which is empty, have the language of its first documents."""
@@ -397,9 +428,15 @@ class Engine:
         old, fresh = self._generation, None
         if not follows(old.manifest, settings, embedders):
             fresh = self._built(settings, embedders, old)
-        with self._store.transaction() as cursor:
-            record = self._store.save_index(cursor, replace(self.record, settings=settings))
-            finish(cursor)
+        try:
+            self.course.settle()
+            with self._store.transaction() as cursor:
+                record = self._store.save_index(cursor, replace(self.record, settings=settings))
+                finish(cursor)
+        except BaseException:
+            if fresh is not None:
+                self._retire(fresh)
+            raise
         self.record, self.embedders = record, embedders
         if fresh is not None:
             self._generation = fresh
@@ -446,7 +483,7 @@ class Engine:
 
 def _id_type(record: IndexRecord) -> str:
     """The DuckDB type of the ids: that of the source's key, or text."""
-    return TEXT if record.attached is None else Definition.read(record.attached).key_type
+    return TEXT if record.attached is None else definition_of(record).key_type
 
 
 def _values(documents: Sequence[Document]) -> dict[str, list[Any]]:

@@ -33,6 +33,8 @@ from typing import Any, ClassVar
 
 LISTED = 5
 MOST_IDS = 1_000
+MOST_REPORTED = 100
+"""So many unfit documents of a batch are listed with their errors; all are counted."""
 
 
 class HybridSearchError(Exception):
@@ -52,6 +54,8 @@ class HybridSearchError(Exception):
     def to_json(self) -> dict[str, Any]:
         """Message, code, class and plain fields, as a task keeps them; see `revived`."""
         plain = {k: v for k, v in self.fields.items() if isinstance(v, str | int | float | None)}
+        if "report" in self.fields:
+            plain["report"] = self.fields["report"]
         kind = type(self).__name__
         return {**plain, "message": self.message, "code": self.code, "class": kind}
 
@@ -63,7 +67,10 @@ class InputError(HybridSearchError, ValueError):
 
 
 class DocumentError(InputError):
-    """A document was refused; fields `position` (from 0), `id` and `field` say which."""
+    """A document was refused; fields `position` (from 0), `id` and `field` say which.
+
+    Where several of a batch are, `unfit` counts them and `report` lists the first of them.
+    """
 
     default_code = "invalid_document_fields"
 
@@ -138,10 +145,12 @@ class EmbeddingsFailed(EmbedderError):
         listed = "; ".join(f'document "{id_}": {why}' for id_, why in list(found.items())[:LISTED])
         more = f"; and {len(found) - LISTED:,} more" if len(found) > LISTED else ""
         ids = {"documents": ", ".join(found)} if len(found) <= MOST_IDS else {}
+        first = list(found.items())[:MOST_REPORTED]
+        report = [{"id": id_, "code": self.code, "message": why} for id_, why in first]
         return EmbedderError(
             f"{self.message}: {listed}{more}. Nothing of this batch was applied, and what was"
             " embedded is kept: give the same documents again without these, or mend them",
-            **{**self.fields, "failed": len(found), **ids},
+            **{**self.fields, "failed": len(found), **ids, "unfit": len(found), "report": report},
         )
 
 

@@ -40,6 +40,11 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
         raise refused(path, error) from error
 
 
+def side_folder(database: Path) -> Path:
+    """Where everything is that can be built anew from the database file at the path."""
+    return database.with_name(database.name + ".search")
+
+
 def sync_folder(path: Path) -> None:
     """Make the folder's list of names durable (a no-op where folders cannot be opened)."""
     if os.name == "nt":

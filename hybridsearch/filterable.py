@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hybridsearch.errors import SettingsError, near
+from hybridsearch.setting_values import is_text, wrong
 
 __all__ = ["FilterRule", "Rule", "fits", "patterns_of", "read_rules", "rule_of", "rule_to_json"]
 
@@ -79,7 +80,7 @@ def rule_to_json(rule: Rule) -> Any:
 def read_rules(name: str, value: Any) -> tuple[Rule, ...]:
     """The rules from JSON, repeats left out. Raises SettingsError, with the place of the fault."""
     if not isinstance(value, list | tuple):
-        raise _wrong(name, "a list of attribute names or objects", value)
+        raise wrong(name, "a list of attribute names or objects", value)
     return tuple(dict.fromkeys(_rule(f"{name}[{at}]", item) for at, item in enumerate(value)))
 
 
@@ -91,7 +92,7 @@ def _rule(at: str, value: Any) -> Rule:
     given = _known(at, value, ("attributePatterns", "features"))
     patterns = given.get("attributePatterns")
     if not isinstance(patterns, list | tuple) or not patterns:
-        raise _wrong(f"{at}.attributePatterns", "a list of names or patterns", patterns)
+        raise wrong(f"{at}.attributePatterns", "a list of names or patterns", patterns)
     features = _known(f"{at}.features", given.get("features"), ("facetSearch", "filter"))
     kinds = _known(f"{at}.features.filter", features.get("filter"), ("equality", "comparison"))
     return FilterRule(
@@ -106,7 +107,7 @@ def _known(at: str, value: Any, names: Sequence[str]) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise _wrong(at, "an object", value)
+        raise wrong(at, "an object", value)
     for name in value:
         if name not in names:
             raise SettingsError(f'unknown setting "{at}.{name}"{near(str(name), names)}', field=at)
@@ -114,16 +115,12 @@ def _known(at: str, value: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _text(at: str, value: Any) -> str:
-    if not isinstance(value, str) or not value or value.encode(errors="ignore").decode() != value:
-        raise _wrong(at, "an attribute's name or pattern", value)
+    if not is_text(value) or not value:
+        raise wrong(at, "an attribute's name or pattern", value)
     return value
 
 
 def _flag(at: str, value: Any, default: bool) -> bool:
     if value is not None and not isinstance(value, bool):
-        raise _wrong(at, "true or false", value)
+        raise wrong(at, "true or false", value)
     return default if value is None else value
-
-
-def _wrong(at: str, wanted: str, value: Any) -> SettingsError:
-    return SettingsError(f'setting "{at}" must be {wanted}, not {value!r:.80}', field=at)

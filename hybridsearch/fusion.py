@@ -7,6 +7,10 @@ Four ways, all pure and exact, none dependent on the order in which the arms are
 - `linear`: a mixture of cosine and BM25 as the arms found them; a row that an arm lacks gets 0.
 - `dbsf`: distribution-based score fusion; each arm is scaled by its own mean and spread.
 
+`rrf_gains`, `score_gains`, `linear_gains` and `dbsf_gains` are what each arm gives to each of its
+rows, in the unit of the fused score on 0..1, and `parts` finds them for some rows: their sum is
+the score.
+
 Every answer is best first with equal scores by row, ascending, and each row once.
 
     rows, scores = rrf([keyword_rows, semantic_rows], k=20, weights=(0.8, 0.2))
@@ -17,13 +21,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridsearch.arrays import Rows, Scores, no_rows
 
-__all__ = ["by_score", "confidence", "dbsf", "linear", "rrf", "rrf_best"]
+__all__ = [
+    "Gains",
+    "by_score",
+    "confidence",
+    "dbsf",
+    "dbsf_gains",
+    "linear",
+    "linear_gains",
+    "parts",
+    "rrf",
+    "rrf_best",
+    "rrf_gains",
+    "score_gains",
+]
+
+Gains: TypeAlias = list[NDArray[np.float64]]
+"""For each arm what it gives to each of its rows, float64 [n_i], in the order of the arm."""
 
 # Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
 UNIT = float(1 << 50)
@@ -78,6 +99,29 @@ def rrf_best(*, k: int = 60, weights: Sequence[float]) -> float:
     return float(_weights(weights, len(weights)).sum()) / (k + 1)
 
 
+def rrf_gains(rankings: Sequence[Rows], *, k: int, weights: Sequence[float]) -> Gains:
+    """What each ranking gives by `rrf`, as a share of `rrf_best`: weight / (k + rank) / best."""
+    best = rrf_best(k=k, weights=weights)
+    ranks = [np.arange(k + 1, k + len(ranking) + 1) * best for ranking in rankings]
+    return [np.asarray(weight / own) for own, weight in zip(ranks, weights, strict=True)]
+
+
+def parts(rankings: Sequence[Rows], gains: Gains, rows: Rows) -> NDArray[np.float64]:
+    """What each arm gives to each of some rows, float64 [arms, n]; 0 where it does not hold one.
+
+    >>> parts([np.array([7, 3])], [np.array([0.5, 0.25])], np.array([3, 8])).tolist()
+    [[0.25, 0.0]]
+    """
+    found = np.zeros((len(rankings), len(rows)))
+    for arm, (ranking, own) in enumerate(zip(rankings, gains, strict=True)):
+        if len(ranking):
+            order = np.argsort(ranking)
+            at = np.minimum(np.searchsorted(ranking, rows, sorter=order), len(order) - 1)
+            there = ranking[order[at]] == rows
+            found[arm, there] = own[order[at]][there]
+    return found
+
+
 def by_score(
     rows: Rows,
     cosines: Scores,
@@ -106,11 +150,27 @@ def by_score(
         )
     if not len(rows):
         return no_rows()
+    words, near = score_gains(
+        cosines, bm25, alpha=alpha, lowest=lowest, highest=highest, bm25_max=bm25_max
+    )
+    order = np.argsort(rows, kind="stable")
+    mixed = near + words
+    return _best_first(rows[order], mixed[order].astype(np.float32))
+
+
+def score_gains(
+    cosines: Scores,
+    bm25: Scores,
+    *,
+    alpha: float,
+    lowest: float,
+    highest: float,
+    bm25_max: float | None = None,
+) -> Gains:
+    """The two addends of `by_score`: that of the words, then that of the meaning."""
     near = _scaled(np.where(np.isnan(cosines), lowest, cosines), lowest, highest)
     words = _scaled(bm25, 0.0, float(bm25.max()) if bm25_max is None else bm25_max)
-    order = np.argsort(rows, kind="stable")
-    mixed = alpha * near + (1.0 - alpha) * words
-    return _best_first(rows[order], mixed[order].astype(np.float32))
+    return [(1.0 - alpha) * words, alpha * near]
 
 
 def linear(
@@ -132,13 +192,28 @@ def linear(
     """
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"alpha is {alpha}; give a number from 0 to 1")
-    most = float(words[1].max(initial=0.0)) if bm25_max is None else bm25_max
-    gains = [
-        _scaled(words[1], 0.0, most) * ((1.0 - alpha) * UNIT),
-        _scaled(near[1], lowest, highest) * (alpha * UNIT),
-    ]
-    rows, sums = _summed([words[0], near[0]], gains)
+    gains = linear_gains(
+        words, near, alpha=alpha, lowest=lowest, highest=highest, bm25_max=bm25_max
+    )
+    rows, sums = _summed([words[0], near[0]], [own * UNIT for own in gains])
     return _best_first(rows, (sums / UNIT).astype(np.float32))
+
+
+def linear_gains(
+    words: tuple[Rows, Scores],
+    near: tuple[Rows, Scores],
+    *,
+    alpha: float,
+    lowest: float,
+    highest: float,
+    bm25_max: float | None = None,
+) -> Gains:
+    """What each arm gives by `linear`."""
+    most = float(words[1].max(initial=0.0)) if bm25_max is None else bm25_max
+    return [
+        _scaled(words[1], 0.0, most) * (1.0 - alpha),
+        _scaled(near[1], lowest, highest) * alpha,
+    ]
 
 
 def dbsf(
@@ -158,14 +233,29 @@ def dbsf(
     shares = _weights(weights, len(arms))
     if not arms:
         return no_rows()
-    shares /= math.fsum(shares)
+    found, sums, _ = _by_distribution(arms, shares)
+    return _best_first(found, sums.astype(np.float32))
+
+
+def dbsf_gains(
+    arms: Sequence[tuple[Rows, Scores]], *, weights: Sequence[float] | None = None
+) -> Gains:
+    """What each arm gives by `dbsf`, after all were divided by the largest sum."""
+    return _by_distribution(arms, _weights(weights, len(arms)))[2] if arms else []
+
+
+def _by_distribution(
+    arms: Sequence[tuple[Rows, Scores]], shares: NDArray[np.float64]
+) -> tuple[Rows, NDArray[np.float64], Gains]:
+    """(each row once, its sum, what each arm gives to its rows)."""
+    shares = shares / math.fsum(shares)
     for rows, scores in arms:
         if len(rows) != len(scores):
             raise ValueError(f"an arm has {len(rows)} rows and {len(scores)} scores; give one each")
     gains = [_by_spread(scores) * (w * UNIT) for (_, scores), w in zip(arms, shares, strict=True)]
     found, sums = _summed([rows for rows, _ in arms], gains)
     most = max(UNIT, float(sums.max(initial=0)))
-    return _best_first(found, (sums / most).astype(np.float32))
+    return found, sums / most, [own / most for own in gains]
 
 
 def _check_k(k: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybridsearch.errors import SettingsError, near
+from hybridsearch.setting_values import wrong
 
 FUSIONS = ("rrf", "score", "linear", "dbsf")
 NAMES = ("mode", "weights", "k")
@@ -43,7 +44,7 @@ class FusionSettings:
 def read_fusion(name: str, value: object) -> FusionSettings:
     """The setting, checked. Raises SettingsError, naming the field."""
     if not isinstance(value, Mapping):
-        raise _wrong(name, 'an object such as {"mode": "rrf", "weights": [0.7, 0.3]}', value)
+        raise wrong(name, 'an object such as {"mode": "rrf", "weights": [0.7, 0.3]}', value)
     for key in value:
         if key not in NAMES:
             raise SettingsError(
@@ -51,20 +52,16 @@ def read_fusion(name: str, value: object) -> FusionSettings:
             )
     mode = value.get("mode")
     if mode not in FUSIONS:
-        raise _wrong(f"{name}.mode", f"one of {', '.join(FUSIONS)}", mode)
+        raise wrong(f"{name}.mode", f"one of {', '.join(FUSIONS)}", mode)
     weights, k = value.get("weights"), value.get("k")
     if weights is not None and not _are_weights(weights):
-        raise _wrong(
+        raise wrong(
             f"{name}.weights", "two numbers, keyword and semantic, 0 or more, not both 0", weights
         )
     if k is not None and not _is_k(k):
-        raise _wrong(f"{name}.k", f"a whole number between 1 and {LARGEST_K:,}", k)
+        raise wrong(f"{name}.k", f"a whole number between 1 and {LARGEST_K:,}", k)
     pair = None if weights is None else (float(weights[0]), float(weights[1]))
     return FusionSettings(str(mode), pair, k)
-
-
-def _wrong(name: str, wanted: str, value: object) -> SettingsError:
-    return SettingsError(f'setting "{name}" must be {wanted}, not {value!r:.80}', field=name)
 
 
 def _are_weights(value: object) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hybridsearch.definition import Definition
+from hybridsearch.definition import definition_of
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import Conflict, IndexDamaged, NotFound
+from hybridsearch.files import side_folder
 from hybridsearch.generation import generations
 from hybridsearch.manifest import problems, read_manifest
 from hybridsearch.origin import Origin
@@ -44,7 +45,7 @@ def check(path: str | Path) -> list[str]:
 
 def folder_of(path: Path, record: IndexRecord) -> Path:
     """Where the generations of an index are, beside the database at the path."""
-    return path.with_name(path.name + ".search") / str(record.number)
+    return side_folder(path) / str(record.number)
 
 
 def _problems(store: Store, record: IndexRecord, folder: Path) -> list[str]:
@@ -67,7 +68,7 @@ def _source_problems(store: Store, record: IndexRecord) -> list[str]:
     """What is wrong with the source of an index, and with the copy that follows it."""
     if record.attached is None:
         return []
-    origin, cursor = Origin(Definition.read(record.attached)), store.cursor()
+    origin, cursor = Origin(definition_of(record)), store.cursor()
     try:
         origin.check(cursor)
     except Conflict as error:

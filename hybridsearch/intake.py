@@ -1,7 +1,8 @@
 """What did a task bring: are these documents, with ids and vectors that an index can hold?
 
 `read_documents` turns the JSON of a payload into checked documents, or raises the DocumentError
-of the first that is unfit, with its position, id and field; then nothing of the payload counts.
+of the first that is unfit, with its position, id and field, and a report of the others that are;
+then nothing of the payload counts.
 
     documents = read_documents([b'{"id": 7, "title": "Up"}'], primary_key="id", dims={})
     documents[0].id, documents[0].fields["title"]         # ("7", "Up")
@@ -16,12 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hybridsearch.errors import DocumentError, near
+from hybridsearch.errors import MOST_REPORTED, DocumentError, near
 from hybridsearch.jsontext import dumps, loads
 
 LONGEST_ID = 511
 DEEPEST = 200
 VECTORS = "_vectors"
+PLACES = ("position", "id", "field")
 OPENING, CLOSING = b"[{", b"]}"
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
@@ -61,10 +63,33 @@ def read_documents(
 
     dims: embedder -> length of its vectors. start: position of the first in the whole source.
     strangers: vectors of embedders that are not there are kept for the day when they are.
-    Raises DocumentError for the first unfit one.
+    Raises DocumentError for the unfit ones; its `report` lists the first MOST_REPORTED of them,
+    each with position, id, field, code and message.
     """
     known = Embedders(dims, strangers)
-    return [_read(body, primary_key, known, at) for at, body in enumerate(bodies, start)]
+    found: list[Incoming] = []
+    unfit: list[DocumentError] = []
+    for at, body in enumerate(bodies, start):
+        try:
+            found.append(_read(body, primary_key, known, at))
+        except DocumentError as error:
+            unfit.append(error)
+    if unfit:
+        raise _together(unfit)
+    return found
+
+
+def _together(unfit: Sequence[DocumentError]) -> DocumentError:
+    """The first of the errors, with the report of all."""
+    first, others = unfit[0], len(unfit) - 1
+    more = f"; {others:,} more document{'s are' if others > 1 else ' is'} unfit" if others else ""
+    report = [
+        {**{name: error.fields.get(name) for name in PLACES}, "code": error.code,
+         "message": error.message}
+        for error in unfit[:MOST_REPORTED]
+    ]  # fmt: skip
+    told = {**first.fields, "unfit": len(unfit), "report": report}
+    return DocumentError(first.message + more, code=first.code, **told)
 
 
 def infer_primary_key(bodies: Sequence[bytes]) -> str:

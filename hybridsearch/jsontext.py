@@ -27,6 +27,13 @@ def _refused(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
+def finite(text: bytes) -> bytes:
+    """The JSON text with null for NaN and infinity, which DuckDB writes and JSON has not."""
+    if b"NaN" not in text and b"Infinity" not in text:
+        return text
+    return dumps(json.loads(text, parse_constant=lambda name: None))
+
+
 def dumps(value: Any) -> bytes:
     """The value as compact JSON. Raises TypeError for what JSON cannot hold."""
     try:

@@ -128,3 +128,17 @@ def kept(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
 def shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Every kept setting, with the defaults of those that are not set."""
     return {name: settings.get(name, setting.default) for name, setting in KEPT.items()}
+
+
+def custom_rules(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The "attribute:asc" and ":desc" among the kept ranking rules: those before all of the others
+    but `sort`, and the rest of them, each in their order.
+
+    >>> custom_rules({"rankingRules": ["pinned:desc", "words", "typo", "downloads:desc"]})
+    (('pinned:desc',), ('downloads:desc',))
+    """
+    rules = settings.get("rankingRules", DEFAULT_RULES)
+    relevant = [place for place, rule in enumerate(rules) if rule in RULES and rule != "sort"]
+    first = relevant[0] if relevant else len(rules)
+    before = tuple(rule for rule in rules[:first] if rule not in RULES)
+    return before, tuple(rule for rule in rules[first:] if rule not in RULES)

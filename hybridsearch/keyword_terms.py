@@ -97,6 +97,14 @@ class Terms:
             found.update(dict(self._searcher.terms_with_prefix(field, start, limit=MOST_TERMS)))
         return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
+    def beginning(self, attribute: str, start: str, *, most: int) -> list[str] | None:
+        """Every term of the attribute that begins so; None where there are more than `most`."""
+        field = self._fields.get(attribute)
+        if field is None:
+            return []
+        found = self._searcher.terms_with_prefix(field, start, limit=most + 1)
+        return [term for term, _ in found] if len(found) <= most else None
+
     def expand(self, attribute: str, word: Word) -> Alternatives:
         """The longer words that the word may be the start of, and what else may be meant."""
         key = (attribute, word)

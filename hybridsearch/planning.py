@@ -16,15 +16,20 @@ import numpy as np
 from hybridsearch.arrays import Mask, Vectors
 from hybridsearch.embedders.provided import ProvidedEmbedder
 from hybridsearch.errors import QueryError, VectorError, near
+from hybridsearch.expressions import Formula
+from hybridsearch.expressions import parse as parse_formula
 from hybridsearch.extraction import is_wanted
+from hybridsearch.kept_settings import custom_rules
 from hybridsearch.query import Query, parse
-from hybridsearch.request import SearchRequest
+from hybridsearch.request import Filter, SearchRequest
 from hybridsearch.selection import known_attribute
 from hybridsearch.state import Arm, State
+from hybridsearch.ties import Order
 
 CANDIDATES = 200
 USUAL_K = 60
 USUAL_FUSION = "rrf"
+Rules = tuple[tuple[str, ...], tuple[str, ...]]
 TIE = 0.5  # how much of a word counts in its second-best attributes; see ARCHITECTURE.md
 
 
@@ -38,7 +43,9 @@ class Plan:
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
     arms become one. weights: (keyword, semantic). doubted: whether the semantic one becomes less
     where the words are sure. needed: how many rows of the ranking the page
-    reaches down to. without: a row that is in no ranking and no count.
+    reaches down to. without: a row that is in no ranking and no count. boost: what scores are
+    multiplied by. rules: the index's own, "attribute:asc" or ":desc", that come before relevance
+    and that come behind it. tied: in which order rows of equal score stand; None for that of rows.
     """
 
     request: SearchRequest
@@ -56,6 +63,9 @@ class Plan:
     candidates: int
     needed: int
     without: int | None = None
+    boost: Formula | None = None
+    rules: Rules = ((), ())
+    tied: Order | None = None
 
     @property
     def tie(self) -> float:
@@ -66,7 +76,15 @@ class Plan:
     def whole(self) -> bool:
         """Whether the whole result set has to be ranked, not only what the page reaches."""
         asked = self.request
-        return bool(asked.sort or asked.distinct or asked.threshold)
+        anew = asked.sort or asked.distinct or asked.threshold
+        return bool(anew or self.boost or any(self.rules))
+
+    @property
+    def reach(self) -> int:
+        """How many rows of the ranking have to be there for what looks further than the page."""
+        asked = self.request
+        diverse = self.candidates if asked.diversity else 0
+        return max(self.needed, diverse, asked.rerank_top if asked.rerank else 0)
 
 
 def must_embed(state: State, request: SearchRequest) -> bool:
@@ -117,6 +135,8 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         k=k,
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
+        boost=_boost(state, request),
+        rules=custom_rules(state.settings.kept),
     )
 
 
@@ -141,6 +161,25 @@ def _fusion(
     return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
 
 
+def _boost(state: State, request: SearchRequest) -> Formula | None:
+    """The request's formula, else the index's; a request may only look at what may be sorted by."""
+    if request.boost is None:
+        return parse_formula(state.settings.boost) if state.settings.boost else None
+    if not request.boost.strip():
+        return None
+    found = parse_formula(request.boost)
+    allowed = state.settings.sortable_attributes
+    for name in found.attributes:
+        if not is_wanted(name, allowed):
+            raise QueryError(
+                f'attribute "{name}" is not sortable, so no boost may look at it'
+                f"{near(name, allowed)}",
+                code="invalid_search_boost",
+                field="boost",
+            )
+    return found
+
+
 def _is_doubted(state: State, request: SearchRequest, fusion: str, arm: Arm | None) -> bool:
     """Whether nobody has said how much the semantic arm weighs, so that it depends on the query.
 
@@ -163,17 +202,37 @@ def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) ->
     return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
 
 
-def _mask(state: State, request: SearchRequest) -> Mask | None:
-    """The rows that pass the filter and are among the ids and rows, bool [size]; None for all."""
+def confined(state: State, filter: Filter) -> State:
+    """The same state for somebody who may know only of the rows that a filter keeps.
+
+    Nothing that is planned on it finds, counts or loads any other. Raises FilterError.
+    """
+    mask = _filtered(state, filter)
+    if mask is None:
+        return state
+    allowed = mask if state.allowed is None else mask & state.allowed
+    return replace(state, living=state.living[allowed[state.living]], allowed=allowed)
+
+
+def _filtered(state: State, filter: Filter) -> Mask | None:
+    """The rows that pass the filter, bool [size]; None for all."""
     allowed = state.settings.filterable_attributes
     provided = (n for n, arm in state.arms.items() if isinstance(arm.embedder, ProvidedEmbedder))
-    mask = state.selection.mask(
-        request.filter,
+    return state.selection.mask(
+        filter,
         state.columns,
         size=state.size,
         allowed=allowed,
         makers=sorted(state.arms.keys() - set(provided)),
     )
+
+
+def _mask(state: State, request: SearchRequest) -> Mask | None:
+    """The rows that are allowed, pass the filter and are among the ids and rows, bool [size]; None
+    for all."""
+    mask = _filtered(state, request.filter)
+    if state.allowed is not None:
+        mask = state.allowed if mask is None else mask & state.allowed
     if request.ids is not None:
         chosen = state.selection.with_ids([str(id_) for id_ in request.ids], size=state.size)
         mask = chosen if mask is None else chosen & mask
@@ -211,6 +270,26 @@ def _check(state: State, request: SearchRequest, vector: Vectors | None) -> None
                 field="attributes",
             )
     _check_vector(state, request, vector)
+    _check_order(state, request)
+
+
+def _check_order(state: State, request: SearchRequest) -> None:
+    """Raise QueryError for what cannot decide on the order beside a sort, or without vectors."""
+    for name, there in (("diversity", request.diversity), ("rerank", request.rerank)):
+        if there and request.sort:
+            raise QueryError(
+                f"{name} and sort each say in what order hits stand; leave one of them out",
+                code=f"invalid_search_{name}",
+                field=name,
+            )
+    arm = state.arm(request.embedder)
+    if request.diversity and (arm is None or not arm.vectors.count):
+        raise QueryError(
+            "diversity compares the vectors of documents, and this index has none; set an embedder"
+            ' under "embedders"',
+            code="invalid_search_diversity",
+            field="diversity",
+        )
 
 
 def _check_vector(state: State, request: SearchRequest, vector: Vectors | None) -> None:

@@ -4,7 +4,7 @@
 with, so that files made otherwise are told apart: the searchable attributes and the language of
 the text, and for each embedder its fingerprint with the attributes that it sees.
 
-    batch = prepare(documents, manifest, embedders, primary_key="id")
+    batch = prepare(documents, manifest, embedders, primary_key="id", course=Course())
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from hybridsearch.analysis import ITEM, Analyzer, detect
 from hybridsearch.arrays import Rows, Vectors
+from hybridsearch.course import ANALYSING, EMBEDDING, Course
 from hybridsearch.document_table import Document
 from hybridsearch.embedded_texts import EmbeddedTexts
 from hybridsearch.embedders import Embedder
@@ -31,6 +32,9 @@ from hybridsearch.vocabulary import telling
 
 TELLING = 4  # spaces in a text from which on it tells its language; codes and names do not
 
+TOLD_EVERY = 1_000
+EMBEDDED_AT_ONCE = 2_000
+"""Texts; between so many it is told how far the embedding is, and it can be stopped."""
 READING = 3
 """Grows when texts become other terms or words than before, so that old files are built anew."""
 
@@ -44,15 +48,19 @@ def prepare(
     *,
     primary_key: str | None,
     known: Known | None = None,
+    course: Course,
 ) -> Prepared:
     """The documents as the generation of the manifest takes them.
 
-    known: embedder -> vectors that need not be made again. Raises EmbedderError.
+    known: embedder -> vectors that need not be made again. course: is told how far it is. Raises
+    EmbedderError, and Stopped when the documents are not wanted any more.
     """
     analyzer = analyzer_of(manifest)
     texts: dict[str, list[str]] = {}
     words: set[str] = set()
     for place, document in enumerate(documents):
+        if place % TOLD_EVERY == 0:
+            course.at(ANALYSING, place, len(documents))
         found = attribute_texts(document.fields, manifest.text["searchable"], joint=ITEM)
         for name, text in found.items():
             if name not in texts:
@@ -72,6 +80,7 @@ def prepare(
                 how=texts_of(manifest, name),
                 primary_key=primary_key or "",
                 known=(known or {}).get(name),
+                course=course,
             )
             for name in manifest.embedders
         },
@@ -87,6 +96,7 @@ def _vectors(
     how: EmbeddedTexts,
     primary_key: str,
     known: VectorSnapshot | None,
+    course: Course,
 ) -> tuple[Rows, Vectors]:
     """(rows, vectors) of an embedder: those that came along, those known, those made now.
 
@@ -111,19 +121,34 @@ def _vectors(
     if not isinstance(embedder, ProvidedEmbedder):
         texts = [how.texts(document.fields, without=primary_key) for document in rest]
         rows.extend(d.row for d, own in zip(rest, texts, strict=True) for _ in own)
-        parts.append(_made(embedder, rest, texts))
+        parts.append(_made(embedder, rest, texts, course))
     return np.array(rows, np.int64), np.concatenate(parts)
 
 
 def _made(
-    embedder: Embedder, documents: Sequence[Document], texts: Sequence[Sequence[str]]
+    embedder: Embedder,
+    documents: Sequence[Document],
+    texts: Sequence[Sequence[str]],
+    course: Course,
 ) -> Vectors:
     """A vector for each text of each document. Raises EmbedderError naming what it is of."""
     owners = [document.id for document, own in zip(documents, texts, strict=True) for _ in own]
-    try:
-        return embedder.embed([text for own in texts for text in own])
-    except EmbeddingsFailed as error:
-        raise error.of(owners) from error
+    flat = [text for own in texts for text in own]
+    made: list[Vectors] = []
+    failed: list[EmbeddingsFailed] = []
+    reasons: dict[int, str] = {}
+    for start in range(0, max(len(flat), 1), EMBEDDED_AT_ONCE):
+        course.at(EMBEDDING, start, len(flat))
+        try:
+            made.append(embedder.embed(flat[start : start + EMBEDDED_AT_ONCE]))
+        except EmbeddingsFailed as error:
+            failed.append(error)
+            reasons.update({start + place: why for place, why in error.reasons.items()})
+    if failed:
+        first = failed[0]
+        whole = EmbeddingsFailed(first.message, reasons=reasons, made=None, **first.fields)
+        raise whole.of(owners) from first
+    return np.concatenate(made)
 
 
 def language_of(settings: Settings, documents: Iterable[Mapping[str, Any]]) -> str | None:

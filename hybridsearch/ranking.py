@@ -1,32 +1,50 @@
-"""In what order do the rows of the result set stand, and how many are there?
+"""In what order do the arms put the rows of the result set, and how many are there?
 
-`rank` ranks in each arm, fuses, and arranges by sort and distinct. A ranking does not depend on
+`ranked` ranks in each arm and fuses; `arranging` goes on from there. A ranking does not depend on
 the page: the arms are always asked for the same candidates. Rows that match by words beyond the
 candidates follow in the order of their words.
 
-    ranked = rank(state, plan)             # ranked.rows[offset : offset + limit] is the page
+    found = ranked(state, plan)            # found.rows[offset : offset + limit] is the page
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.fusion import by_score, confidence, dbsf, linear, rrf, rrf_best
+from hybridsearch.fusion import (
+    Gains,
+    by_score,
+    confidence,
+    dbsf,
+    dbsf_gains,
+    linear,
+    linear_gains,
+    parts,
+    rrf,
+    rrf_best,
+    rrf_gains,
+    score_gains,
+)
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
-from hybridsearch.relevance import relevance
 from hybridsearch.state import State
+from hybridsearch.ties import is_cut, settled
 
 SCALE_ROWS = 1000
+WIDER = 64
+"""How many times as many rows are ranked where more tie with the last than were ranked."""
 DOUBT = 1.3
 
 Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
+Parts = NDArray[np.float64]
+Fusion = tuple[Rows, Scores, "Fused"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +52,9 @@ class Ranked:
     """Rows best first with their scores, at least as many as the page reaches down to.
 
     whole: whether `rows` is all of the result set. count: how many rows that has, exactly; it
-    may have to look. keyword, semantic: what each arm brought, best first. weights: those of the
-    arms in this query's fusion, where there was one.
+    may have to look. keyword, semantic: what each arm brought, best first. fused: how they became
+    one, where they did. bases: the scores before a boost, where there is one, and factors: what it
+    multiplied each by. told: more that explains the place of some rows, by row.
     """
 
     rows: Rows
@@ -44,7 +63,32 @@ class Ranked:
     count: Callable[[], int]
     keyword: tuple[Rows, Scores]
     semantic: tuple[Rows, Scores]
-    weights: tuple[float, float] | None = None
+    fused: Fused | None = None
+    bases: Scores | None = None
+    factors: Scores | None = None
+    told: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def picked(self, order: Rows) -> Ranked:
+        """The rows at these places, in this order."""
+        return replace(
+            self,
+            rows=self.rows[order],
+            scores=self.scores[order],
+            bases=None if self.bases is None else self.bases[order],
+            factors=None if self.factors is None else self.factors[order],
+        )
+
+
+@dataclass(frozen=True)
+class Fused:
+    """How the scores of a fusion came about.
+
+    figures: the constants of its formula. parts: rows int64 [n] -> what the keyword and what the
+    semantic arm gave to the score of each, float64 [2, n]; their sum is the score.
+    """
+
+    figures: Mapping[str, Any]
+    parts: Callable[[Rows], Parts]
 
 
 @dataclass(frozen=True)
@@ -62,6 +106,7 @@ class Places:
     keyword_scores: Scores
     semantic_ranks: Rows
     semantic_scores: Scores
+    bases: Scores
     mode: str
     highlights: tuple[Mapping[str, Any], ...] = ()
 
@@ -75,6 +120,7 @@ class Places:
             keyword_scores=self.keyword_scores[keep],
             semantic_ranks=self.semantic_ranks[keep],
             semantic_scores=self.semantic_scores[keep],
+            bases=self.bases[keep],
             highlights=tuple(compress(self.highlights, keep.tolist())),
         )
 
@@ -89,7 +135,9 @@ def page_places(plan: Plan, ranked: Ranked) -> Places:
         # Beyond the candidates a rank counts only for what words alone have found.
         too_far = (words[0] > plan.candidates) & (near[0] > 0)
         words[0][too_far], words[1][too_far] = 0, np.nan
-    return Places(rows, ranked.scores[start:stop], *words, *near, mode=plan.mode)
+    bases = ranked.scores if ranked.bases is None else ranked.bases
+    scores = ranked.scores[start:stop]
+    return Places(rows, scores, *words, *near, bases=bases[start:stop], mode=plan.mode)
 
 
 def _of_page(
@@ -113,16 +161,34 @@ def _in_arm(arm: tuple[Rows, Scores], rows: Rows) -> tuple[Rows, Scores]:
     return np.where(there, places + 1, 0), scores.astype(np.float32)
 
 
-def rank(state: State, plan: Plan) -> Ranked:
-    """The result set in order; see `Ranked`."""
+def ranked(state: State, plan: Plan) -> Ranked:
+    """The result set as the arms order it; see `Ranked`."""
     stages = {
         "everything": _everything,
         "keyword": _by_words,
         "semantic": _by_meaning,
         "hybrid": _by_both,
     }
-    ranked = _relevant(state, plan, stages[plan.mode](state, plan))
-    return _distinct(state, plan, _sorted(state, plan, ranked))
+    return _settled(state, plan, stages[plan.mode])
+
+
+def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -> Ranked:
+    """The ranking with rows of equal score in the plan's order, also of those that it cuts off."""
+    if plan.tied is None or not plan.needed:
+        return stage(state, plan)
+    most, needed = len(state.living), plan.needed + 1
+    ranked = stage(state, replace(plan, needed=min(needed, most)))
+    while is_cut(ranked.scores, plan.needed) and len(ranked.rows) >= needed and needed < most:
+        needed = min(WIDER * needed, most)
+        ranked = stage(state, replace(plan, needed=needed))
+    rows = settled(ranked.rows, ranked.scores, plan.tied)
+    arm = (rows, ranked.scores)
+    return replace(
+        ranked,
+        rows=rows,
+        keyword=arm if ranked.keyword[0] is ranked.rows else ranked.keyword,
+        semantic=arm if ranked.semantic[0] is ranked.rows else ranked.semantic,
+    )
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
@@ -139,14 +205,14 @@ def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
 
 def _everything(state: State, plan: Plan) -> Ranked:
     rows = state.living if plan.mask is None else state.living[plan.mask[state.living]]
-    if not plan.request.sort:
+    if not plan.request.sort and plan.tied is None:
         places = state.selection.id_order(size=state.size)
         rows = rows[np.argsort(places[rows], kind="stable")]
     return _all_of(rows, np.zeros(len(rows), np.float32))
 
 
 def _by_words(state: State, plan: Plan) -> Ranked:
-    found = _words(state, plan, len(state.living) if plan.whole else plan.needed)
+    found = _words(state, plan, len(state.living) if plan.whole else plan.reach)
     arm = (found.rows, found.scores)
     return Ranked(*arm, found.whole, lambda: found.total, keyword=arm, semantic=no_rows())
 
@@ -163,12 +229,13 @@ def _all_of(rows: Rows, scores: Scores) -> Ranked:
 
 def _by_both(state: State, plan: Plan) -> Ranked:
     depth = plan.candidates
-    words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.needed))
+    words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.reach))
     near = _nearest(plan)
     head = (words.rows[:depth], words.scores[:depth])
     plan = replace(plan, weights=_weights(plan, head[1]))
-    rows, scores = _FUSIONS[plan.fusion](state, plan, (head, near), words)
-    rows, scores = _with_tail(plan, (rows, scores), words, depth)
+    rows, scores, fused = _with_tail(
+        _FUSIONS[plan.fusion](state, plan, (head, near), words), words, depth
+    )
     return Ranked(
         rows,
         scores,
@@ -176,7 +243,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
         count=lambda: words.total + _unmatched(state, plan, near[0], words),
         keyword=(words.rows, words.scores),
         semantic=near,
-        weights=plan.weights,
+        fused=fused,
     )
 
 
@@ -248,25 +315,39 @@ def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     return int(np.count_nonzero(scores == 0.0))
 
 
-def _with_tail(
-    plan: Plan, fused: tuple[Rows, Scores], words: Ranking, depth: int
-) -> tuple[Rows, Scores]:
+def _with_tail(fusion: Fusion, words: Ranking, depth: int) -> Fusion:
     """The fused rows, then those that match by words beyond the candidates, in their order."""
     if len(words.rows) <= depth:
-        return fused
+        return fusion
+    rows, fused_scores, fused = fusion
     beyond = np.arange(depth, len(words.rows))
-    beyond = beyond[~np.isin(words.rows[depth:], fused[0], assume_unique=True)]
-    last = fused[1][-1] if len(fused[1]) else np.float32(1.0)
+    beyond = beyond[~np.isin(words.rows[depth:], rows, assume_unique=True)]
+    last = fused_scores[-1] if len(fused_scores) else np.float32(1.0)
     scores = (last * depth / (beyond + 1)).astype(np.float32)
-    return np.concatenate([fused[0], words.rows[beyond]]), np.concatenate([fused[1], scores])
+    tail = words.rows[beyond]
+
+    def told(wanted: Rows) -> Parts:
+        gains = [scores.astype(np.float64), np.empty(0)]
+        return np.add(fused.parts(wanted), parts([tail, tail[:0]], gains, wanted))
+
+    figures = {**fused.figures, "last": float(last), "candidates": depth}
+    return (
+        np.concatenate([rows, tail]),
+        np.concatenate([fused_scores, scores]),
+        Fused(figures, told),
+    )
 
 
-def _by_ranks(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
-    rows, scores = rrf([rows for rows, _ in arms], k=plan.k, weights=plan.weights)
-    return rows, (scores / rrf_best(k=plan.k, weights=plan.weights)).astype(np.float32)
+def _by_ranks(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
+    rankings = [rows for rows, _ in arms]
+    rows, scores = rrf(rankings, k=plan.k, weights=plan.weights)
+    best = rrf_best(k=plan.k, weights=plan.weights)
+    figures = {"k": plan.k, "weights": list(plan.weights), "best": best}
+    fused = _fused(figures, arms, lambda: rrf_gains(rankings, k=plan.k, weights=plan.weights))
+    return rows, (scores / best).astype(np.float32), fused
 
 
-def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     """Every candidate scored exactly in both arms; `fusion.by_score` has the formula."""
     assert plan.arm is not None  # the mode is hybrid
     assert plan.vector is not None
@@ -274,77 +355,45 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Ro
     bm25 = state.keyword.scores(
         plan.query, rows, weights=plan.fields, match=plan.request.match, tie=plan.tie
     )
-    scale = _nearest(plan, SCALE_ROWS)[1]
-    return by_score(
-        rows,
-        plan.arm.vectors.similarities(plan.vector, rows),
-        bm25,
-        alpha=_alpha(plan),
-        lowest=float(scale[-1]) if len(scale) else 0.0,
-        highest=float(scale[0]) if len(scale) else 0.0,
-        bm25_max=float(words.scores[0]) if len(words.scores) else 0.0,
+    scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
+    cosines = plan.arm.vectors.similarities(plan.vector, rows)
+    fused = Fused(
+        {"weights": list(plan.weights), **scale},
+        lambda wanted: parts([rows, rows], score_gains(cosines, bm25, **scale), wanted),
     )
+    return *by_score(rows, cosines, bm25, **scale), fused
 
 
-def _by_spread(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
-    return dbsf(arms, weights=plan.weights)
+def _by_spread(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
+    fused = _fused(
+        {"weights": list(plan.weights)}, arms, lambda: dbsf_gains(arms, weights=plan.weights)
+    )
+    return *dbsf(arms, weights=plan.weights), fused
 
 
-def _by_shares(state: State, plan: Plan, arms: Arms, words: Ranking) -> tuple[Rows, Scores]:
+def _by_shares(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     """Every candidate scored as its arms found it; `fusion.linear` has the formula."""
-    assert plan.arm is not None  # the mode is hybrid
-    assert plan.vector is not None
-    scale = plan.arm.vectors.top(plan.vector, SCALE_ROWS, mask=plan.semantic_mask)[1]
-    return linear(
-        *arms,
-        alpha=_alpha(plan),
-        lowest=float(scale[-1]) if len(scale) else 0.0,
-        highest=float(scale[0]) if len(scale) else 0.0,
-        bm25_max=float(words.scores[0]) if len(words.scores) else 0.0,
-    )
+    scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
+    found, near = arms
+    figures = {"weights": list(plan.weights), **scale}
+    fused = _fused(figures, arms, lambda: linear_gains(found, near, **scale))
+    return *linear(found, near, **scale), fused
+
+
+def _fused(figures: Mapping[str, Any], arms: Arms, gains: Callable[[], Gains]) -> Fused:
+    """What tells of a fusion of the arms; nothing is computed until somebody asks."""
+    return Fused(figures, lambda wanted: parts([rows for rows, _ in arms], gains(), wanted))
+
+
+def _scale(plan: Plan, words: Ranking, near: Scores) -> dict[str, float]:
+    """The figures that put both arms on one scale; near: the cosines of the nearest rows."""
+    keyword, semantic = plan.weights
+    return {
+        "alpha": semantic / (keyword + semantic),
+        "lowest": float(near[-1]) if len(near) else 0.0,
+        "highest": float(near[0]) if len(near) else 0.0,
+        "bm25_max": float(words.scores[0]) if len(words.scores) else 0.0,
+    }
 
 
 _FUSIONS = {"rrf": _by_ranks, "score": _by_scores, "linear": _by_shares, "dbsf": _by_spread}
-
-
-def _alpha(plan: Plan) -> float:
-    keyword, semantic = plan.weights
-    return semantic / (keyword + semantic)
-
-
-def _relevant(state: State, plan: Plan, ranked: Ranked) -> Ranked:
-    """Only the rows that are relevant enough; `plan.whole` has seen to it that all are here."""
-    least = plan.request.threshold
-    if not least:
-        return ranked
-    kept = relevance(state, plan, ranked.scores) >= least
-    rows = ranked.rows[kept]
-    return replace(ranked, rows=rows, scores=ranked.scores[kept], count=lambda: len(rows))
-
-
-def _sorted(state: State, plan: Plan, ranked: Ranked) -> Ranked:
-    """By the attributes asked for; what they leave equal stays in the order of the ranking."""
-    if not plan.request.sort:
-        return ranked
-    places = state.selection.order(
-        plan.request.sort,
-        state.columns,
-        size=state.size,
-        allowed=state.settings.sortable_attributes,
-    )
-    order = np.argsort(places[ranked.rows], kind="stable")
-    return replace(ranked, rows=ranked.rows[order], scores=ranked.scores[order])
-
-
-def _distinct(state: State, plan: Plan, ranked: Ranked) -> Ranked:
-    """Only the first row of each value; rows without the attribute all stay."""
-    attribute = plan.request.distinct
-    if attribute is None:
-        return ranked
-    column = state.selection.facet(attribute, state.columns, size=state.size)
-    codes = column.first(state.size)[ranked.rows]
-    own = np.where(codes < 0, -1 - np.arange(len(codes)), codes)
-    first = np.sort(np.unique(own, return_index=True)[1])
-    return replace(
-        ranked, rows=ranked.rows[first], scores=ranked.scores[first], count=lambda: len(first)
-    )

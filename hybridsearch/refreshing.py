@@ -10,7 +10,6 @@ part that comes without the list of differences makes it anew.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.change_log import ChangeLog
-from hybridsearch.definition import Attribute, Definition
+from hybridsearch.definition import Attribute, Definition, definition_of
 from hybridsearch.engine import Change, Engine
 from hybridsearch.errors import IndexBehind, InputError
 from hybridsearch.intake import Incoming
-from hybridsearch.jsontext import dumps, loads
+from hybridsearch.jsontext import finite, loads
 from hybridsearch.origin import Columns, Origin
 from hybridsearch.prints import Changes, Prints, follow
 from hybridsearch.store import Connection, Store, Task
@@ -64,8 +63,9 @@ class Refreshing:
         Raises Conflict when the source cannot be read, InputError for an unfit key or vector,
         EmbedderError or StorageError; what was done before stays.
         """
+        engine.course.settle()  # the task that follows is accepted before this one is done
         chain = self._chain(engine, task)
-        definition = replace(_definition(engine), columns=chain.columns)
+        definition = replace(definition_of(engine.record), columns=chain.columns)
         part = _Part(self._store, Origin(definition), chain.changes, chain.done + 1)
         following = None
         if part.last < chain.changes.count:
@@ -83,7 +83,7 @@ class Refreshing:
         if known is not None and known.first == task.arguments.get("first"):
             return known
         cursor, prints = self._store.cursor(), Prints(engine.record.number)
-        before = _definition(engine)
+        before = definition_of(engine.record)
         columns = Origin(before).check(cursor)
         definition = replace(before, columns=columns)
         origin = Origin(definition)
@@ -178,7 +178,7 @@ class _Part:
             _check_vectors(item, ids, column)
             for found, vector in zip(vectors, column, strict=True):
                 found[item.name] = [] if vector is None else [vector]
-        bodies = map(_finite, self._bodies)
+        bodies = map(finite, self._bodies)
         return {
             id_: Incoming(id_, loads(body), body, {k: v for k, v in own.items() if v})
             for id_, body, own in zip(ids, bodies, vectors, strict=True)
@@ -207,11 +207,6 @@ class _Part:
         prints.settle(cursor, self._changes, first=self._first, last=self.last, fresh=fresh)
 
 
-def _definition(engine: Engine) -> Definition:
-    assert engine.record.attached is not None  # only such an index is refreshed
-    return Definition.read(engine.record.attached)
-
-
 def _check_vectors(item: Attribute, ids: Sequence[str], vectors: Sequence[Any]) -> None:
     for id_, vector in zip(ids, vectors, strict=True):
         if vector is None:
@@ -228,10 +223,3 @@ def _check_vectors(item: Attribute, ids: Sequence[str], vectors: Sequence[Any]) 
                 field=item.name,
                 id=id_,
             )
-
-
-def _finite(body: bytes) -> bytes:
-    """The JSON text; NaN and infinity, which DuckDB writes and JSON has not, become null."""
-    if b"NaN" not in body and b"Infinity" not in body:
-        return body
-    return dumps(json.loads(body, parse_constant=lambda name: None))

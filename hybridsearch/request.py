@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hybridsearch.arrays import Rows
 from hybridsearch.errors import QueryError, VectorError, near
+from hybridsearch.expressions import parse
 from hybridsearch.fusion_settings import FUSIONS
 from hybridsearch.jsontext import dumps
 
@@ -32,6 +33,7 @@ MATCHES = ("any", "all", "phrase", *NEEDING)
 LONGEST_QUERY = 1_000_000
 MOST_TYPOS = 2
 
+Rerank = Callable[[str, list[dict[str, Any]]], Sequence[float]]
 Filter = str | Sequence[str | Sequence[str]] | None
 
 
@@ -66,7 +68,10 @@ class SearchRequest:
     then count less than half. rows: only these of our own numbers, int64 [n], in any order.
     threshold: only hits of at least this relevance, 0..1; the others are in no total and no facet.
     explain: say of each hit how its score came about. passage: give with each hit the piece of
-    its text that is nearest to the query by meaning.
+    its text that is nearest to the query by meaning. boost: a formula over attributes that the
+    score is multiplied by (`boosting`), "" for none; None as the index is set. diversity: 0..1, how
+    much a hit loses for being like those before it (`diversity`). rerank: a callable, (query,
+    documents as dicts) -> a score each, that puts the first `rerank_top` hits in a new order.
     """
 
     query: str | None = field(default=None, kw_only=False)
@@ -97,13 +102,17 @@ class SearchRequest:
     threshold: float | None = None
     explain: bool = False
     passage: bool = False
+    boost: str | None = None
+    diversity: float = 0.0
+    rerank: Rerank | None = field(default=None, compare=False)
+    rerank_top: int = 50
 
     def __post_init__(self) -> None:
         _check_query(self.query)
         _check_choice("mode", self.mode, MODES, optional=True)
         _check_choice("fusion", self.fusion, FUSIONS, optional=True)
         _check_choice("match", self.match, MATCHES)
-        for name, least in (("limit", 0), ("offset", 0)):
+        for name, least in (("limit", 0), ("offset", 0), ("rerank_top", 1)):
             _check_number(name, getattr(self, name), least)
         for name in ("candidates", "rrf_k"):
             if getattr(self, name) is not None:
@@ -118,7 +127,11 @@ class SearchRequest:
         _check_ids(self.ids)
         _check_share("tie", self.tie)
         _check_share("threshold", self.threshold)
+        _check_share("diversity", self.diversity)
         _check_typos(self.typos)
+        _check_boost(self.boost)
+        if self.rerank is not None and not callable(self.rerank):
+            raise QueryError(f"rerank must be a callable, not {self.rerank!r:.40}", field="rerank")
 
     @property
     def text(self) -> str:
@@ -134,6 +147,7 @@ class Hit:
     semantic mode, 0.0 where nothing ranks. relevance: the same order on 0..1 in every mode; the
     module `relevance` says how. keyword_rank, semantic_rank: its place in each arm
     from 1, None where that arm did not find it. keyword_score, semantic_score: BM25 and cosine.
+    rerank_score: what the reranker said of it, None where it was not asked.
     highlights: attribute -> marked text. explanation: the parts of the score, when asked for.
     passage: the piece of its text nearest to the query, when asked for and embedded from the text.
     """
@@ -147,6 +161,7 @@ class Hit:
     semantic_score: float | None = None
     row: int = -1
     relevance: float = 1.0
+    rerank_score: float | None = None
     highlights: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] | None = None
     passage: str | None = None
@@ -324,6 +339,17 @@ def _check_typos(typos: object) -> None:
             code="invalid_search_typos",
             field="typos",
         )
+
+
+def _check_boost(boost: object) -> None:
+    if boost is not None and not isinstance(boost, str):
+        raise QueryError(
+            f"boost must be a formula, not {boost!r:.40}",
+            code="invalid_search_boost",
+            field="boost",
+        )
+    if boost and boost.strip():
+        parse(boost)
 
 
 def _is_number(value: object) -> bool:

@@ -6,6 +6,7 @@ and rows are found in a sorted array: 10,000 ids among a million in a millisecon
 
     ids.of(rows)                                      # Arrow array, one id for each row
     ids.rows(np.array([7, 9]), size=1000)             # int64 [n]
+    ids.places(rows)                                  # int64 [n], in the order of ids
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hybridsearch.arrays import Rows
 from hybridsearch.document_table import DocumentTable
@@ -24,6 +26,10 @@ __all__ = ["INTEGERS", "TEXT", "RowIds"]
 TEXT = "VARCHAR"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 """Types whose values are whole numbers to JSON and to numpy; wider ones go as text."""
+
+
+FEW = 10_000
+"""For more rows than these the order of all ids is made, and kept until there are others."""
 
 
 class RowIds:
@@ -38,6 +44,7 @@ class RowIds:
         self._rows: Rows = np.empty(0, np.int64)
         self._ids: pa.ChunkedArray = pa.chunked_array([], pa.int64() if self.whole else pa.string())
         self._order: tuple[Rows, Rows] | None = None
+        self._all: tuple[str, pa.ChunkedArray, Rows] | None = None
 
     def of(self, rows: Rows) -> pa.Array:
         """The id of each row, Arrow array of int64 or string; null for a row that was purged."""
@@ -63,6 +70,28 @@ class RowIds:
             first = first + 1
         chosen = np.concatenate([np.empty(0, np.int64), *found])
         return chosen[chosen < size]
+
+    def places(self, rows: Rows, *, kind: str | None = None) -> Rows:
+        """The place of each row in the order of ids, int64 [n]; equal for equal ids.
+
+        kind: the DuckDB type in whose order they stand; their own where it is not given.
+        """
+        kind = kind or self.kind
+        if len(rows) <= FEW:
+            return self._ranks(self.of(rows), kind)
+        known, ids, _ = self._known(int(rows.max(initial=-1)) + 1)
+        made = self._all
+        if made is None or made[0] != kind or made[1] is not ids:
+            made = self._all = (kind, ids, self._ranks(ids, kind))
+        return made[2][np.searchsorted(known, rows)]
+
+    def _ranks(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
+        if kind in INTEGERS:
+            ids = ids.cast(pa.int64())
+        elif kind != TEXT:
+            return self._documents.id_places(ids, kind)
+        ranks: Rows = pc.rank(ids, tiebreaker="min").to_numpy().astype(np.int64)
+        return ranks
 
     def texts(self, ids: Sequence[str]) -> list[str]:
         """The ids as this index writes them: '1.5' for a key DECIMAL(5, 2) is '1.50'.

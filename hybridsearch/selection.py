@@ -9,17 +9,21 @@ attributes never change, so a filter is only evaluated for rows that were not th
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridsearch import filters
 from hybridsearch.arrays import Mask, Rows
+from hybridsearch.boosting import LARGEST, MINUTE, factor_sql
 from hybridsearch.columns import Columns, StoredColumn, nested
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import FilterError, QueryError, near
+from hybridsearch.expressions import Formula
 from hybridsearch.extraction import is_wanted
 from hybridsearch.facets import FacetColumn, facet_column
 from hybridsearch.filterable import FilterRule, Rule, patterns_of, rule_of
@@ -115,6 +119,26 @@ class Selection:
             lambda: self._documents.order(by, columns, size=size),
         )
         return found
+
+    def factors(
+        self, formula: Formula, columns: Columns, *, size: int, lenient: bool = False
+    ) -> NDArray[np.float64]:
+        """By what each row below `size` is multiplied, float64 [size] in 0..`LARGEST`.
+
+        Where the formula has no value it is 1. lenient: an attribute that no document has is null.
+        Raises QueryError for another such attribute, and what else does not fit the columns.
+        """
+        now = time.time() // MINUTE * MINUTE if formula.timed else 0.0
+        sql, values = factor_sql(formula, columns, now=now, lenient=lenient)
+        key = ("factors", formula.text, columns.stored, now)
+        with self._lock:
+            known = self._kept.get(key)
+        start = 0 if known is None else len(known)
+        if known is None or start < size:
+            fresh = self._documents.numbers(sql, values, size=size, start=start)
+            fresh = np.where(np.isnan(fresh), 1.0, np.clip(fresh, 0.0, LARGEST))
+            known = self._put(key, fresh if known is None else np.concatenate([known, fresh]))
+        return np.asarray(known[:size], np.float64)
 
     def id_order(self, *, size: int) -> Rows:
         """The place of each row below `size` in the order of ids, int64 [size]."""

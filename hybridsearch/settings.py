@@ -16,14 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybridsearch.embedder_settings import EmbedderSettings, read_embedder
-from hybridsearch.embedder_settings import attribute_names as _names
-from hybridsearch.embedder_settings import camel as _camel
-from hybridsearch.embedder_settings import is_text as _is_text
-from hybridsearch.embedder_settings import wrong as _wrong
-from hybridsearch.errors import SettingsError, near
+from hybridsearch.errors import QueryError, SettingsError, near
+from hybridsearch.expressions import parse
 from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
 from hybridsearch.fusion_settings import FusionSettings, read_fusion
 from hybridsearch.kept_settings import KEPT, kept, shown
+from hybridsearch.setting_values import attribute_names, camel, is_text, wrong
 from hybridsearch.word_settings import TypoTolerance, words
 
 EVERYTHING = ("*",)
@@ -48,10 +46,12 @@ class Settings:
     stop_words: words that are neither indexed nor searched. language: ISO 639-1 code to stem by,
     "auto" to detect it from the documents, "none" for no stemming. embedders: name -> settings;
     empty = the database's default embedder. fusion: how the arms become one ranking where a request
-    does not say; None = as the embedder says. distinct_attribute: one hit per value of it.
-    max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet (or "*") ->
-    "alpha" or "count". typo_tolerance: which words may be meant otherwise; what a change of it
-    does not name stays as it was. kept: what only Meilisearch has a use for; see `kept_settings`.
+    does not say; None = as the embedder says. boost: a formula over attributes that scores are
+    multiplied by where a request does not say; see `boosting`. distinct_attribute: one hit per
+    value of it. max_values_per_facet: how many values a facet lists. sort_facet_values_by: facet
+    (or "*") -> "alpha" or "count". typo_tolerance: which words may be meant otherwise; what a
+    change of it does not name stays as it was. kept: what only Meilisearch has a use for; see
+    `kept_settings`.
     """
 
     searchable_attributes: tuple[str, ...] = EVERYTHING
@@ -63,6 +63,7 @@ class Settings:
     language: str = "auto"
     embedders: Mapping[str, EmbedderSettings] = field(default_factory=dict)
     fusion: FusionSettings | None = None
+    boost: str | None = None
     distinct_attribute: str | None = None
     max_values_per_facet: int = 100
     sort_facet_values_by: Mapping[str, str] = field(default_factory=lambda: {"*": "alpha"})
@@ -111,9 +112,9 @@ class Settings:
 
     def _parts(self, name: str, value: Any) -> list[tuple[str, Any]]:
         """(name, value) of each setting that a change is about."""
-        camel = _camel(name)
-        if camel in KEPT:
-            return [(camel, value)]
+        shown_as = camel(name)
+        if shown_as in KEPT:
+            return [(shown_as, value)]
         if name == "embedders" and isinstance(value, Mapping):
             return [(name, {**_renewed(self.embedders, value)})]
         return _spread(name, value)
@@ -150,13 +151,13 @@ def _same(value: Any) -> Any:
 
 def _weights(name: str, value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        raise _wrong(name, "an object of attribute: weight", value)
+        raise wrong(name, "an object of attribute: weight", value)
     for weight in value.values():
         if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise _wrong(name, "an object of attribute: number", value)
+            raise wrong(name, "an object of attribute: number", value)
         if not 0 <= weight <= HEAVIEST:
-            raise _wrong(name, "an object of attribute: number from 0 to 1,000,000", value)
-    _names(name, list(value))
+            raise wrong(name, "an object of attribute: number from 0 to 1,000,000", value)
+    attribute_names(name, list(value))
     return {str(key): float(weight) for key, weight in value.items()}
 
 
@@ -168,27 +169,36 @@ def _language(name: str, value: Any) -> str:
 
 
 def _attribute(name: str, value: Any) -> str:
-    if not _is_text(value) or not value:
-        raise _wrong(name, "the name of an attribute", value)
+    if not is_text(value) or not value:
+        raise wrong(name, "the name of an attribute", value)
     return str(value)
+
+
+def _boost(name: str, value: Any) -> str:
+    if not is_text(value) or not value.strip():
+        raise wrong(name, 'a formula such as "ln(2 + downloads)"', value)
+    try:
+        return parse(str(value)).text
+    except QueryError as error:
+        raise SettingsError(f'setting "{name}": {error.message}', field=name) from error
 
 
 def _positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
-        raise _wrong(name, "a whole number of 0 or more, below 2**53", value)
+        raise wrong(name, "a whole number of 0 or more, below 2**53", value)
     return value
 
 
 def _orders(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(v in ("alpha", "count") for v in value.values()):
-        raise _wrong(name, 'an object of facet: "alpha" or "count"', value)
-    _names(name, list(value))
+        raise wrong(name, 'an object of facet: "alpha" or "count"', value)
+    attribute_names(name, list(value))
     return {"*": "alpha", **{str(key): str(order) for key, order in value.items()}}
 
 
 def _embedders(name: str, value: Any) -> dict[str, EmbedderSettings]:
     if not isinstance(value, Mapping):
-        raise _wrong(name, "an object of name: embedder", value)
+        raise wrong(name, "an object of name: embedder", value)
     return {str(key): read_embedder(f"{name}.{key}", item) for key, item in value.items()}
 
 
@@ -198,7 +208,7 @@ def _renewed(old: Mapping[str, EmbedderSettings], changes: Mapping[str, Any]) ->
     for name, change in changes.items():
         before = found.pop(name, {})
         if isinstance(change, Mapping):
-            found[name] = _changed(before, {_camel(str(key)): part for key, part in change.items()})
+            found[name] = _changed(before, {camel(str(key)): part for key, part in change.items()})
         elif change is not None:
             found[name] = change
     return found
@@ -217,15 +227,16 @@ def _changed(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, 
 
 
 TABLE: dict[str, _Entry] = {
-    "searchableAttributes": _Entry("searchable_attributes", _names, list),
+    "searchableAttributes": _Entry("searchable_attributes", attribute_names, list),
     "attributeWeights": _Entry("attribute_weights", _weights, dict),
-    "displayedAttributes": _Entry("displayed_attributes", _names, list),
+    "displayedAttributes": _Entry("displayed_attributes", attribute_names, list),
     "filterableAttributes": _Entry(
         "filterable_attributes", read_rules, lambda found: [rule_to_json(rule) for rule in found]
     ),
-    "sortableAttributes": _Entry("sortable_attributes", _names, list),
+    "sortableAttributes": _Entry("sortable_attributes", attribute_names, list),
     "stopWords": _Entry("stop_words", words, list),
     "language": _Entry("language", _language, _same),
+    "boost": _Entry("boost", _boost, _same),
     "fusion": _Entry("fusion", read_fusion, lambda found: found and found.to_json()),
     "embedders": _Entry(
         "embedders", _embedders, lambda found: {k: v.to_json() for k, v in found.items()}
@@ -245,12 +256,12 @@ def _spread(name: str, value: Any) -> list[tuple[str, Any]]:
     if value is None:
         return [("maxValuesPerFacet", None), ("sortFacetValuesBy", None)]
     if not isinstance(value, Mapping):
-        raise _wrong(name, "an object", value)
+        raise wrong(name, "an object", value)
     return [(str(key), item) for key, item in value.items()]
 
 
 def _entry(name: str) -> _Entry:
-    entry = TABLE.get(name) or TABLE.get(_camel(name))
+    entry = TABLE.get(name) or TABLE.get(camel(name))
     if entry is None:
-        raise SettingsError(f'unknown setting "{name}"{near(_camel(name), TABLE)}', field=name)
+        raise SettingsError(f'unknown setting "{name}"{near(camel(name), TABLE)}', field=name)
     return entry

@@ -21,21 +21,23 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.analysis import fold
+from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
-from hybridsearch.errors import FilterError, near
+from hybridsearch.errors import FilterError, QueryError, near
+from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
-from hybridsearch.fusion import rrf_best
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import Plan, asked, embedded, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, embedded, must_embed, plan
 from hybridsearch.query import Query
-from hybridsearch.ranking import Places, Ranked, members, page_places, rank
-from hybridsearch.relevance import from_cosine, of_words, relevance
-from hybridsearch.request import Hit, SearchRequest, SearchResult
+from hybridsearch.ranking import Places, Ranked, members, page_places
+from hybridsearch.relevance import relevance
+from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
+from hybridsearch.ties import Order
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
 TOGETHER = 2048
@@ -45,8 +47,18 @@ TOGETHER = 2048
 class Snapshot:
     """One state of one index, safe to search from any number of threads at once."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, whole: Snapshot | None = None) -> None:
         self.state = state
+        self._whole = whole  # who holds it keeps its rows in the database
+
+    def confined(self, filter: Filter) -> Snapshot:
+        """What somebody sees who may know only of the documents that a filter keeps.
+
+        Hits, totals, facets, pages, likes and reads are of those alone; what words weigh is still
+        told by all documents. Raises FilterError.
+        """
+        state = confined(self.state, filter)
+        return self if state is self.state else Snapshot(state, self)
 
     @property
     def count(self) -> int:
@@ -82,9 +94,14 @@ class Snapshot:
             self._answered(made, started, time.perf_counter()) for made in self._planned(requests)
         ]
 
-    def places(self, requests: Sequence[SearchRequest]) -> list[Places]:
-        """Where the hits of each request stand, in their order, without loading documents."""
-        return [self._placed(made) for made in self._planned(requests)]
+    def places(
+        self, requests: Sequence[SearchRequest], *, tied: Order | None = None
+    ) -> list[Places]:
+        """Where the hits of each request stand, in their order, without loading documents.
+
+        tied: in which order rows of equal score stand; None for that of rows.
+        """
+        return [self._placed(replace(made, tied=tied)) for made in self._planned(requests)]
 
     def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[Plan]:
         """The plan of each request, in order; the keyword arm is told of many beforehand."""
@@ -100,9 +117,10 @@ class Snapshot:
                 )
             yield from made
 
-    def places_like(self, id: str, request: SearchRequest) -> Places:
+    def places_like(self, id: str, request: SearchRequest, *, tied: Order | None = None) -> Places:
         """Where the hits of `similar` stand, without loading documents."""
-        return self._placed(plan_like(self.state, id, self._with_defaults(request)))
+        made = plan_like(self.state, id, self._with_defaults(request))
+        return self._placed(replace(made, tied=tied))
 
     def counts(
         self, request: SearchRequest, attributes: Sequence[str]
@@ -200,7 +218,16 @@ class Snapshot:
         return self.state.keyword.bodies(rows)
 
     def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
-        """(term, in how many attributes of documents) of terms that begin so, most first."""
+        """(term, in how many attributes of documents) of terms that begin so, most first.
+
+        Raises QueryError where only some documents may be known of: terms are those of all.
+        """
+        if self.state.allowed is not None:
+            raise QueryError(
+                "suggestions come from the words of all documents, and only some may be seen here;"
+                " look for words with search()",
+                field="suggest",
+            )
         return self.state.keyword.terms(fold(start), limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
@@ -248,14 +275,19 @@ class Snapshot:
     # The page
 
     def _page(self, made: Plan, ranked: Ranked) -> tuple[Hit, ...]:
-        made = replace(made, weights=ranked.weights or made.weights)
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
-        shares = relevance(self.state, made, places.scores).tolist()
-        return tuple(
+        shares = relevance(self.state, made, places.bases).tolist()
+        hits = [
             self._hit(made, places, number, document, shares[number])
             for number, document in enumerate(documents)
-        )
+        ]
+        if made.request.explain:
+            told = explanations(self.state, made, ranked, places)
+            hits = [replace(hit, explanation=one) for hit, one in zip(hits, told, strict=True)]
+        if made.request.rerank is not None:
+            hits = [replace(hit, rerank_score=_judgment(ranked, hit.row)) for hit in hits]
+        return tuple(hits)
 
     def _hit(
         self, made: Plan, places: Places, number: int, document: dict[str, Any], share: float
@@ -276,7 +308,7 @@ class Snapshot:
             hit = replace(hit, highlights=self._highlights(made, hit.document))
         if made.request.passage:
             hit = replace(hit, passage=self._passage(made, hit.row, document))
-        return replace(hit, explanation=self._explain(made, hit)) if made.request.explain else hit
+        return hit
 
     def _passage(self, made: Plan, row: int, document: Mapping[str, Any]) -> str | None:
         """The embedded piece of the document's text that is nearest to the query."""
@@ -305,34 +337,6 @@ class Snapshot:
         if isinstance(value, dict):
             return {name: self._marked(made, item) for name, item in value.items()}
         return value
-
-    def _explain(self, made: Plan, hit: Hit) -> dict[str, Any]:
-        """The parts of a hit's score; in hybrid mode by rank they add up to it."""
-        found: dict[str, Any] = {"mode": made.mode, "score": hit.score}
-        if hit.keyword_rank is not None:
-            share = of_words(self.state, made, np.array([hit.keyword_score], np.float32)).item()
-            found["keyword"] = {
-                "rank": hit.keyword_rank,
-                "score": hit.keyword_score,
-                "relevance": share,
-                "parts": self.state.keyword.explain(
-                    made.query,
-                    hit.row,
-                    weights=made.fields,
-                    match=made.request.match,
-                    tie=made.tie,
-                ),
-            }
-        if hit.semantic_rank is not None:
-            near = np.array([hit.semantic_score], np.float32)
-            found["semantic"] = {
-                "rank": hit.semantic_rank,
-                "similarity": hit.semantic_score,
-                "relevance": from_cosine(near).item(),
-            }
-        if made.mode == "hybrid":
-            found["fusion"] = _fusion(made, hit)
-        return found
 
     # Facets
 
@@ -376,15 +380,7 @@ class Snapshot:
         return names
 
 
-def _fusion(made: Plan, hit: Hit) -> dict[str, Any]:
-    found: dict[str, Any] = {"method": made.fusion}
-    if made.fusion != "rrf":
-        return found
-    best = rrf_best(k=made.k, weights=made.weights)
-    ranks = zip(("keyword", "semantic"), (hit.keyword_rank, hit.semantic_rank), strict=True)
-    parts = {
-        name: weight / (made.k + place) / best
-        for (name, place), weight in zip(ranks, made.weights, strict=True)
-        if place is not None and place <= made.candidates
-    }
-    return {**found, "k": made.k, "weights": list(made.weights), "parts": parts}
+def _judgment(ranked: Ranked, row: int) -> float | None:
+    """What the reranker said of the row; None of one that it was not asked for."""
+    score: float | None = ranked.told.get(row, {}).get("rerank", {}).get("score")
+    return score

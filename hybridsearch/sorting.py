@@ -8,6 +8,7 @@ order descends; JSON by its numbers, then by its text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hybridsearch.columns import Columns, nested
@@ -37,11 +38,10 @@ def sort_terms(key: SortKey, columns: Columns) -> list[tuple[str, list[object]]]
     if column.kind == "text":
         return [(f"lower({column.name})", []), (column.name, [])]
     if column.kind == "json":
-        steps = "".join(f".{_path_name(name)}" for name in path)
         value = f"json_extract_string({column.name}, ?)"
         return [
-            (f"try_cast({value} AS DOUBLE)", [f"${steps}"]),
-            (f"lower({value})", [f"${steps}"]),
+            (f"try_cast({value} AS DOUBLE)", [json_path(path)]),
+            (f"lower({value})", [json_path(path)]),
         ]
     return [(column.name, [])]
 
@@ -50,6 +50,15 @@ def _distance_terms(point: Point, columns: Columns) -> list[tuple[str, list[obje
     stored = [columns[name] for name in (GEO, GEOJSON) if name in columns]
     place = location({item.attribute: item.name for item in stored if item.kind == "json"})
     return [] if place is None else [metres_sql(*place, point)]
+
+
+def json_path(path: Sequence[str]) -> str:
+    """The names of a path into JSON as DuckDB's functions take it.
+
+    >>> json_path(["crew", "age"])
+    '$."crew"."age"'
+    """
+    return "$" + "".join(f".{_path_name(name)}" for name in path)
 
 
 def _path_name(name: str) -> str:

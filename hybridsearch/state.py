@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hybridsearch.analysis import Analyzer
-from hybridsearch.arrays import Rows
+from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns
 from hybridsearch.embedded_texts import EmbeddedTexts
 from hybridsearch.embedders import Embedder
@@ -39,7 +39,8 @@ class State:
 
     task: the last task whose documents it holds. primary_key: None until the first document.
     living: the rows of its documents, int64 [n], ascending. size: one more than the highest row
-    there can be. arms: embedder's name -> arm.
+    there can be. arms: embedder's name -> arm. allowed: the rows that whoever asks may know of,
+    bool [size], None for all; `living` holds no others then.
     """
 
     task: int
@@ -52,6 +53,7 @@ class State:
     keyword: KeywordSnapshot
     arms: Mapping[str, Arm]
     selection: Selection
+    allowed: Mask | None = None
 
     @cached_property
     def speller(self) -> Speller:

@@ -10,7 +10,6 @@ when the function that makes it returns. Nothing here knows of text indexes or v
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import weakref
@@ -21,28 +20,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import duckdb
 import orjson
 import pyarrow as pa
 
-from hybridsearch.errors import DatabaseClosed, DatabaseLocked, NameRefused, StorageError
-from hybridsearch.files import refused, sync_folder
+from hybridsearch.database_file import Connection, Cursor, connect, disk_errors, roll_back
+from hybridsearch.errors import Conflict, DatabaseClosed, NameRefused, NotFound, near
 from hybridsearch.migrations import migrate
 from hybridsearch.payloads import packed, unpacked
 from hybridsearch.settings import Settings
 
-Connection = duckdb.DuckDBPyConnection
+__all__ = [
+    "Connection",
+    "IndexRecord",
+    "Store",
+    "Task",
+    "check_name",
+    "now",
+    "quoted",
+    "registered",
+]
+
 OPTIONS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
 )
-REFUSALS = (
-    duckdb.IOException,
-    duckdb.FatalException,  # after some failures DuckDB refuses everything until it is reopened
-    duckdb.TransactionException,  # a COMMIT that could not be written
-    duckdb.OutOfMemoryException,
-)
-LOCKED = ("Could not set lock", "used by another process")
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
 WAITING = ("enqueued", "processing")
 TASK = (
@@ -111,9 +112,9 @@ class Store:
         Raises DatabaseLocked when another process has it, FormatTooNew when a later version of
         this library wrote it, StorageError when the path cannot be opened as a DuckDB file.
         """
-        store = cls(_connect(path), path)
+        store = cls(connect(path), path)
         try:
-            with _disk_errors(path):
+            with disk_errors(path):
                 for option in OPTIONS:
                     store._root.execute(option)
                 migrate(store._root)
@@ -144,7 +145,7 @@ class Store:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
         found: Connection | None = getattr(self._local, "cursor", None)
         if found is None:
-            found = cast(Connection, _Cursor(self._root.cursor(), self._path))
+            found = cast(Connection, Cursor(self._root.cursor(), self._path))
             self._local.cursor = found
             self._cursors.add(found)
         return found
@@ -161,13 +162,13 @@ class Store:
         Raises StorageError when DuckDB cannot write.
         """
         cursor = self.cursor()
-        with _disk_errors(self._path):
+        with disk_errors(self._path):
             cursor.execute("BEGIN TRANSACTION")
             try:
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
-                _rollback(cursor)
+                roll_back(cursor)
                 raise
 
     def close(self) -> None:
@@ -204,6 +205,26 @@ class Store:
             )
             for number, uid, key, settings, columns, next_row, created, updated, definition in rows
         ]
+
+    def find_index(self, uid: object) -> IndexRecord | None:
+        """The index of that name, in whatever case: in SQL two such would be one relation."""
+        lower = str(uid).lower()
+        return next((record for record in self.indexes() if record.uid.lower() == lower), None)
+
+    def index(self, uid: str) -> IndexRecord:
+        """The index of exactly that name. Raises NotFound, with the nearest name there is."""
+        records = {record.uid: record for record in self.indexes()}
+        if uid not in records:
+            raise NotFound(
+                f'there is no index "{uid}"{near(uid, records)}', code="index_not_found", uid=uid
+            )
+        return records[uid]
+
+    def check_free(self, uid: str, *, of: IndexRecord | None = None) -> None:
+        """Raise Conflict when another index than this one has the name, in whatever case."""
+        found = self.find_index(uid)
+        if found is not None and (of is None or found.number != of.number):
+            raise Conflict(f'there is an index "{found.uid}" already', uid=found.uid)
 
     def add_index(self, cursor: Connection, uid: str, primary_key: str | None) -> IndexRecord:
         """Write down a new index, inside the caller's transaction; gives its record back."""
@@ -407,87 +428,6 @@ def registered(cursor: Connection, table: pa.Table) -> Iterator[str]:
         cursor.unregister("hybridsearch_batch")
 
 
-def _connect(path: Path | None) -> Connection:
-    if path is None:
-        return duckdb.connect()
-    try:
-        if not path.exists():
-            _create(path)
-        return duckdb.connect(str(path))
-    except duckdb.IOException as error:
-        if any(sign in str(error) for sign in LOCKED):
-            raise DatabaseLocked(
-                f"{path} is open in another process; close it there, or reach it through that"
-                " process's server",
-                path=str(path),
-            ) from error
-        raise StorageError(
-            f"could not open {path}: {_first_line(error)}", path=str(path)
-        ) from error
-    except duckdb.Error as error:
-        raise StorageError(
-            f"could not open {path}: {_first_line(error)}", path=str(path)
-        ) from error
-
-
-def _create(path: Path) -> None:
-    """Make an empty database in one step: a crash must not leave a file that is half of one."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        duckdb.connect(str(fresh)).close()
-        os.link(fresh, path)  # which never replaces what another process put there
-        sync_folder(path.parent)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise refused(path, error) from error
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
 def _next_task(connection: Connection) -> int:
     rows = connection.execute("SELECT coalesce(max(uid) + 1, 0) FROM hybridsearch.tasks").fetchall()
     return int(rows[0][0])
-
-
-@contextmanager
-def _disk_errors(path: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except REFUSALS as error:
-        raise StorageError(
-            f"could not read or write {path or 'the database in memory'}: {_first_line(error)};"
-            " free some space or permit writing, then open it again",
-            path=str(path),
-        ) from error
-
-
-class _Cursor:
-    """A cursor whose statements raise StorageError when the disk refuses, or did so before."""
-
-    def __init__(self, cursor: Connection, path: Path | None) -> None:
-        self._cursor = cursor
-        self._path = path
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-    def execute(self, *arguments: Any) -> _Cursor:
-        with _disk_errors(self._path):
-            self._cursor.execute(*arguments)
-        return self
-
-    def sql(self, *arguments: Any, **options: Any) -> duckdb.DuckDBPyRelation:
-        with _disk_errors(self._path):
-            return self._cursor.sql(*arguments, **options)
-
-
-def _rollback(cursor: Connection) -> None:
-    try:
-        cursor.execute("ROLLBACK")
-    except (duckdb.Error, StorageError):  # a failed COMMIT has rolled back already
-        return
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from hybridsearch.course import Course, Stopped
 from hybridsearch.errors import (
     Conflict,
     DatabaseClosed,
@@ -33,6 +34,8 @@ from hybridsearch.writes import ADDITION, DELETION, failed, is_alone
 
 DOCUMENTS_AT_ONCE = 20_000
 ERRORS_KEPT = 1_000
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds before the first and between later attempts to finish what the disk refused."""
 CANCELATION, TASK_DELETION = "taskCancelation", "taskDeletion"
 FIRST = (CANCELATION, TASK_DELETION)
 """Kinds that are worked off before everything that waits."""
@@ -45,12 +48,24 @@ Work = Callable[[Sequence[Task]], Sequence[Task]]
 class Queue:
     """The tasks of one database, in order of acceptance, those of the kinds FIRST before all.
 
-    `work` is called with runs of them, on one thread.
+    `work` is called with runs of them, on one thread. course: on which that says how far it is; a
+    run of which a task is canceled before it has settled is stopped, and what is left of it begins
+    anew. mend: called from time to time after IndexBehind, until it says that nothing is behind.
     """
 
-    def __init__(self, store: Store, work: Work) -> None:
+    def __init__(
+        self,
+        store: Store,
+        work: Work,
+        course: Course | None = None,
+        mend: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.course = course or Course()
         self._store = store
         self._work = work
+        self._mend = mend
+        self._pause: float | None = None
+        self._unseen: tuple[int, ...] = ()
         self._changed = threading.Condition()
         self._waiting: deque[Task] = deque(_in_turn(store.tasks(waiting=True)))
         self._batch = store.last_batch
@@ -95,6 +110,7 @@ class Queue:
             self._waiting.append(task)
             if task.kind in FIRST:
                 self._waiting = deque(_in_turn(self._waiting))
+                self.course.stop(task.arguments["uids"] if task.kind == CANCELATION else ())
             self._unfinished.add(task.uid)
             self._changed.notify_all()
 
@@ -149,12 +165,12 @@ class Queue:
         """What one sees of the tasks, those in hand being still in hand.
 
         The outcome of a task is written in the transaction of its documents, before the index is;
-        whoever reads it there would search too early.
+        whoever reads it there would search too early. So those that are behind count as in hand.
         """
         while True:
-            hidden = self._in_hand
+            hidden = self._in_hand + self._unseen
             found = look(hidden)
-            if self._in_hand == hidden:
+            if self._in_hand + self._unseen == hidden:
                 return found
 
     def idle(self) -> bool:
@@ -173,14 +189,26 @@ class Queue:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._waiting)
+                self._changed.wait_for(lambda: self._closing or self._waiting, self._pause)
                 if self._closing:
                     self._stopped = True
                     self._changed.notify_all()
                     return
-                run = self._next_run()
+                run = self._next_run() if self._waiting else []
                 self._in_hand = tuple(task.uid for task in run)
-            self._process(run)
+                self.course.begin(self._in_hand)
+            if run:
+                self._process(run)
+            if self._pause is not None:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Try again what the disk refused; a longer pause follows each time that it still does."""
+        if self._mend():
+            self._pause, seen, self._unseen = None, self._unseen, ()
+            self._tell(seen)
+        elif self._pause is not None:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _next_run(self) -> list[Task]:
         """The next task with those after it that can share its batch."""
@@ -200,6 +228,9 @@ class Queue:
             self._batch += 1
             self._store.start([task.uid for task in run], batch=self._batch)
             self._own.get(run[0].kind, self._work)(run)
+        except Stopped:
+            self._put_back(run)
+            return
         except BaseException as error:  # whoever waits for these tasks gets it
             log.warning("tasks %d to %d: %s", run[0].uid, run[-1].uid, error)
             errors = self._blamed(run, error)
@@ -210,8 +241,18 @@ class Queue:
             self._errors.update(errors)
             while len(self._errors) > ERRORS_KEPT:
                 del self._errors[next(iter(self._errors))]
+        behind = [uid for uid, error in errors.items() if isinstance(error, IndexBehind)]
+        if behind:
+            self._pause = self._pause or FIRST_PAUSE
+            self._unseen += tuple(behind)
         self._in_hand = ()
         self._settled(run)
+
+    def _put_back(self, run: Sequence[Task]) -> None:
+        """The tasks of a run that was stopped wait again, behind what cancels some of them."""
+        with self._changed:
+            self._waiting = _merged(run, self._waiting)
+            self._in_hand = ()
 
     def _settled(self, tasks: Sequence[Task]) -> None:
         """Say that the tasks need not be waited for any more."""
@@ -219,13 +260,16 @@ class Queue:
         with self._changed:
             self._unfinished.difference_update(uids)
             self._changed.notify_all()
+        self._tell([uid for uid in uids if uid not in self._unseen])
+
+    def _tell(self, uids: Sequence[int]) -> None:
         for listener in self._listeners if uids else ():
             listener(uids)
 
     # Tasks about tasks
 
     def _cancel(self, run: Sequence[Task]) -> Sequence[Task]:
-        """Cancel what still waits of the tasks asked for; what has begun is finished."""
+        """Cancel what still waits of the tasks asked for, as a run does that could be stopped."""
         [task] = run
         wanted = task.arguments["uids"]
         with self._withdrawn(wanted) as taken, self._store.transaction() as cursor:
@@ -254,8 +298,7 @@ class Queue:
             yield taken
         except BaseException:
             with self._changed:
-                together = sorted([*taken, *self._waiting], key=lambda task: task.uid)
-                self._waiting = deque(_in_turn(together))
+                self._waiting = _merged(taken, self._waiting)
             raise
         self._settled(taken)
 
@@ -294,6 +337,11 @@ def _done(task: Task, details: Mapping[str, Any]) -> Task:
 def _in_turn(tasks: Iterable[Task]) -> list[Task]:
     """The tasks in the order in which they are worked off."""
     return sorted(tasks, key=lambda task: task.kind not in FIRST)
+
+
+def _merged(some: Iterable[Task], others: Iterable[Task]) -> deque[Task]:
+    """Both in the order in which they are worked off."""
+    return deque(_in_turn(sorted([*some, *others], key=lambda task: task.uid)))
 
 
 def _refused(task: Task, error: BaseException) -> Task:

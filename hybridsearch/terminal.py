@@ -164,13 +164,11 @@ def _explained(parts: Mapping[str, Any]) -> Iterator[str]:
         yield f"keyword: BM25 {parts['keyword']['score']:.3f} = {' + '.join(terms)}"
     if "semantic" in parts:
         yield f"semantic: cosine {parts['semantic']['similarity']:.3f}"
-    fusion = parts.get("fusion", {})
-    if "parts" in fusion:
+    if fusion := parts.get("fusion"):
         terms = (f"{arm} {score:.3f}" for arm, score in fusion["parts"].items())
         weights = " : ".join(f"{weight:g}" for weight in fusion["weights"])
-        yield f"fusion: rrf, k {fusion['k']}, weights {weights} = {' + '.join(terms)}"
-    elif fusion:
-        yield f"fusion: {fusion['method']}"
+        constant = f", k {fusion['k']}" if "k" in fusion else ""
+        yield f"fusion: {fusion['method']}{constant}, weights {weights} = {' + '.join(terms)}"
 
 
 def _shown(hit: Hit) -> dict[str, Any]:

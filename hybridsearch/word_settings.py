@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hybridsearch.embedder_settings import camel, is_text, wrong
 from hybridsearch.errors import SettingsError, near
+from hybridsearch.setting_values import camel, is_text, wrong
 
 LONGEST = 255
 

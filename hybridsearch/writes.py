@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from hybridsearch.arrays import Rows
+from hybridsearch.course import READING
 from hybridsearch.engine import Change, Engine
 from hybridsearch.errors import Conflict, HybridSearchError, IndexBehind, SettingsError
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
@@ -45,7 +46,10 @@ def apply_tasks(engine: Engine, store: Store, tasks: Sequence[Task]) -> list[Tas
     """
     check_own(engine.record)
     batch = Batch(engine)
-    done = [_included(batch, store, task) for task in tasks]
+    done = []
+    for number, task in enumerate(tasks):
+        engine.course.at(READING, number, len(tasks))
+        done.append(_included(batch, store, task))
     ended: list[Task] = []
 
     def finish(cursor: Connection) -> None:
@@ -59,7 +63,7 @@ def apply_tasks(engine: Engine, store: Store, tasks: Sequence[Task]) -> list[Tas
     except HybridSearchError as error:
         if len(tasks) > 1:
             return [end for task in tasks for end in apply_tasks(engine, store, [task])]
-        return fail(store, tasks[0], error)
+        return fail(store, tasks[0], batch.placed(error))
     return ended
 
 
@@ -118,6 +122,13 @@ class Batch:
         self._gone: set[str] = set()
         self._gone_rows: Rows = np.empty(0, np.int64)
         self._primary_key = engine.record.primary_key
+        self._positions: dict[str, int] = {}
+
+    def placed(self, error: HybridSearchError) -> HybridSearchError:
+        """The error, whose report says of each document at which position it was sent."""
+        for one in error.fields.get("report", ()):
+            one.setdefault("position", self._positions.get(one["id"]))
+        return error
 
     def change(self) -> Change:
         """All of it, as the engine takes it."""
@@ -151,6 +162,8 @@ class Batch:
         if task.arguments.get("skip_creation"):
             known = self._known([document.id for document in documents])
             documents = [document for document in documents if document.id in known]
+        start = task.arguments.get("start", 0)
+        self._positions = {document.id: start + at for at, document in enumerate(documents)}
         by_id: dict[str, Incoming] = {}
         for document in documents:
             by_id.pop(document.id, None)

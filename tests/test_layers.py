@@ -7,25 +7,28 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors arrays jsontext assets filterable embedder_settings word_settings fusion_settings
-kept_settings settings request
+errors expressions arrays jsontext assets setting_values filterable embedder_settings word_settings
+fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
-analysis query fusion highlight extraction templates embedded_texts facets
-files columns payloads migrations store task_log sorting document_table manifest intake
-row_ids definition origin defining prints change_log
-vocabulary wordlists keyword_plan keyword_terms keyword_questions keyword_bodies
-keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
+analysis query fusion diversity highlight extraction templates embedded_texts facets
+files course columns
+payloads migrations database_file store task_log sorting boosting document_table
+manifest intake row_ids definition origin defining prints change_log
+vocabulary wordlists keyword_plan keyword_terms keyword_questions
+keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
 synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
-generation preparation selection state planning relevance ranking similar snapshot engine
+generation preparation selection state ties planning relevance ranking arranging explaining similar
+snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.asking sql.functions sql.permission sql
-sql.tokens sql.levels sql.items sql.pushdown sql.lowering sql.constants sql.definitions
-sql.emitting sql.explaining sql.scoring sql.ahead sql.session sql.connection sql.sealed
+sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.functions sql.permission sql
+sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering
+sql.constants sql.definitions sql.emitting sql.explaining sql.scoring sql.ahead sql.session
+sql.connection sql.sealed
 index dumping chores inspection database
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
@@ -48,7 +51,7 @@ OWNERS = {
         *("keyword", "keyword_bodies", "keyword_questions", "keyword_snapshot", "keyword_terms"),
     },
     "duckdb": {
-        *("store", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
         *("origin", "defining", "change_log"),
     },
@@ -56,7 +59,7 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table"),
-        *("sql.relation", "sql.hits", "sql.functions", "sql.sealed"),
+        *("sql.relation", "sql.hits", "sql.holders", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.connection"),

@@ -48,7 +48,7 @@ class Caller:
 
     @property
     def is_tenant(self) -> bool:
-        """Whether a tenant token asks: it may search and nothing else."""
+        """Whether a tenant token asks: it may search and read, and nothing else."""
         return self.rules is not None
 
     def may(self, action: str) -> bool:
@@ -153,7 +153,11 @@ def _rules(given: Any) -> Rules:
 
 def _is_rule(rule: Any) -> bool:
     """Whether it says only what can be forced: a rule that is not understood must not pass."""
-    return rule is None or (isinstance(rule, dict) and set(rule) <= {"filter"})
+    if rule is None:
+        return True
+    if not isinstance(rule, dict) or not set(rule) <= {"filter"}:
+        return False
+    return isinstance(rule.get("filter"), str | list | None)
 
 
 def bearer(authorization: str | None) -> str:

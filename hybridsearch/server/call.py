@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybridsearch.database import Database
+from hybridsearch.errors import FilterError
 from hybridsearch.index import Index
 from hybridsearch.server.access import WRONG_KEY, Caller
 from hybridsearch.server.fields import Field
@@ -24,6 +25,7 @@ from hybridsearch.server.figures import Figures
 from hybridsearch.server.key_store import Keys
 from hybridsearch.server.webhook_store import Webhooks
 from hybridsearch.server.wire import JSON, Refused, Reply
+from hybridsearch.snapshot import Snapshot
 from hybridsearch.store import NAMES
 
 
@@ -107,6 +109,20 @@ class Call:
         name = self.uid if uid is None else checked_uid(uid)
         self.must_see(name)
         return self.db.index(name)
+
+    def snapshot(self, uid: str | None = None) -> Snapshot:
+        """What there is of the index for the caller now: for a tenant, what its rules let through.
+
+        Every handler that gives documents away, or counts them, goes by this one.
+        """
+        index = self.index(uid)
+        try:
+            return index.snapshot().confined(self.caller.forced_filter(index.uid))
+        except FilterError as error:
+            raise Refused(
+                f"the filter of the tenant token does not fit index `{index.uid}`: {error.message}",
+                code="invalid_search_filter",
+            ) from None
 
     def must_see(self, uid: str) -> None:
         """Raise Refused when the caller's key does not reach an index of this name."""

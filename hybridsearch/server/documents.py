@@ -15,14 +15,15 @@ from hybridsearch.delimited import from_typed_csv
 from hybridsearch.errors import FilterError, InputError, NotFound, QueryError
 from hybridsearch.extraction import project
 from hybridsearch.filters import parse
-from hybridsearch.index import Index, check_key
-from hybridsearch.intake import document_id
+from hybridsearch.index import check_key
+from hybridsearch.intake import VECTORS, document_id
 from hybridsearch.request import SearchRequest
 from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.fields import Field
 from hybridsearch.server.indexes import CLOSED, INDEX, allowed
 from hybridsearch.server.tasks import accepted
 from hybridsearch.server.wire import CSV, JSON, NDJSON, Refused, Reply, json_reply
+from hybridsearch.snapshot import Snapshot
 from hybridsearch.sources import documents_in
 from hybridsearch.writes import ADDITION, DELETION, check_own
 
@@ -43,7 +44,7 @@ FETCHED = (
     Field("filter", "any", "invalid_document_filter", help="Which documents."),
     Field("ids", "list", "invalid_document_ids", help="Only documents with these ids."),
     Field("sort", "texts", "invalid_document_sort", help='As "year:desc".'),
-    Field("retrieveVectors", "boolean", "invalid_document_retrieve_vectors"),
+    Field("retrieveVectors", "boolean", "invalid_document_retrieve_vectors", help="With vectors."),
 )
 ONE = (FETCHED[2], FETCHED[6])
 FILTERED = (Field("filter", "any", "invalid_document_filter", missing="missing_document_filter"),)
@@ -81,9 +82,9 @@ def _accepted(call: Call, mode: str) -> Reply:
 def _writable(call: Call) -> str:
     """The index of the path, for documents. Raises Conflict for one that follows a source."""
     uid = allowed(call)
-    for record in call.db.store.indexes():
-        if record.uid == uid:
-            check_own(record)
+    record = call.db.store.find_index(uid)
+    if record is not None and record.uid == uid:
+        check_own(record)
     return uid
 
 
@@ -121,23 +122,20 @@ def _is_delimiter(text: str) -> bool:
 
 def one(call: Call) -> Reply:
     """One document by its id."""
-    index = call.index()
     id_ = _id(call.path["id"])
-    rows, _ = _rows(index, {"ids": [id_]})
-    if not rows:
+    found, _ = _found(call.snapshot(), {**call.parameters, "ids": [id_]})
+    if not found:
         raise NotFound(f"Document `{id_}` not found.", code="document_not_found", id=id_)
-    return json_reply(
-        rows[0] if "fields" not in call.parameters else _shown(call.parameters, rows[0])
-    )
+    return json_reply(found[0])
 
 
 def fetch(call: Call) -> Reply:
     """A page of the documents, by filter, ids and order."""
     given = dict(call.parameters) | dict(call.fields)
-    found, total = _rows(call.index(), given)
+    found, total = _found(call.snapshot(), given)
     return json_reply(
         {
-            "results": [_shown(given, document) for document in found],
+            "results": found,
             "offset": given.get("offset", 0),
             "limit": given.get("limit", PAGE),
             "total": total,
@@ -145,7 +143,8 @@ def fetch(call: Call) -> Reply:
     )
 
 
-def _rows(index: Index, given: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+def _found(snapshot: Snapshot, given: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """(the page of documents as they are to be shown, how many fit in all)."""
     try:
         request = SearchRequest(
             limit=given.get("limit", PAGE),
@@ -154,13 +153,16 @@ def _rows(index: Index, given: Mapping[str, Any]) -> tuple[list[dict[str, Any]],
             sort=_sort(given.get("sort", ())),
             ids=None if given.get("ids") is None else [_id(id_) for id_ in given["ids"]],
         )
-        snapshot = index.snapshot()
         rows, total = snapshot.page(request)
     except FilterError as error:
         raise Refused(error.message, code="invalid_document_filter") from None
     except QueryError as error:
         raise Refused(error.message, code="invalid_document_sort") from None
-    return snapshot.documents(rows), total
+    shown = [_shown(given, document) for document in snapshot.documents(rows)]
+    if given.get("retrieveVectors"):
+        for document, vectors in zip(shown, snapshot.vectors(rows), strict=True):
+            document[VECTORS] = vectors
+    return shown, total
 
 
 def _sort(given: Any) -> list[str]:
@@ -255,6 +257,7 @@ ROUTES: tuple[Route, ...] = (
         fetch,
         "A page of the documents.",
         parameters=FETCHED,
+        tenants=True,
     ),
     Route(
         "POST",
@@ -263,6 +266,7 @@ ROUTES: tuple[Route, ...] = (
         fetch,
         "A page of the documents.",
         body=Body(fields=FETCHED),
+        tenants=True,
     ),
     Route(
         "POST",
@@ -301,6 +305,7 @@ ROUTES: tuple[Route, ...] = (
         one,
         "One document.",
         parameters=ONE,
+        tenants=True,
     ),
     Route(
         "DELETE",

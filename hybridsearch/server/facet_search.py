@@ -43,11 +43,11 @@ FIELDS = (*OWN_FIELDS, *(field for field in SEARCH_FIELDS if field.name in SEARC
 
 def post(call: Call) -> Reply:
     """The values of a facet that are meant, with their counts."""
-    started, index = time.perf_counter(), call.index()
-    snapshot, name = index.snapshot(), call.fields["facetName"]
+    started = time.perf_counter()
+    snapshot, name = call.snapshot(), call.fields["facetName"]
     _check_facet(snapshot, name)
     given = {key: value for key, value in call.fields.items() if key in (*SEARCH, "hybrid")}
-    request, _ = read_search(given, forced=call.caller.forced_filter(index.uid))
+    request, _ = read_search(given)
     try:
         member = snapshot.members(request)
     except HybridSearchError as error:

@@ -120,10 +120,10 @@ def _parts(
         with inside(f".queries[{position}]"):
             uid = checked_uid(fields["indexUid"])
             if uid not in snapshots:
-                snapshots[uid] = call.index(uid).snapshot()
+                snapshots[uid] = call.snapshot(uid)
             _check_query(fields)
             options = _options(fields, position, len(queries))
-            request, view = read_search(fields, forced=call.caller.forced_filter(uid))
+            request, view = read_search(fields)
             own, depth = distinct or request.distinct, page.offset + page.limit
             request = replace(request, offset=0, limit=depth, distinct=own)
             result = ask(snapshots[uid], request)

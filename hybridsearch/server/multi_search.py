@@ -56,8 +56,7 @@ def _one(call: Call, number: int, query: Mapping[str, Any]) -> dict[str, Any]:
             code="invalid_multi_search_federation_options",
         )
     with inside(at):
-        index = call.index(query["indexUid"])
-        return {"indexUid": index.uid, **find(call, index, query)}
+        return {"indexUid": query["indexUid"], **find(call, query["indexUid"], query)}
 
 
 ROUTES = (

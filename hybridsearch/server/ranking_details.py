@@ -2,7 +2,8 @@
 
 The rules `words`, `typo`, `proximity`, `attributeRank`, `wordPosition` and `exactness` are told of
 the hit's own texts, in the order of that API's rules. They describe the hit; they did not rank it.
-What did is beside them: `bm25`, `vector` and, in hybrid mode, `fusion`.
+What did is beside them: `bm25`, `vector` and, in hybrid mode, `fusion`; then `boost`, by which the
+relevance was multiplied, and `diversity`, which says why the hit stands where it does.
 
 | rule | its score |
 |---|---|
@@ -151,4 +152,9 @@ def _ours(hit: Hit, order: int) -> dict[str, Any]:
         }
     if "fusion" in told:
         found["fusion"] = {"score": hit.relevance, **told["fusion"]}
+    if "boost" in told:
+        found["boost"] = {"score": told["score"], **told["boost"]}
+    for name in ("diversity", "rerank"):
+        if name in told:
+            found[name] = dict(told[name])
     return {name: {"order": order + n, **part} for n, (name, part) in enumerate(found.items())}

@@ -13,7 +13,6 @@ from typing import Any
 
 from hybridsearch.errors import EmbedderError, HybridSearchError, near
 from hybridsearch.extraction import is_wanted
-from hybridsearch.index import Index
 from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.search_answers import METADATA, answer, metadata, request_uid
@@ -32,18 +31,18 @@ __all__ = ["ROUTES", "ask", "find"]
 
 def post(call: Call) -> Reply:
     """The hits for a search in a body."""
-    return json_reply(find(call, call.index(), call.fields))
+    return json_reply(find(call, call.uid, call.fields))
 
 
 def get(call: Call) -> Reply:
     """The hits for a search in an address."""
-    return json_reply(find(call, call.index(), read_get(call.parameters)))
+    return json_reply(find(call, call.uid, read_get(call.parameters)))
 
 
 def explain(call: Call) -> Reply:
     """The hits for a search, each with the parts of its score."""
-    index, snapshot = call.index(), call.index().snapshot()
-    request, view = read_search(call.fields, forced=call.caller.forced_filter(index.uid))
+    snapshot = call.snapshot()
+    request, view = read_search(call.fields)
     request = replace(request, explain=True)
     result = ask(snapshot, request)
     found = answer(snapshot, request, view, result)
@@ -53,13 +52,13 @@ def explain(call: Call) -> Reply:
     return json_reply({**found, "mode": result.mode})
 
 
-def find(call: Call, index: Index, fields: Mapping[str, Any]) -> dict[str, Any]:
+def find(call: Call, uid: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to one search of an index. Raises Refused and what the engine raises."""
-    snapshot = index.snapshot()
-    request, view = read_search(fields, forced=call.caller.forced_filter(index.uid))
+    snapshot = call.snapshot(uid)
+    request, view = read_search(fields)
     found = answer(snapshot, request, view, ask(snapshot, request))
     if call.headers.get(METADATA, "").lower() == "true":
-        found["metadata"] = metadata(index.uid, snapshot)
+        found["metadata"] = metadata(uid, snapshot)
     return {**found, **request_uid()}
 
 

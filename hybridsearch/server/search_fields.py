@@ -4,7 +4,7 @@ One search has the same fields wherever it stands: in the body of a search, in a
 `explain`, and, with lists as comma lists, in an address. `read_search` makes the engine's request
 and a `View` of them, which is all that concerns only this door.
 
-    request, view = read_search({"q": "space", "limit": 5}, forced=None)
+    request, view = read_search({"q": "space", "limit": 5})
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ __all__ = [
     "View",
     "check_share",
     "inside",
-    "joined",
     "read_get",
     "read_search",
     "recoded",
@@ -85,6 +84,8 @@ SEARCH_FIELDS = (
     ),
     _field("retrieveVectors", "boolean", "retrieve_vectors", "Hits with their vectors."),
     _field("vector", "numbers", "vector", "The vector of the query, instead of embedding q."),
+    _field("boost", "text", "boost", "A formula over attributes that scores are multiplied by."),
+    _field("diversity", "number", "diversity", "0 to 1: how unlike each other hits are to be."),
     _field("locales", "texts", "locales", "The languages of the query."),
 )
 HYBRID = _field(
@@ -162,10 +163,9 @@ def read_get(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[SearchRequest, View]:
+def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
     """What is asked of the engine, and how the answer is to look.
 
-    forced: a filter that must hold besides.
     Raises Refused, with the contract's code, for what is unfit.
     """
     pages = _pages(fields)
@@ -175,13 +175,14 @@ def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[Searc
     sort = fields.get("sort") or ()
     hybrid = _hybrid(fields)
     least = fields.get("rankingScoreThreshold")
+    check_share(fields.get("diversity"), "diversity", "invalid_search_diversity")
     check_share(least, "rankingScoreThreshold", "invalid_search_ranking_score_threshold")
     try:
         request = SearchRequest(
             fields.get("q"),
             offset=offset,
             limit=limit,
-            filter=joined(forced, fields.get("filter")),
+            filter=fields.get("filter"),
             sort=sort,
             facets=fields.get("facets") or (),
             distinct=fields.get("distinct"),
@@ -189,6 +190,8 @@ def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[Searc
             attributes=fields.get("attributesToSearchOn"),
             threshold=least,
             lenient=True,
+            boost=fields.get("boost"),
+            diversity=fields.get("diversity") or 0.0,
             explain=bool(fields.get("showRankingScoreDetails")),
             **hybrid,
         )
@@ -211,14 +214,6 @@ def read_search(fields: Mapping[str, Any], *, forced: Any = None) -> tuple[Searc
         performance=bool(fields.get("showPerformanceDetails")),
         vectors=bool(fields.get("retrieveVectors")),
     )
-
-
-def joined(forced: Any, given: Any) -> Any:
-    """Both filters, joined by AND; each a text, a list, or None."""
-    parts = [part for part in (forced, given) if part]
-    if len(parts) < 2:
-        return parts[0] if parts else given
-    return [item for part in parts for item in (part if isinstance(part, list) else [part])]
 
 
 def recoded(error: HybridSearchError, subject: str = "search") -> HybridSearchError:

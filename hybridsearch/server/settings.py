@@ -21,7 +21,7 @@ from hybridsearch.server.wire import Refused, Reply, json_reply
 from hybridsearch.settings import DEFAULTS, Settings
 
 FACETING = ("maxValuesPerFacet", "sortFacetValuesBy")
-OURS = ("attributeWeights", "fusion", "language")
+OURS = ("attributeWeights", "boost", "fusion", "language")
 PATCHED = ("typoTolerance", "faceting", "pagination", "embedders", "chat")
 SORTED = ("filterableAttributes", "sortableAttributes")
 ANY = Body(kind="json")

@@ -15,7 +15,7 @@ from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.fields import Field, named
 from hybridsearch.server.search_answers import hits, pages, performance
-from hybridsearch.server.search_fields import View, check_share, joined, recoded
+from hybridsearch.server.search_fields import View, check_share, recoded
 from hybridsearch.server.wire import Refused, Reply, json_reply
 from hybridsearch.snapshot import Snapshot
 
@@ -55,7 +55,7 @@ def get(call: Call) -> Reply:
 
 
 def _likes(call: Call, fields: Mapping[str, Any]) -> dict[str, Any]:
-    index, id_ = call.index(), _id(fields["id"])
+    snapshot, id_ = call.snapshot(), _id(fields["id"])
     least = fields.get("rankingScoreThreshold")
     check_share(least, "rankingScoreThreshold", "invalid_similar_ranking_score_threshold")
     view = View(
@@ -71,14 +71,10 @@ def _likes(call: Call, fields: Mapping[str, Any]) -> dict[str, Any]:
         "embedder": fields["embedder"],
         "limit": view.limit,
         "offset": view.offset,
-        "filter": joined(call.caller.forced_filter(index.uid), fields.get("filter")),
+        "filter": fields.get("filter"),
         "threshold": least,
         "explain": view.details,
     }
-    snapshot = index.snapshot()
-    forced = call.caller.forced_filter(index.uid)
-    if forced and not snapshot.search(SearchRequest(ids=[id_], filter=forced, limit=0)).total:
-        raise Refused(f'there is no document "{id_}"', code="not_found_similar_id")
     result = _found(snapshot, id_, options)
     found = {
         "hits": hits(snapshot, SearchRequest(), view, result.hits),

@@ -45,7 +45,9 @@ def run(call: Call) -> Reply:
         raise QueryError("parameters must be an array or an object", code=CODE, field="parameters")
     limit = min(call.fields.get("limit", Limits.rows), MOST_ROWS)
     seen = [index.uid for index in call.db.indexes() if call.caller.sees(index.uid)]
-    answer = call.db.ask(call.fields["sql"], values, visible=seen, limits=Limits(rows=limit))
+    forced = {uid: call.caller.forced_filter(uid) for uid in seen}
+    limits = Limits(rows=limit)
+    answer = call.db.ask(call.fields["sql"], values, visible=seen, forced=forced, limits=limits)
     write = _preferred(call.headers.get("accept", ""))
     return write(answer, round(1000 * (time.perf_counter() - began)))
 
@@ -135,6 +137,7 @@ ROUTES = (
         "The rows that an SQL statement reads from the indexes, search() and its companions"
         " included. Accept chooses JSON, NDJSON or an Arrow stream.",
         body=Body(fields=FIELDS),
+        tenants=True,
         slow=True,
     ),
 )

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from hybridsearch.embedder_settings import camel, masked
-from hybridsearch.errors import HybridSearchError
+from hybridsearch.course import Course
+from hybridsearch.embedder_settings import masked
+from hybridsearch.errors import MOST_REPORTED, HybridSearchError
 from hybridsearch.server.wire import HIDDEN, error_json, status_of
+from hybridsearch.setting_values import camel
 from hybridsearch.store import Task
 
 ENDED = ("succeeded", "failed", "canceled")
@@ -127,15 +129,18 @@ def task_error(error: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def batch_json(uid: int, tasks: Sequence[Task]) -> dict[str, Any]:
-    """Tasks that were worked off together, as clients read them."""
+def batch_json(uid: int, tasks: Sequence[Task], course: Course) -> dict[str, Any]:
+    """Tasks that were worked off together, as clients read them.
+
+    course: how far the batch is that is in hand, if it is this one.
+    """
     ended = [task.finished_at for task in tasks if task.finished_at]
     started = min((task.started_at for task in tasks if task.started_at), default=None)
     running = sum(task.status == "processing" for task in tasks)
     finished = None if running or not ended else max(ended)
     return {
         "uid": uid,
-        "progress": _progress(tasks, running) if running else None,
+        "progress": _progress(course) if running else None,
         "details": _together([details_json(task) or {} for task in tasks]),
         "stats": {
             "totalNbTasks": len(tasks),
@@ -150,10 +155,22 @@ def batch_json(uid: int, tasks: Sequence[Task]) -> dict[str, Any]:
     }
 
 
-def _progress(tasks: Sequence[Task], running: int) -> dict[str, Any]:
-    done = len(tasks) - running
-    step = {"currentStep": "processing tasks", "finished": done, "total": len(tasks)}
-    return {"steps": [step], "percentage": round(100 * done / len(tasks), 2)}
+def _progress(course: Course) -> dict[str, Any]:
+    steps = [
+        {"currentStep": step.name, "finished": step.finished, "total": step.total}
+        for step in course.steps
+    ]
+    return {"steps": steps, "percentage": round(100 * course.share, 2)}
+
+
+def report_json(task: Task) -> dict[str, Any]:
+    """What was wrong with which document: the first ones in full, and how many there were."""
+    error = task.error or {}
+    results = [
+        {name: one.get(name) for name in ("position", "id", "field", "code", "message")}
+        for one in error.get("report", ())
+    ]
+    return {"results": results, "limit": MOST_REPORTED, "total": error.get("unfit", len(results))}
 
 
 def _together(details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

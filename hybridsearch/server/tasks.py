@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hybridsearch.errors import NotFound, near
+from hybridsearch.errors import MOST_REPORTED, NotFound, near
 from hybridsearch.server.call import Call, Route
 from hybridsearch.server.fields import Field
-from hybridsearch.server.task_views import batch_json, moment, task_json
+from hybridsearch.server.task_views import batch_json, moment, report_json, task_json
 from hybridsearch.server.wire import Refused, Reply, json_reply
 from hybridsearch.store import Task
 from hybridsearch.task_log import TIMES, TaskFilter
@@ -75,15 +75,24 @@ def list_tasks(call: Call) -> Reply:
 
 def one_task(call: Call) -> Reply:
     """One task by its number."""
+    return json_reply(task_json(_task(call)))
+
+
+def errors(call: Call) -> Reply:
+    """What was wrong with which of a task's documents."""
+    return json_reply(report_json(_task(call)))
+
+
+def _task(call: Call) -> Task:
     uid = _number(call.path["task"], "invalid_task_uids")
     found, _ = call.db.queue.find(TaskFilter(uids=[uid], patterns=call.caller.indexes))
     if not found:
         raise NotFound(f"Task `{uid}` not found.", code="task_not_found")
-    return json_reply(task_json(found[0]))
+    return found[0]
 
 
 def cancel(call: Call) -> Reply:
-    """Cancel the tasks that fit and have not begun."""
+    """Cancel the tasks that fit and have not ended."""
     return _about_tasks(call, CANCELATION)
 
 
@@ -96,7 +105,8 @@ def list_batches(call: Call) -> Reply:
     """A page of the batches that hold a task that fits, the last one first."""
     limit = call.parameters.get("limit", PAGE)
     found, total = call.db.queue.find_batches(_filter(call), limit=limit + 1, **_order(call))
-    return _page([batch_json(uid, tasks) for uid, tasks in found.items()], total, limit)
+    course = call.db.queue.course
+    return _page([batch_json(uid, tasks, course) for uid, tasks in found.items()], total, limit)
 
 
 def one_batch(call: Call) -> Reply:
@@ -106,7 +116,7 @@ def one_batch(call: Call) -> Reply:
     found, _ = call.db.queue.find_batches(wanted, limit=1)
     if not found:
         raise NotFound(f"Batch `{uid}` not found.", code="batch_not_found")
-    return json_reply(batch_json(uid, found[uid]))
+    return json_reply(batch_json(uid, found[uid], call.db.queue.course))
 
 
 def _about_tasks(call: Call, kind: str) -> Reply:
@@ -232,10 +242,17 @@ ROUTES: tuple[Route, ...] = (
         "/tasks/cancel",
         "tasks.cancel",
         cancel,
-        "Cancel tasks that have not begun.",
+        "Cancel tasks that wait, and the one in hand while nothing of it is stored.",
         parameters=FILTERS,
     ),
     Route("GET", "/tasks/{task}", "tasks.get", one_task, "One task."),
+    Route(
+        "GET",
+        "/tasks/{task}/errors",
+        "tasks.get",
+        errors,
+        f"Which documents made a task fail, and why: the first {MOST_REPORTED}, and how many.",
+    ),
     Route(
         "GET",
         "/batches",

@@ -11,7 +11,6 @@ An error that a statement meets on the way, at whatever row, is raised as `State
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ import pyarrow as pa
 
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.files import TEMPORARY, refused, sync_folder
+from hybridsearch.jsontext import finite
 from hybridsearch.sql.relation import literal
 from hybridsearch.store import Connection, quoted
 
@@ -32,7 +32,6 @@ __all__ = ["MOST_DECIMALS", "Relation", "Rows", "Speaker", "StatementError", "as
 
 BATCH = 10_000
 STREAM = "stream_of_rows"
-NO_JSON = ("NaN", "Infinity")
 MOST_DECIMALS = 17
 PLAIN = (1e-3, 1e9)
 """Numbers between these can be rounded to some decimals without saying something else."""
@@ -145,7 +144,7 @@ class Rows:
         fields = ", ".join(f"{n} := {value}" for n, value in zip(names, values, strict=True))
         for batch in self._batches():
             found = self._projected(batch, f"to_json(struct_pack({fields}))::VARCHAR")
-            yield _lines(map(_strict, found))
+            yield _lines(finite(line.encode()).decode() for line in found)
 
     def parquet(self, path: Path) -> None:
         """Write the rows to a Parquet file, which is there whole or not at all.
@@ -282,11 +281,3 @@ def _json_value(column: str, kind: str) -> str:
 
 def _lines(texts: Iterable[str]) -> str:
     return "".join(f"{text}\n" for text in texts)
-
-
-def _strict(line: str) -> str:
-    """The line as JSON that any reader takes: null for NaN and infinities."""
-    if not any(word in line for word in NO_JSON):
-        return line
-    value = json.loads(line, parse_constant=lambda name: None)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from hybridsearch.arrays import Rows
+from hybridsearch.planning import CANDIDATES
 from hybridsearch.sql.calls import Call, written
 from hybridsearch.sql.constants import NotConstant, constant
 from hybridsearch.sql.items import is_call
@@ -97,7 +98,7 @@ def _reading(statement: Statement, search: Search, edits: Sequence[Edit]) -> str
 def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, Any] | None:
     """The values of the arguments; None where one has none, or how many hits are wanted is open."""
     item, pushed = search.item, search.pushed
-    simple = search.source.parameter in ("rows", LIVE) and not pushed.outer
+    simple = search.source.parameter in ("rows", LIVE) and not (pushed.outer or pushed.around)
     if not simple or (pushed.conditions and not _reachable(statement, search)):
         return None
 
@@ -111,6 +112,7 @@ def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, A
         given = {name: constant(statement, where, known) for name, where in item.arguments.items()}
         if pushed.limit is not None:
             given["k"] = sum(_count(statement, token, known) for token in pushed.counts)
+            given.setdefault("candidates", CANDIDATES)
     except (NotConstant, TypeError):
         return None
     k = given.get("k")

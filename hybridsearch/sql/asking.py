@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -17,10 +18,11 @@ import numpy as np
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
-from hybridsearch.row_ids import RowIds
+from hybridsearch.row_ids import INTEGERS, RowIds
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql.calls import Call, request
 from hybridsearch.store import IndexRecord
+from hybridsearch.ties import Order
 
 
 class Searchable(Protocol):
@@ -53,8 +55,8 @@ def own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] | 
 
 
 def places(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
-    """What each request finds, in order."""
-    return engine.snapshot.places(requests)
+    """What each request finds, in order; equal scores go by key."""
+    return engine.snapshot.places(requests, tied=_by_key(engine))
 
 
 def places_like(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
@@ -62,7 +64,17 @@ def places_like(engine: Searchable, requests: Sequence[SearchRequest]) -> list[P
     keys = [asked.query or "" for asked in requests]
     own = [(own_ids(engine, [key]) or (key,))[0] for key in keys]  # else it is nobody's
     made = [replace(asked, query=None) for asked in requests]
-    return [engine.snapshot.places_like(*each) for each in zip(own, made, strict=True)]
+    tied, find = _by_key(engine), engine.snapshot.places_like
+    return [find(*each, tied=tied) for each in zip(own, made, strict=True)]
+
+
+def _by_key(engine: Searchable) -> Order:
+    """The order of rows by their keys, as DuckDB orders the column of keys."""
+    state = engine.snapshot.state
+    column = state.columns.get(state.primary_key or "")
+    own = engine.record.attached is None and column is not None and column.type in INTEGERS
+    kind = column.type if column is not None and own else engine.row_ids.kind
+    return partial(engine.row_ids.places, kind=kind)
 
 
 def _both(some: Sequence[str | int], others: Sequence[str]) -> tuple[str | int, ...]:

@@ -20,6 +20,7 @@ from hybridsearch.arrays import Rows, Scores
 from hybridsearch.errors import QueryError, near
 from hybridsearch.fusion import rrf_best
 from hybridsearch.jsontext import dumps, loads
+from hybridsearch.planning import CANDIDATES
 from hybridsearch.ranking import Places
 from hybridsearch.request import MATCHES, SearchRequest
 
@@ -162,7 +163,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         fusion=call.fusion or (None if weights is None else "rrf"),
         weights=weights,
         rrf_k=rrf_k,
-        candidates=call.candidates,
+        candidates=_candidates(call),
         match=_match(call.match),
         attributes=call.fields,
         distinct=call.distinct_by,
@@ -185,6 +186,13 @@ def scores(asked: SearchRequest, found: Places) -> Scores:
         return found.scores
     best = rrf_best(k=asked.rrf_k or PLAIN_K, weights=asked.weights)
     return (found.scores.astype(np.float64) * best).astype(np.float32)
+
+
+def _candidates(call: Call) -> int | None:
+    """As many as hits are wanted, if nobody says how many and the usual number is not enough."""
+    if call.candidates is not None or call.k is None:
+        return call.candidates
+    return call.k if call.k > CANDIDATES else None
 
 
 def _match(match: str | None) -> str:

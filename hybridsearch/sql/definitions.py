@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hybridsearch.definition import Item
 from hybridsearch.errors import QueryError
 from hybridsearch.sql.constants import NotConstant, constant
 from hybridsearch.sql.levels import Range, parts, split
@@ -36,21 +37,10 @@ __all__ = [
     "Explain",
     "Refresh",
     "Show",
-    "Written",
     "read_definition",
 ]
 
 KINDS = ("text", "keyword", "vector")
-
-
-@dataclass(frozen=True)
-class Written:
-    """One item of the list of what is searched, as it was written."""
-
-    expression: str
-    alias: str | None = None
-    kind: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ class Create:
 
     name: str
     source: str
-    items: tuple[Written, ...]
+    items: tuple[Item, ...]
     where: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     replace: bool = False
@@ -217,7 +207,7 @@ class _Reader:
                 self.name("a name")
         return self._statement.written(Range(start, self._at))
 
-    def items(self) -> tuple[Written, ...]:
+    def items(self) -> tuple[Item, ...]:
         """(item, ...)"""
         inner = self.inside('"(" with what is to be searched')
         found = tuple(_item(self._statement, part) for part in self._parts(inner))
@@ -254,7 +244,7 @@ def _itself(token: Token) -> str:
     return token.text if token.kind == "word" else token.text[1:-1].replace('""', '"')
 
 
-def _item(statement: Statement, part: Range) -> Written:
+def _item(statement: Statement, part: Range) -> Item:
     """expression [AS name] [TEXT | KEYWORD | VECTOR [(option = value, ...)]]"""
     tokens, (kind, stop) = statement.tokens, _kind(statement, part)
     given = _Reader(statement, Range(stop + (kind is not None), part.stop))
@@ -266,8 +256,8 @@ def _item(statement: Statement, part: Range) -> Written:
         raise QueryError("an item has no expression", token=part.start)
     if tokens[part.start].word == "embed" and statement.brackets.get(part.start + 1) == stop - 1:
         inner = Range(part.start + 2, stop - 1)
-        return Written(statement.written(inner), alias, "EMBED", chosen)
-    return Written(statement.written(Range(part.start, stop)), alias, kind, chosen)
+        return Item(statement.written(inner), alias, "EMBED", chosen)
+    return Item(statement.written(Range(part.start, stop)), alias, kind, chosen)
 
 
 def _kind(statement: Statement, part: Range) -> tuple[str | None, int]:

@@ -17,24 +17,30 @@ from hybridsearch.sql.constants import NotConstant, constant
 from hybridsearch.sql.levels import Range
 from hybridsearch.sql.lowering import Lowered, Search
 from hybridsearch.sql.pushdown import Statement
+from hybridsearch.sql.semijoins import Decision
 from hybridsearch.state import State
 from hybridsearch.vectors.nearest import Tiers
 
-__all__ = ["Stale", "explained"]
+__all__ = ["Knows", "Stale", "explained"]
 
 States = Callable[[str], State]
 Stale = Callable[[str], int | None]
 """index -> how many rows of its source it lacks; None for one that has no source."""
+Knows = Callable[[Decision], tuple[bool, bool]]
+"""Whether an index has the rows as the statement sees them, and can answer the test."""
 
 
-def explained(lowered: Lowered, *, state: States, stale: Stale) -> list[str]:
-    """The lines, in the order of the statement's searches. Raises NotFound for an index."""
+def explained(lowered: Lowered, *, state: States, stale: Stale, knows: Knows) -> list[str]:
+    """The lines, in the order of the statement's tests and searches.
+
+    Raises NotFound for an index.
+    """
     for uid in lowered.indexes:
         state(uid)
     statement = lowered.statement
-    if statement is None or not lowered.searches:
+    lines = [line for decision in lowered.tests for line in _tested(decision, knows)]
+    if statement is None or not (lowered.searches or lines):
         return ["search: none in this statement", f"emitted: {lowered.text}"]
-    lines: list[str] = []
     for search in lowered.searches:
         lines += _decided(statement, search)
         lines += _legs(statement, search, state(search.item.index or ""))
@@ -45,10 +51,25 @@ def explained(lowered: Lowered, *, state: States, stale: Stale) -> list[str]:
     return [*lines, *f"emitted: {lowered.text}".splitlines()]
 
 
+def _tested(decision: Decision, knows: Knows) -> list[str]:
+    """What was decided for a search operator."""
+    held = decision.held
+    if held is None:
+        return [f"operator: {decision.what}", f"reads the rows: {decision.why}"]
+    same, found = knows(decision)
+    how = f"by index {held.uid}, whose copy is what this transaction sees"
+    if not same:
+        how = f"reads the rows: {decision.table} is not what index {held.uid} holds"
+    elif not found:
+        how = f"reads the rows: index {held.uid} cannot tell this quickly"
+    return [f"operator: {decision.what}", how]
+
+
 def _decided(statement: Statement, search: Search) -> Iterator[str]:
     pushed = search.pushed
     yield f"search: {_line(statement, search.item.call)}"
-    for condition in (*pushed.conditions, *pushed.outer):
+    outside = (condition for condition, _ in pushed.around)
+    for condition in (*pushed.conditions, *pushed.outer, *outside):
         yield f"pushed: {_line(statement, condition)}"
     for refusal in pushed.refused:
         yield f"not pushed: {' '.join(refusal.what.split())}: {refusal.why}"

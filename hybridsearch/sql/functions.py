@@ -30,7 +30,7 @@ from duckdb.func import SPECIAL
 
 from hybridsearch import assets
 from hybridsearch.arrays import Rows
-from hybridsearch.definition import Definition
+from hybridsearch.definition import definition_of
 from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
@@ -47,6 +47,7 @@ from hybridsearch.sql.hits import (
     hit_lists,
     struct_lists,
 )
+from hybridsearch.sql.holders import Holders
 from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.relation import (
     Source,
@@ -108,6 +109,9 @@ SIGNATURES = {
     "all": _TEST,
     "term": _Signature(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
     "phrase": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], "BOOLEAN"),
+    "holders": _Signature(
+        ["VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]", "BIGINT", "VARCHAR"], "VARCHAR[]", fresh=True
+    ),
 }
 TESTS: Mapping[str, Callable[..., matching.Answers]] = {
     "asked": matching.holds_asked,
@@ -146,6 +150,7 @@ class Functions:
         self._current = WeakMethod(current or find)
         self._indexing = indexing
         self._attaching = threading.Lock()
+        self._holders = Holders(self._engine)
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
     def attach(self, connection: Connection) -> None:
@@ -179,7 +184,7 @@ class Functions:
         if catalog is None:
             return None
         if engine.record.attached is not None:
-            return followed(Definition.read(engine.record.attached), catalog)
+            return followed(definition_of(engine.record), catalog)
         state = engine.snapshot.state
         if kept:
             return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
@@ -241,6 +246,7 @@ class Functions:
             "facets": self._facets,
             "tokens": self._tokens,
             "suggest": self._suggestions,
+            "holders": self._holders.lists,
             **{name: _answering(test) for name, test in TESTS.items()},
         }
         for name, function in functions.items():
@@ -294,7 +300,7 @@ class Functions:
         return joined(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
 
     def _of_source(self, engine: Searchable, uid: str, catalog: str | None) -> str:
-        definition = Definition.read(engine.record.attached or {})
+        definition = definition_of(engine.record)
         if catalog is None:
             return copied(definition, f"{self._prefix}body({literal(uid)}, h._row)")
         name = "number" if engine.row_ids.whole else "name"

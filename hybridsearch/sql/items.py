@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hybridsearch.sql.levels import Brackets, Level, Range, parts, split
 from hybridsearch.sql.tokens import Token
 
-__all__ = ["SearchItem", "arguments", "is_call", "items"]
+__all__ = ["SearchItem", "aliased", "arguments", "from_items", "is_call", "items"]
 
 PLACES = ("index", "query", "k", "mode", "vector", "fields", "match")
 """Names of arguments that can be given by place."""
@@ -52,7 +52,7 @@ def items(tokens: Sequence[Token], pairs: Brackets, level: Level) -> list[Search
     clause = level.clauses.get("from")
     if clause is None:
         return []
-    beside = list(_parts(tokens, pairs, clause))
+    beside = list(from_items(tokens, pairs, clause))
     words = {word for joins, _ in beside for word in joins}
     found = []
     for number, (_, part) in enumerate(beside):
@@ -88,7 +88,7 @@ def _argument(tokens: Sequence[Token], number: int, given: Range) -> tuple[str, 
     return PLACES[number] if number < len(PLACES) else str(number), given
 
 
-def _parts(
+def from_items(
     tokens: Sequence[Token], pairs: Brackets, clause: Range
 ) -> Iterator[tuple[list[str], Range]]:
     """(words of the join before it, tokens) for each item of a FROM clause."""
@@ -117,7 +117,7 @@ def _item(
     given = arguments(tokens, pairs, Range(at + 2, close))
     first = given.get("index")
     index = None if first is None or len(_of(tokens, first)) != 1 else tokens[first.start].value
-    alias, after = _alias(tokens, Range(close + 1, part.stop))
+    alias, after = aliased(tokens, Range(close + 1, part.stop))
     return SearchItem(
         call=Range(at, close + 1),
         arguments=given,
@@ -130,7 +130,7 @@ def _item(
     )
 
 
-def _alias(tokens: Sequence[Token], rest: Range) -> tuple[str | None, int]:
+def aliased(tokens: Sequence[Token], rest: Range) -> tuple[str | None, int]:
     """The alias if there is one, and where what follows it begins."""
     at = rest.start
     if at < rest.stop and tokens[at].word == "as":

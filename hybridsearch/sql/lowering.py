@@ -13,15 +13,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hybridsearch.errors import QueryError, near
+from hybridsearch.planning import CANDIDATES
+from hybridsearch.sql.boundaries import around
 from hybridsearch.sql.calls import ARGUMENTS, INSIDE
 from hybridsearch.sql.items import SearchItem, is_call, items
 from hybridsearch.sql.levels import Level, Range, brackets, levels
 from hybridsearch.sql.pushdown import Facts, Pushed, Refusal, Statement, decide
 from hybridsearch.sql.relation import Source
+from hybridsearch.sql.semijoins import Decision
 from hybridsearch.sql.tokens import Edit, scan, spliced
 from hybridsearch.store import quoted
 
-__all__ = ["Lowered", "Search", "Sources", "allowed", "edits_of", "lower", "read"]
+__all__ = [
+    "Lowered",
+    "Search",
+    "Sources",
+    "allowed",
+    "edits_of",
+    "is_kept",
+    "lower",
+    "numbered",
+    "read",
+]
 
 HIDDEN = ("ids", "rows", "numbers", "names")
 PARAMETERS = [name for name in ARGUMENTS if name not in HIDDEN]
@@ -45,12 +58,14 @@ class Lowered:
 
     text: to be run. indexes: what it depends on. statement: with its places and its parameters
     numbered; None where it could not be read. searches: outer ones before those inside them.
+    tests: what was decided of the search operators.
     """
 
     text: str
     indexes: tuple[str, ...] = ()
     statement: Statement | None = None
     searches: tuple[Search, ...] = ()
+    tests: tuple[Decision, ...] = ()
 
 
 def read(text: str) -> Statement | None:
@@ -69,12 +84,12 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
 
     Raises QueryError for a wrong call; its field `token` says at which token of the text.
     """
-    statement = read(_numbered(text))
+    statement = read(numbered(text))
     if statement is None:
         return Lowered(text)
     asked: list[str] = []
     searches: list[Search] = []
-    kept = _is_kept(statement)
+    kept = is_kept(statement)
     for level in statement.levels:
         for item in items(statement.tokens, statement.brackets, level):
             _check(statement, item)
@@ -82,6 +97,7 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
             source = None if item.index is None else sources(item.index, kept)
             if source is not None:
                 pushed = decide(statement, level, item, source, facts)
+                pushed = replace(pushed, around=around(statement, level, item, source, facts))
                 searches.append(Search(level, item, pushed, source))
     made = spliced(statement.text, edits_of(statement, searches))
     if any(search.pushed.outer for search in searches) and not facts.binds(made):
@@ -95,7 +111,7 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
     )
 
 
-def _is_kept(statement: Statement) -> bool:
+def is_kept(statement: Statement) -> bool:
     """Whether the statement makes a view, a macro or the like, which runs when things changed."""
     words = [token.word for token in statement.tokens[:6]]
     kept = {"view", "macro", "function"} & set(words)
@@ -121,7 +137,7 @@ def _check(statement: Statement, item: SearchItem) -> None:
         raise QueryError("search() takes an index and a query", token=item.call.start)
 
 
-def _numbered(text: str) -> str:
+def numbered(text: str) -> str:
     """The text with $1, $2 ... in the place of each ?, so that a condition can stand twice."""
     found = [token for token in scan(text) or () if token.text == "?"]
     return spliced(
@@ -153,25 +169,38 @@ def edits_of(
 
 def allowed(statement: Statement, search: Search, inner: Sequence[Edit]) -> str:
     """A SELECT of what the pushed conditions allow; `inner` are edits of searches inside them."""
+    read = search.source.query
+    for condition, alias in search.pushed.around:
+        read = f"SELECT * FROM ({read}) AS {quoted(alias)} WHERE ({statement.written(condition)})"
     wanted = " AND ".join(
         f"({_rewritten(statement, each, inner)})"
         for each in (*search.pushed.conditions, *search.pushed.outer)
     )
-    source = search.source
-    return f"FROM ({source.query}) AS {quoted(search.item.alias)} WHERE {wanted}"
+    return f"FROM ({read}) AS {quoted(search.item.alias)} WHERE {wanted or 'true'}"
 
 
 def _given(statement: Statement, search: Search, inner: Sequence[Edit]) -> list[Edit]:
     """The arguments that a search gets."""
     pushed, source = search.pushed, search.source
     given = []
-    if pushed.conditions or pushed.outer:
+    if pushed.conditions or pushed.outer or pushed.around:
         rows = f"SELECT list({source.value}) {allowed(statement, search, inner)}"
         given.append(f"{source.parameter} := ({rows})")
     if pushed.limit is not None:
-        given.append(f"k := {pushed.limit}")
+        given += [f"k := {pushed.limit}", *_as_many_candidates(statement, search)]
     close = statement.tokens[search.item.call.stop - 1]
     return [Edit(close.start, close.start, ", " + ", ".join(given))] if given else []
+
+
+def _as_many_candidates(statement: Statement, search: Search) -> list[str]:
+    """What keeps a k that comes from LIMIT from bringing more candidates than no k would."""
+    given = search.item.arguments
+    mode = statement.tokens[given["mode"].start].value if "mode" in given else None
+    if "candidates" in given or mode == "keyword":
+        return []
+    counts = [statement.tokens[at] for at in search.pushed.counts]
+    few = all(c.kind == "number" for c in counts) and sum(int(c.text) for c in counts) <= CANDIDATES
+    return [] if few else [f"candidates := {CANDIDATES}"]
 
 
 def _order(statement: Statement, search: Search) -> list[Edit]:

@@ -22,12 +22,23 @@ from hybridsearch.analysis import Analyzer, fold
 from hybridsearch.query import Phrase, Word, parse
 from hybridsearch.vocabulary import typos
 
-__all__ = ["holds_all", "holds_any", "holds_asked", "holds_phrase", "holds_term"]
+__all__ = [
+    "PLAIN",
+    "Answers",
+    "Wanted",
+    "holds_all",
+    "holds_any",
+    "holds_asked",
+    "holds_phrase",
+    "holds_term",
+    "wanted",
+]
 
 Texts = Sequence[str | None]
 Answers = list[bool | None]
 
-_ANALYZER = Analyzer()
+PLAIN = Analyzer()
+"""What the operators read texts and queries with, whatever the language."""
 _with_typos = re.compile(r"(.+)~([12])").fullmatch
 _pieces = re.compile(r'-?"[^"]*"?(?:~\d+)?|\S+').findall
 
@@ -91,7 +102,7 @@ def _answers(texts: Texts, queries: Texts, test: Callable[[list[str], str], bool
 
 
 def _terms(text: str) -> list[str]:
-    return _ANALYZER.terms(text)
+    return PLAIN.terms(text)
 
 
 @lru_cache(maxsize=256)
@@ -104,25 +115,26 @@ def _has_all(terms: Iterable[str], words: frozenset[str]) -> bool:
 
 
 def _has_asked(terms: list[str], query: str) -> bool:
-    wanted = _wanted(query)
+    asked = wanted(query, PLAIN)
     return (
-        not wanted.empty
-        and wanted.words.issubset(terms)
-        and all(any(term.startswith(start) for term in terms) for start in wanted.beginnings)
-        and all(any(typos(w, t, most=n) <= n for t in terms) for w, n in wanted.near)
-        and all(_side_by_side(terms, p.terms, p.slop) for p in wanted.phrases)
-        and not any(_side_by_side(terms, p.terms, p.slop) for p in wanted.excluded)
+        not asked.empty
+        and asked.words.issubset(terms)
+        and all(any(term.startswith(start) for term in terms) for start in asked.beginnings)
+        and all(any(typos(w, t, most=n) <= n for t in terms) for w, n in asked.near)
+        and all(_side_by_side(terms, p.terms, p.slop) for p in asked.phrases)
+        and not any(_side_by_side(terms, p.terms, p.slop) for p in asked.excluded)
     )
 
 
 @lru_cache(maxsize=256)
-def _wanted(query: str) -> Wanted:
+def wanted(query: str, analyzer: Analyzer) -> Wanted:
+    """What a query of `@@@` asks for, in the analyser's terms."""
     pieces: list[str] = _pieces(query)
     bare = [piece for piece in pieces if piece[0] not in '-"']
     open_ended = [piece for piece in bare if piece[-1] == "*"]
-    near = [found for piece in bare if (found := _near(piece))]
+    near = [found for piece in bare if (found := _near(piece, analyzer))]
     others = [piece for piece, _, _ in near] + open_ended
-    read = parse(" ".join(p for p in pieces if p not in others), _ANALYZER, prefix=False)
+    read = parse(" ".join(p for p in pieces if p not in others), analyzer, prefix=False)
     return Wanted(
         words=frozenset(word.term for word in read.words),
         phrases=read.phrases,
@@ -132,10 +144,10 @@ def _wanted(query: str) -> Wanted:
     )
 
 
-def _near(piece: str) -> tuple[str, str, int] | None:
+def _near(piece: str, analyzer: Analyzer) -> tuple[str, str, int] | None:
     """(piece, term, typos) of a word with its typos behind it; None of any other piece."""
     match = _with_typos(piece)
-    terms = _terms(match[1]) if match else []
+    terms = analyzer.terms(match[1]) if match else []
     return (piece, terms[0], int(match[2])) if match and len(terms) == 1 else None
 
 

@@ -21,7 +21,7 @@ from hybridsearch.sql.relation import ADDED, Source
 from hybridsearch.sql.tokens import Token
 from hybridsearch.store import quoted
 
-__all__ = ["Facts", "Pushed", "Refusal", "Statement", "decide"]
+__all__ = ["Around", "Condition", "Facts", "Pushed", "Refusal", "Statement", "decide"]
 
 KEYWORDS = frozenset(
     {
@@ -65,6 +65,13 @@ class Facts:
     binds: Callable[[str], bool]
 
 
+class Around(NamedTuple):
+    """A condition of the query around the search's, and what that calls the search's."""
+
+    condition: Range
+    alias: str
+
+
 class Refusal(NamedTuple):
     """A condition that stays after the search, or a LIMIT that does, and why."""
 
@@ -79,7 +86,7 @@ class Pushed:
     conditions: those surely about the index's columns. outer: those that may speak of a query
     around this one too, to be tried. limit: what k is to be, as SQL; None where k stays as it is.
     counts: the tokens whose sum that is. by_rank: whether nothing says in which order the rows
-    come, so that it should be by rank.
+    come, so that it should be by rank. around: conditions of the query around the search's.
     """
 
     conditions: tuple[Range, ...] = ()
@@ -87,6 +94,7 @@ class Pushed:
     limit: str | None = None
     counts: tuple[int, ...] = ()
     by_rank: bool = False
+    around: tuple[Around, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
 
@@ -99,7 +107,7 @@ def decide(
     refused: list[Refusal] = []
     where = level.clauses.get("where")
     for condition in conjuncts(statement.tokens, statement.brackets, where) if where else ():
-        asked = _Condition(statement, level, item, source, facts, condition)
+        asked = Condition(statement, level, item, source, facts, condition)
         why = asked.why_not()
         if why is None:
             (outer if asked.outer else sure).append(condition)
@@ -108,17 +116,17 @@ def decide(
     one_for_one = _why_not_one_for_one(statement, level, item, facts)
     counts: tuple[int, ...] = ()
     if "limit" in level.clauses and "k" not in item.arguments:
-        why = one_for_one or _why_no_limit(statement, level, item)
+        why = one_for_one or _why_no_limit(statement, level, item, source)
         why = "a condition stays after the search" if refused else why
         counts = _counts(level) if why is None else ()
         if why is not None:
             refused.append(Refusal(f"LIMIT {statement.written(level.clauses['limit'])}", why))
     by_rank = one_for_one is None and "order" not in level.clauses and _is_ordered(level)
     limit = " + ".join(statement.tokens[at].text for at in counts) or None
-    return Pushed(tuple(sure), tuple(outer), limit, counts, by_rank, tuple(refused))
+    return Pushed(tuple(sure), tuple(outer), limit, counts, by_rank, refused=tuple(refused))
 
 
-class _Condition:
+class Condition:
     """One condition, as it is looked at."""
 
     def __init__(
@@ -234,18 +242,7 @@ class _Condition:
 
     def _renamed(self) -> bool:
         """Whether a name in it may be one that the list of columns gives."""
-        listed = self._level.clauses.get("select", Range(0, 0))
-        tokens = self._statement.tokens
-        given = {
-            tokens[at].identifier
-            for at in split(tokens, self._statement.brackets, listed)
-            if at > listed.start
-            and tokens[at].identifier
-            and (
-                tokens[at - 1].kind not in ("operator", "mark")
-                or tokens[at - 1].text in (")", "]", "}")
-            )
-        }
+        given = given_names(self._statement, self._level)
         return any(
             token.identifier in given and self._text(at - 1) != "."
             for at, token in enumerate(self._tokens)
@@ -255,15 +252,35 @@ class _Condition:
         return self._tokens[at].text if 0 <= at < len(self._tokens) else ""
 
 
-def _why_no_limit(statement: Statement, level: Level, item: SearchItem) -> str | None:
+def _why_no_limit(
+    statement: Statement, level: Level, item: SearchItem, source: Source
+) -> str | None:
     """Why LIMIT does not say how many hits are needed; None if it does."""
     counts = [statement.of(level.clauses[n]) for n in ("limit", "offset") if n in level.clauses]
     if not all(len(count) == 1 and _is_count(count[0]) for count in counts):
         return "it is not a number"
     order = level.clauses.get("order")
-    if order is not None and not _is_ranked(statement.of(order), item.alias):
-        return "the order is another one"
-    return None
+    if order is None:
+        return None
+    ranked = _is_ranked(statement.of(order), item.alias, source.key)
+    renamed = given_names(statement, level) & {"_rank", "_score", source.key}
+    return None if ranked and not renamed else "the order is another one"
+
+
+def given_names(statement: Statement, level: Level) -> set[str]:
+    """The names that the list of columns gives to what it lists."""
+    listed = level.clauses.get("select", Range(0, 0))
+    tokens = statement.tokens
+    return {
+        tokens[at].identifier or ""
+        for at in split(tokens, statement.brackets, listed)
+        if at > listed.start
+        and tokens[at].identifier
+        and (
+            tokens[at - 1].kind not in ("operator", "mark")
+            or tokens[at - 1].text in (")", "]", "}")
+        )
+    }
 
 
 def _why_not_one_for_one(
@@ -295,15 +312,27 @@ def _is_count(token: Token) -> bool:
     return token.kind == "parameter" or (token.kind == "number" and token.text.isdecimal())
 
 
-def _is_ranked(order: Sequence[Token], alias: str) -> bool:
-    """Whether BY _rank, or BY _score DESC; beyond _rank, which is unique, nothing matters."""
+def _is_ranked(order: Sequence[Token], alias: str, key: str) -> bool:
+    """Whether BY _rank, or BY _score DESC, and then by what is unique or not at all.
+
+    Beyond _rank or the key, which are unique, nothing matters.
+    """
     words = [token.identifier or token.text for token in order]
     words = words[1:] if words[:1] == ["by"] else words
-    words = words[2:] if words[:2] == [alias, "."] else words
-    if words[:1] == ["_rank"]:
-        rest = words[2:] if words[1:2] == ["asc"] else words[1:]
-        return not rest or rest[0] == ","
-    return words == ["_score", "desc"]
+    by, unique = _next_by(words, alias), ["_rank"]
+    if by[:2] == ["_score", "desc"]:
+        if by[2:3] != [","]:
+            return len(by) == 2
+        by, unique = _next_by(by[3:], alias), ["_rank", key]
+    if not by or by[0] not in unique:
+        return False
+    rest = by[2:] if by[1:2] == ["asc"] else by[1:]
+    return not rest or rest[0] == ","
+
+
+def _next_by(words: list[str], alias: str) -> list[str]:
+    """The rest of an ORDER BY without what qualifies its first name."""
+    return words[2:] if words[:2] == [alias, "."] else words
 
 
 def _counts(level: Level) -> tuple[int, ...]:

@@ -52,13 +52,14 @@ class Source:
 
     columns: their names in small letters. query: a SELECT that gives them and `value`, an
     expression for what tells rows from each other. parameter: of search(), which takes a list of
-    those that are allowed.
+    those that are allowed. key: the name of the user's key, in small letters.
     """
 
     columns: frozenset[str]
     query: str
     value: str
     parameter: str
+    key: str
 
 
 def living(table: str, columns: Columns, primary_key: str | None) -> Source:
@@ -69,6 +70,7 @@ def living(table: str, columns: Columns, primary_key: str | None) -> Source:
         query=f"SELECT row AS _row, {', '.join(wanted.values())} FROM {table} WHERE died IS NULL",
         value="_row",
         parameter="rows",
+        key=(primary_key or "id").lower(),
     )
 
 
@@ -82,6 +84,7 @@ def by_name(view: str, columns: Columns, primary_key: str | None) -> Source | No
         query=f"FROM {view}",
         value=quoted(shown[primary_key]),
         parameter="filter",
+        key=shown[primary_key].lower(),
     )
 
 
@@ -97,6 +100,7 @@ def followed(definition: Definition, catalog: str) -> Source:
         ),
         value="_row",
         parameter="numbers" if whole else "names",
+        key=definition.key.lower(),
     )
 
 

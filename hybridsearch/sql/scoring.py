@@ -5,26 +5,25 @@ gives it: the sum over the operators, 0 for a row that one does not match. A fil
 changes nothing in it. It becomes a look into the hits of a search for each operator:
 
     scored("SELECT id, score() FROM docs WHERE title ||| 'red shoe' ORDER BY score() DESC", columns)
-
-An operator binds as tightly as ||, so `title @@@ 'a' || 'b'` is not what it seems; it is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hybridsearch.errors import QueryError
 from hybridsearch.sql.levels import Level, Range
+from hybridsearch.sql.operators import Table, Test, innermost, tables, tests
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
-from hybridsearch.sql.tokens import Edit, Token, spliced
+from hybridsearch.sql.tokens import Edit, spliced
 from hybridsearch.store import quoted
 
 __all__ = ["Searched", "Tables", "scored"]
 
-OPERATORS = {"@@@": "all", "|||": "any", "&&&": "all", "===": "all"}
-"""operator -> which of the words a hit must have."""
+WORDS = {"asked": "all", "any": "any", "all": "all", "term": "all", "phrase": "phrase"}
+"""kind of a test -> which of the words a hit must have."""
 
 
 class Searched(NamedTuple):
@@ -34,29 +33,22 @@ class Searched(NamedTuple):
     key: str
 
 
-class _Test(NamedTuple):
-    column: str
-    query: str
-    words: str
-
-
 Tables = Callable[[str, str], Searched | None]
 """(table, column) in small letters -> an index over the table that searches the column."""
 
 
-def scored(statement: Statement, tables: Tables) -> str:
+def scored(statement: Statement, searched: Tables) -> str:
     """The text of the statement with an expression in the place of each score().
 
-    Raises QueryError, whose field `token` says where, for a score() without a test or an index,
-    and for an operator before a bare ||.
+    Raises QueryError, whose field `token` says where, for a score() without a test or an index.
     """
-    _check_operators(statement)
     edits = []
     for at, token in enumerate(statement.tokens):
         if _is_score(statement, at):
-            level = _level(statement, at)
-            value = _value(statement, level, at, tables)
-            value += " AS score" if level and _is_column(statement, level, at) else ""
+            level = innermost(statement, at)
+            value = _value(statement, level, at, searched)
+            if level is not None and _is_column(statement, statement.levels[level], at):
+                value += " AS score"
             edits.append(Edit(token.start, statement.tokens[at + 2].end, value))
     return spliced(statement.text, edits) if edits else statement.text
 
@@ -81,85 +73,59 @@ def _is_column(statement: Statement, level: Level, at: int) -> bool:
     return first and (after == listed.stop or statement.tokens[after].text == ",")
 
 
-def _check_operators(statement: Statement) -> None:
-    tokens = statement.tokens
-    for at, token in enumerate(tokens[:-2]):
-        if token.kind == "operator" and token.text in OPERATORS:
-            after = statement.brackets.get(at + 1, at + 1) + 1
-            if after < len(tokens) and tokens[after].text == "||":
-                raise QueryError(
-                    f"{token.text} binds as tightly as ||; put what is to its right in brackets",
-                    token=at,
-                )
-
-
-def _level(statement: Statement, at: int) -> Level | None:
-    """The innermost SELECT around a token."""
-    around = [level for level in statement.levels if level.tokens.start <= at < level.tokens.stop]
-    return min(around, key=lambda level: level.tokens.stop - level.tokens.start, default=None)
-
-
-def _value(statement: Statement, level: Level | None, at: int, tables: Tables) -> str:
+def _value(statement: Statement, level: int | None, at: int, searched: Tables) -> str:
     """The expression that score() is."""
-    tests = [] if level is None else list(_tests(statement, level))
-    if level is None or not tests:
+    found = [] if level is None else _tests(statement, level)
+    if level is None or not found:
         raise QueryError(
             "score() needs a search predicate, as in WHERE title @@@ 'words', in its own SELECT",
             token=at,
         )
-    table, name = _table(statement, level, at)
+    table = _table(statement, statement.levels[level], at)
     parts = []
-    for test in tests:
-        index = tables(table, test.column)
+    for test in found:
+        index = searched(table.name, test.column or "")
         if index is None:
             raise QueryError(
-                f'score() needs a search index on "{test.column}" of {table}; CREATE SEARCH INDEX'
-                f" name ON {table} ({test.column})",
+                f'score() needs a search index on "{test.column}" of {table.name}; CREATE SEARCH'
+                f" INDEX name ON {table.name} ({test.column})",
                 token=at,
             )
         hits = (
             f"SELECT {quoted(index.key)} AS key, _score FROM search({literal(index.uid)},"
-            f" {test.query}, mode := 'keyword', fields := [{literal(test.column)}],"
-            f" match := '{test.words}')"
+            f" {_words(statement, test)}, mode := 'keyword',"
+            f" fields := [{literal(test.column or '')}])"
         )
         parts.append(
             f"coalesce((SELECT hits._score FROM ({hits}) AS hits"
-            f" WHERE hits.key = {name}.{quoted(index.key)}), 0.0)"
+            f" WHERE hits.key = {table.qualifier}.{quoted(index.key)}), 0.0)"
         )
     return f"({' + '.join(parts)})"
 
 
-def _table(statement: Statement, level: Level, at: int) -> tuple[str, str]:
-    """The one table of the FROM clause in small letters, and what its columns are qualified by."""
-    clause = statement.of(level.clauses.get("from", Range(0, 0)))
-    names: list[Token] = []
-    rest = list(clause)
-    while rest and rest[0].identifier:
-        names.append(rest.pop(0))
-        if not (rest and rest[0].text == "."):
-            break
-        rest.pop(0)
-    if rest and rest[0].word == "as":
-        rest.pop(0)
-    if not names or len(rest) > 1 or (rest and rest[0].identifier is None):
+def _words(statement: Statement, test: Test) -> str:
+    """What a search is to look for, and which of the words its hits must have."""
+    written = statement.written(test.query)
+    if statement.tokens[test.query.start].text == "[":
+        return f"array_to_string({written}, ' '), match := 'any'"
+    return f"{written}, match := '{WORDS[test.kind]}'"
+
+
+def _table(statement: Statement, level: Level, at: int) -> Table:
+    """The one table of the FROM clause."""
+    found = tables(statement, level)
+    if len(found) != 1 or found[0] is None:
         raise QueryError("score() needs one table alone in FROM", token=at)
-    table = names[-1].identifier or ""
-    return table, quoted((rest[0].identifier if rest else table) or "")
+    return found[0]
 
 
-def _tests(statement: Statement, level: Level) -> Iterator[_Test]:
-    """The search operators and phrases of a WHERE, those of inner queries left out."""
-    where = level.clauses.get("where", Range(0, 0))
-    for at in range(*where):
-        token = statement.tokens[at]
-        if _level(statement, at) is not level:
-            continue
-        if token.kind == "operator" and token.text in OPERATORS:
-            column = statement.tokens[at - 1].identifier
-            if column is not None:
-                query = Range(at + 1, statement.brackets.get(at + 1, at + 1) + 1)
-                yield _Test(column, statement.written(query), OPERATORS[token.text])
-        elif token.word == "match_phrase" and statement.tokens[at + 1].text == "(":
-            column = statement.tokens[at + 2].identifier
-            if column is not None and statement.tokens[at + 3].text == ",":
-                yield _Test(column, statement.tokens[at + 4].text, "phrase")
+def _tests(statement: Statement, level: int) -> list[Test]:
+    """The tests of columns in a WHERE, those of inner queries left out."""
+    where = statement.levels[level].clauses.get("where", Range(0, 0))
+    return [
+        test
+        for test in tests(statement)
+        if test.level == level
+        and test.column is not None
+        and where.start <= test.where.start < where.stop
+    ]

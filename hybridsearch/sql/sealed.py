@@ -10,6 +10,10 @@ are not there; `sql.permission` refuses what does not read, besides.
     sealed = Sealed(database_identity, engine_of)
     answer = sealed.ask("SELECT count(*) FROM movies", visible={"movies"})
     answer.batches[0].to_pylist()
+
+Somebody may be allowed only some documents of an index (`forced`). Then its relation has the rows
+of a snapshot that the filter keeps, and search() and its companions run on that snapshot confined
+to them: there is no statement to rewrite, and nothing to get around.
 """
 
 from __future__ import annotations
@@ -18,25 +22,29 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
 from pyarrow import dataset
 
+from hybridsearch.arrays import Rows
 from hybridsearch.columns import ARROW as TYPES
 from hybridsearch.columns import StoredColumn
 from hybridsearch.document_table import DocumentTable, shown
-from hybridsearch.errors import NotFound, QueryError, near
+from hybridsearch.errors import FilterError, NotFound, QueryError, near
 from hybridsearch.jsontext import loads
+from hybridsearch.request import Filter
+from hybridsearch.row_ids import RowIds
+from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql.asking import Searchable
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import lower
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
 from hybridsearch.sql.pushdown import Facts
 from hybridsearch.sql.relation import Source, by_name
-from hybridsearch.store import Connection, quoted
+from hybridsearch.store import Connection, IndexRecord, quoted
 
 __all__ = ["Answer", "Limits", "Sealed", "Values"]
 
@@ -99,6 +107,29 @@ class Answer:
         return sum(batch.num_rows for batch in self.batches)
 
 
+@dataclass
+class Confined:
+    """One index as somebody sees it who may know only of some of its documents."""
+
+    snapshot: Snapshot
+    documents: DocumentTable
+    record: IndexRecord
+    row_ids: RowIds
+
+
+@dataclass
+class _Grant:
+    """What the statement of one thread may see; views: what it has looked at, confined."""
+
+    visible: Collection[str] = ()
+    forced: Mapping[str, Filter] = field(default_factory=dict)
+    views: dict[str, Confined] = field(default_factory=dict)
+
+
+class _Granted(threading.local):
+    grant = _Grant()
+
+
 class Sealed:
     """Runs statements over the indexes of one database; made when first asked.
 
@@ -107,7 +138,7 @@ class Sealed:
 
     def __init__(self, identity: str, find: Callable[[str], Searchable]) -> None:
         self._find = find
-        self._granted = threading.local()
+        self._granted = _Granted()
         self._functions = Functions(identity, self._visible)
         self._lock = threading.Lock()
         self._root: Connection | None = None
@@ -120,21 +151,22 @@ class Sealed:
         values: Values = None,
         *,
         visible: Collection[str],
+        forced: Mapping[str, Filter] | None = None,
         limits: Limits | None = None,
     ) -> Answer:
         """The answer of one statement that reads.
 
         values: of its parameters, by place or by name. visible: the indexes there are for it.
+        forced: index -> the filter that every document of it has to pass to be there.
         Raises QueryError, of code "invalid_sql" or, when it takes too much, "sql_limit".
         """
         if not _is_text(statement) or len(statement) > LONGEST:
             raise _error(f"the statement must be text of {LONGEST:,} characters at most")
         limits = limits or Limits()
-        with self._cursor() as cursor, self._grant(visible):
+        with self._cursor() as cursor, self._grant(_Grant(visible, forced or {})):
             parsed = _parsed(cursor, statement, visible, self._lowered)
-            for uid in _mentioned(statement, visible):
-                cursor.register(uid, _relation(self._find(uid)))
-            return _answer(cursor, parsed, values, limits)
+            with self._relations(cursor, _mentioned(statement, visible)):
+                return _answer(cursor, parsed, values, limits)
 
     def close(self) -> None:
         """Forget the instance; the next statement makes a new one."""
@@ -170,20 +202,35 @@ class Sealed:
         return self._known.get(name, (False, True))[0]
 
     def _visible(self, uid: str) -> Searchable:
-        visible: Collection[str] = getattr(self._granted, "names", ())
-        if uid not in visible:
+        grant = self._granted.grant
+        if uid not in grant.visible:
             raise NotFound(
-                f'there is no index "{uid}"{near(uid, visible)}', code="index_not_found", uid=uid
+                f'there is no index "{uid}"{near(uid, grant.visible)}',
+                code="index_not_found",
+                uid=uid,
             )
-        return self._find(uid)
+        if grant.forced.get(uid) is None:
+            return self._find(uid)
+        if uid not in grant.views:
+            grant.views[uid] = _confined(self._find(uid), grant.forced[uid])
+        return grant.views[uid]
 
     @contextmanager
-    def _grant(self, visible: Collection[str]) -> Iterator[None]:
-        self._granted.names = visible
+    def _grant(self, grant: _Grant) -> Iterator[None]:
+        self._granted.grant = grant
         try:
             yield
         finally:
-            self._granted.names = ()
+            self._granted.grant = _Grant()
+
+    @contextmanager
+    def _relations(self, cursor: Connection, uids: Sequence[str]) -> Iterator[None]:
+        """The indexes as relations, gone afterwards: the next one to ask may see less of them."""
+        for uid in uids:
+            cursor.register(uid, _relation(self._visible(uid)))
+        yield
+        for uid in uids:  # after an error the connection is closed
+            cursor.unregister(uid)
 
     @contextmanager
     def _cursor(self) -> Iterator[Connection]:
@@ -331,12 +378,18 @@ def _told(error: Exception) -> str:
 
 
 class _Rows(dataset.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
-    """The living documents of an index, read when DuckDB asks for them."""
+    """The living documents of an index, or those of some rows, read when DuckDB asks for them."""
 
-    def __init__(self, documents: DocumentTable, columns: Mapping[str, StoredColumn]) -> None:
+    def __init__(
+        self,
+        documents: DocumentTable,
+        columns: Mapping[str, StoredColumn],
+        rows: Rows | None,
+    ) -> None:
         super().__init__(_schema(columns).empty_table())
         self._documents = documents
         self._columns = columns
+        self._rows = rows
 
     def scanner(
         self, columns: Sequence[str] | None = None, filter: Any = None, **options: Any
@@ -344,7 +397,8 @@ class _Rows(dataset.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no ty
         wanted = list(self._columns) if columns is None else list(columns)
         read = self._read(wanted, filter)
         schema = _schema(read)
-        batches = (_cast(batch, schema) for batch in self._documents.living_columns(read))
+        found = self._documents.living_columns(read, rows=self._rows)
+        batches = (_cast(batch, schema) for batch in found)
         return dataset.Scanner.from_batches(batches, schema=schema, columns=wanted, filter=filter)
 
     def _read(self, wanted: Sequence[str], filter: Any) -> dict[str, StoredColumn]:
@@ -365,7 +419,16 @@ def _relation(engine: Searchable) -> _Rows:
     if not columns:
         key = state.primary_key or "id"
         columns = {key: StoredColumn(key, "id", "VARCHAR")}
-    return _Rows(engine.documents, columns)
+    return _Rows(engine.documents, columns, None if state.allowed is None else state.living)
+
+
+def _confined(engine: Searchable, forced: Filter) -> Confined:
+    """The index without the documents that the filter does not keep."""
+    try:
+        snapshot = engine.snapshot.confined(forced)
+    except FilterError as error:
+        raise _error(f"the filter that is forced here does not fit: {error.message}") from error
+    return Confined(snapshot, engine.documents, engine.record, engine.row_ids)
 
 
 def _schema(columns: Mapping[str, StoredColumn]) -> pa.Schema:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -26,10 +26,12 @@ from hybridsearch.sql.definitions import Definition, Described, Explain, read_de
 from hybridsearch.sql.emitting import described, native
 from hybridsearch.sql.explaining import explained
 from hybridsearch.sql.functions import Functions
-from hybridsearch.sql.lowering import Lowered, lower, read
-from hybridsearch.sql.pushdown import Facts
+from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
+from hybridsearch.sql.operators import check
+from hybridsearch.sql.pushdown import Facts, Statement
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.scoring import Searched, scored
+from hybridsearch.sql.semijoins import Decision, Held, joined, probe
 from hybridsearch.sql.tokens import place, scan, statements
 from hybridsearch.store import Connection
 
@@ -38,7 +40,7 @@ __all__ = ["Session", "Step", "translated"]
 KEPT = 256
 TRIED = "hybridsearch_tried"
 _searches = re.compile(
-    r"\b(?:search|similar|facets|suggest|score)\b|@@@|\|\|\||&&&|===", re.IGNORECASE
+    r"\b(?:search|similar|facets|suggest|score|match_phrase)\b|@@@|\|\|\||&&&|===", re.IGNORECASE
 ).search
 _raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
 _defines = re.compile(
@@ -93,15 +95,36 @@ class Session:
         if known is not None and known[0] == self._stamp(known[1]):
             self._kept.move_to_end(step.text)
             return known[1]
-        facts = Facts(self._volatile, self._plain, self._binds)
         try:
-            made = lower(self._scored(step.text), self._source, facts)
+            made = self._made(step.text)
         except QueryError as error:
             raise _placed(error, step) from None
         self._kept[step.text] = (self._stamp(made), made)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return made
+
+    def _made(self, text: str) -> Lowered:
+        """The statement as the native functions take it. Raises QueryError."""
+        facts = Facts(self._volatile, self._plain, self._binds)
+        statement = read(numbered(text))
+        if statement is None:
+            return Lowered(text)
+        check(statement)
+        changed, tests = self._with_indexes(scored(statement, self._searched), statement)
+        if changed == statement.text:
+            return replace(lower(text, self._source, facts), tests=tests)
+        lower(text, self._source, facts)  # what is wrong is told with its place
+        return replace(lower(changed, self._source, facts), tests=tests)
+
+    def _with_indexes(self, text: str, written: Statement) -> tuple[str, tuple[Decision, ...]]:
+        """The text with those operators asked of indexes that can be, and what was decided."""
+        statement = written if text == written.text else read(text)
+        assert statement is not None  # it was read, and what was put in can be
+        asked, tests = joined(statement, self._indexed, kept=is_kept(statement))
+        if asked != text and not self._binds(asked):
+            return text, tuple(each.refused() for each in tests)
+        return asked, tuple(tests)
 
     def definition(self, step: Step) -> Definition | None:
         """What the statement says, if it is one about search indexes. Raises QueryError."""
@@ -126,7 +149,14 @@ class Session:
         """The statement to be explained, and what there is to say of it."""
         inner = Step(step.text[explain.start :], True, step.whole, step.start + explain.start)
         lowered = self.lowered(inner)
-        return inner, explained(lowered, state=self._functions.state, stale=self._stale)
+        return inner, explained(
+            lowered, state=self._functions.state, stale=self._stale, knows=self._knows
+        )
+
+    def _knows(self, decision: Decision) -> tuple[bool, bool]:
+        """What `semijoins.probe` asks, in the transaction under way."""
+        [(same, found)] = self._connection.execute(probe(decision)).fetchall()
+        return bool(same), bool(found)
 
     def _stale(self, uid: str) -> int | None:
         if not self._functions.attached(uid):
@@ -149,18 +179,14 @@ class Session:
             self._apart.close()
 
     def _stamp(self, lowered: Lowered) -> Hashable:
-        return tuple(self._functions.stamp(uid) for uid in lowered.indexes)
+        made = self._indexes.edition if lowered.tests else 0
+        return made, tuple(self._functions.stamp(uid) for uid in lowered.indexes)
 
     def _source(self, uid: str, kept: bool) -> Source | None:
         try:
             return self._functions.source(uid, self._connection, kept=kept)
         except NotFound:
             return None
-
-    def _scored(self, text: str) -> str:
-        """The text with what score() is in its place."""
-        statement = read(text)
-        return text if statement is None else scored(statement, self._searched)
 
     def _searched(self, table: str, column: str) -> Searched | None:
         """An index over the table that searches the column by words."""
@@ -175,6 +201,34 @@ class Session:
             return None
         there = column in {name.lower() for name in state.keyword.attributes}
         return Searched(table, state.primary_key) if there and state.primary_key else None
+
+    def _indexed(self, table: str, column: str) -> Held | None:
+        """An index over every row of the table that searches the column by words."""
+        held: list[tuple[bool, bool, Held]] = []
+        for report in self._indexes.reports():
+            known = scan(report.source) or []
+            found = [name for name in report.text if name.lower() == column]
+            types = dict(report.columns)
+            whole = report.kind == "table" and report.where is None
+            if whole and known[-1].identifier == table and found and found[0] in types:
+                made = Held(report.name, found[0], found[0], report.key, types[report.key])
+                stems = report.options.get("stemmer", "none") != "none"
+                held.append((report.refresh == "manual", stems, made))
+        if held:
+            return min(held)[-1]
+        return self._of_documents(table, column)
+
+    def _of_documents(self, table: str, column: str) -> Held | None:
+        """The same for an index over documents, which are seen as a view of its name."""
+        try:
+            state = self._functions.state(table)
+        except NotFound:
+            return None
+        found = [name for name in state.keyword.attributes if name.lower() == column]
+        key = state.columns.get(state.primary_key or "")
+        if not found or key is None or self._functions.attached(table):
+            return None
+        return Held(table, found[0], found[0], key.attribute, key.type)
 
     # What DuckDB is asked
 

@@ -84,6 +84,7 @@ def sql(db: Database, index: Index, texts: Sequence[str], table: Table) -> None:
         connection.execute("SET threads = 1")
         singles(index, connection, native.bare, queries[:SINGLE], table)
         plain(connection, table)
+        operators(connection, table)
         batch(index, connection, queries, "", table)
         index.rebuild()
         batch(index, connection, queries, ", rebuilt", table)
@@ -113,6 +114,17 @@ def plain(front: Any, table: Table) -> None:
         ours = cpu(lambda _, text=text: front.execute(text).fetchall(), rounds)  # type: ignore[misc]  # the default binds the loop's value
         bare = cpu(lambda _, text=text: front.bare.execute(text).fetchall(), rounds)  # type: ignore[misc]  # as above
         add(table, what, ours, "DuckDB", bare, f"{ours - bare:+,.0f} us", "+100 us")
+
+
+def operators(front: Any, table: Table) -> None:
+    """Operators over a table with a search index, beside a scan by the same operator."""
+    front.execute("CREATE TABLE lines AS SELECT _id AS id, title, text FROM packages")
+    front.execute("CREATE SEARCH INDEX lines_idx ON lines (title, text) WITH (key = 'id')")
+    for test in ("@@@ 'library'", "@@@ 'librray~1'", "||| 'python parser'", "&&& 'web server'"):
+        text = f"SELECT count(*) FROM lines WHERE title {test}"
+        ours = once(lambda text=text: front.execute(text).fetchall())  # type: ignore[misc]  # the default binds the loop's value
+        scan = once(lambda text=text: front.bare.execute(text).fetchall())  # type: ignore[misc]  # as above
+        add(table, f"title {test}", ours, "reading every row", scan, "", "")
 
 
 def batch(index: Index, connection: Any, queries: Sequence[str], state: str, table: Table) -> None:

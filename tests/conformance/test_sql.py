@@ -1,25 +1,20 @@
 """Every statement of sql/conformance gives the rows written below it, on either kind of connection.
 
-A file holds tests separated by blank lines. A test is a line `#title`, one or more statements, an
-optional line `? JSON` with parameters, a line of dashes, and the rows that the last statement must
-give, their values separated by ` | `. `error: text` says that it must fail with that text. A
-number is compared to as many decimals as are written. Other lines that begin with `#` are comments.
+`pairs` says how they are written. Those of the files `*collections.test` are in test_collections.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 import hybridsearch
-from hybridsearch import Database, HybridSearchError
+from hybridsearch import Database
 from hybridsearch.sql.connection import Connection
+from tests.conformance.pairs import Case, cases, check
 
 FOLDER = Path(__file__).parents[2] / "sql" / "conformance"
 SETUP = """
@@ -50,38 +45,13 @@ SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
-    """One test of a file."""
-
-    title: str
-    statement: str
-    parameters: Any
-    expected: tuple[str, ...]
-
-
-def cases(path: Path) -> Iterator[Case]:
-    for block in path.read_text().split("\n\n"):
-        lines = block.strip().splitlines()
-        if "----" not in lines:
-            assert all(line.startswith("#") for line in lines), f"{path.name}: no ---- in {block!r}"
-            continue
-        middle = lines.index("----")
-        given = [line for line in lines[1:middle] if line.startswith("? ")]
-        yield Case(
-            title=lines[0].removeprefix("#").strip(),
-            statement="\n".join(line for line in lines[1:middle] if line not in given),
-            parameters=json.loads(given[0][2:]) if given else None,
-            expected=tuple(lines[middle + 1 :]),
-        )
-
-
 DOORS = {"front": ("own", "transaction"), "native": ("foreign",), "define": ("own",)}
 """First word of a file's name -> the doors that its statements go through, if not both."""
 BOTH = ("own", "foreign")
 ALL = [
     pytest.param(case, door, id=f"{door}-{path.stem}: {case.title}")
     for path in sorted(FOLDER.glob("*.test"))
+    if not path.stem.endswith("collections")
     for case in cases(path)
     for door in DOORS.get(path.stem.partition("_")[0], BOTH)
 ]
@@ -125,49 +95,4 @@ def transaction(own: Connection) -> Iterator[Connection]:
 @pytest.mark.parametrize(("case", "door"), ALL)
 def test_statement(case: Case, door: str, request: pytest.FixtureRequest) -> None:
     connection: duckdb.DuckDBPyConnection | Connection = request.getfixturevalue(door)
-    found = answer(connection, case)
-    if not agree(found, case.expected):
-        pytest.fail(difference(case, found), pytrace=False)
-
-
-def answer(
-    connection: duckdb.DuckDBPyConnection | Connection, case: Case
-) -> list[tuple[Any, ...]] | str:
-    """The rows, or the text of the error."""
-    try:
-        return connection.execute(case.statement, case.parameters).fetchall()
-    except (duckdb.Error, HybridSearchError) as error:
-        return str(error)
-
-
-def agree(found: list[tuple[Any, ...]] | str, expected: tuple[str, ...]) -> bool:
-    if isinstance(found, str):
-        return len(expected) == 1 and expected[0].removeprefix("error: ") in found
-    if len(found) != len(expected):
-        return False
-    pairs = zip(found, (row.split(" | ") for row in expected), strict=True)
-    return all(len(row) == len(cells) and all(map(same, row, cells)) for row, cells in pairs)
-
-
-def same(value: Any, cell: str) -> bool:
-    if isinstance(value, float) and cell != "NULL":
-        decimals = len(cell.partition(".")[2])
-        return round(value, decimals) == float(cell)
-    return shown(value) == cell.strip()
-
-
-def shown(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def difference(case: Case, found: list[tuple[Any, ...]] | str) -> str:
-    rows = (
-        [f"error: {found}"]
-        if isinstance(found, str)
-        else [" | ".join(map(shown, r)) for r in found]
-    )
-    wanted = "\n".join(f"  - {row}" for row in case.expected) or "  - (no rows)"
-    got = "\n".join(f"  + {row}" for row in rows) or "  + (no rows)"
-    return f"{case.title}\n{case.statement}\nexpected\n{wanted}\nfound\n{got}"
+    check(connection, case)

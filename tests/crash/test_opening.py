@@ -170,6 +170,47 @@ def test_a_read_only_folder_is_a_storage_error_and_harms_nothing(path: Path) -> 
     assert hybridsearch.check(path) == []
 
 
+CATCH_UP_BY_ITSELF = """
+import sys, time, hybridsearch
+from hybridsearch.task_log import TaskFilter
+with hybridsearch.open(sys.argv[1], default_embedder=None) as db:
+    index = db.index("notes")
+    index.count()
+    print("open", flush=True)
+    sys.stdin.readline()
+    task = index.add([{"id": 2, "title": "second"}], wait=False)
+    shown = TaskFilter(uids=[task.uid])
+    while not db.queue.idle():
+        time.sleep(.01)
+    print(index.search("second").total, db.queue.find(shown)[0][0].status, flush=True)
+    sys.stdin.readline()
+    for _ in range(600):
+        if index.search("second").total:
+            break
+        time.sleep(.05)
+    while db.queue.find(shown)[0][0].status == "processing":
+        time.sleep(.01)
+    print(index.search("second").total, db.queue.find(shown)[0][0].status, flush=True)
+"""
+
+
+def test_what_is_behind_catches_up_by_itself_when_the_disk_is_well_again(path: Path) -> None:
+    folders = [item for item in path.with_name("shop.duckdb.search").rglob("*") if item.is_dir()]
+    with started(CATCH_UP_BY_ITSELF, path, before=as_anybody()) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "open\n"
+        for folder in folders:
+            folder.chmod(0o500)
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "0 processing\n"
+        for folder in folders:
+            folder.chmod(0o700)
+        said, errors = other.communicate("\n")
+    assert (said, other.returncode) == ("1 succeeded\n", 0), errors
+
+
 GROW_UNTIL_FULL = """
 import resource, signal, sys, hybridsearch
 from hybridsearch.errors import StorageError

@@ -375,6 +375,28 @@ def test_a_sort_is_the_ranking_sorted(case: Case, name: str, descending: bool) -
 
 
 @modest
+@given(cases(), st.integers(1, 5))
+def test_a_boost_is_the_ranking_multiplied_on_every_page(case: Case, size: int) -> None:
+    plain = list(case.whole())
+    semantic = case.options["mode"] == "semantic"
+    expected = {
+        hit.id: ((1 + hit.score) / 2 if semantic else hit.score) * raised(hit.document)
+        for hit in plain
+    }
+    case.options["boost"] = "if(open, 3, 1) + n * n"
+    boosted = case.whole()
+    assert {hit.id: hit.score for hit in boosted} == pytest.approx(expected, rel=1e-5, abs=1e-9)
+    scores = [hit.score for hit in boosted]
+    assert scores == sorted(scores, reverse=True)
+    assert (ids(case.paged(size)), boosted.total) == (ids(boosted), len(plain))
+
+
+def raised(document: Document) -> float:
+    n = document.get("n")
+    return 1.0 if n is None else (3.0 if document.get("open") else 1.0) + n * n
+
+
+@modest
 @given(cases(), st.sampled_from(["n", "group", "open", "place.door"]))
 def test_distinct_keeps_the_best_of_each_value(case: Case, name: str) -> None:
     seen: set[Any] = set()

@@ -259,3 +259,21 @@ def test_an_unfit_deletion_is_refused_at_once(
 
 def test_documents_added_over_http_are_found_in_python(films: TestClient, memory: Database) -> None:
     assert memory.index("films").search("solaris").hits[0].id == 3
+
+
+def test_documents_come_with_their_vectors(client: TestClient, memory: Database) -> None:
+    own = {"source": "userProvided", "dimensions": 2}
+    embedders = {"own": own, "letters": {"source": "function"}}
+    memory.create_index("films", primary_key="id", settings={"embedders": embedders})
+    films = [{"id": 1, "title": "Up", "_vectors": {"own": [1.0, 0.5]}}, {"id": 2, "title": "a"}]
+    succeeded(client, client.post("/indexes/films/documents", json=films))
+    one = client.get("/indexes/films/documents/1?retrieveVectors=true").json()
+    assert one["_vectors"]["own"] == {"embeddings": [[1.0, 0.5]], "regenerate": False}
+    assert one["_vectors"]["letters"]["regenerate"] is True
+    assert len(one["_vectors"]["letters"]["embeddings"][0]) == 8
+    asked = {"retrieveVectors": True, "fields": ["title"]}
+    page = client.post("/indexes/films/documents/fetch", json=asked).json()["results"]
+    assert [set(document) for document in page] == [{"title", "_vectors"}] * 2
+    assert page[1]["_vectors"]["own"]["embeddings"] == []
+    plain = client.get("/indexes/films/documents").json()["results"]
+    assert "_vectors" not in plain[0]

@@ -280,6 +280,60 @@ def test_facet_search_keeps_to_the_forced_filter(films: Client) -> None:
     assert [hit["value"] for hit in found["facetHits"]] == ["ann"]
 
 
+READING = ("search", "documents.get", "sql")
+
+
+def test_a_tenant_reads_the_documents_that_its_filter_keeps(films: Client) -> None:
+    client = films(token(films, ANNS, actions=READING))
+    page = client.get("/indexes/films/documents?limit=100").json()
+    assert [one["id"] for one in page["results"]] == [1, 3, 5, 7]
+    assert page["total"] == 4
+    fetched = client.post("/indexes/films/documents/fetch", json={"filter": "year > 1993"}).json()
+    assert [one["id"] for one in fetched["results"]] == [5, 7]
+    chosen = client.post("/indexes/films/documents/fetch", json={"ids": [1, 2]}).json()
+    assert ([one["id"] for one in chosen["results"]], chosen["total"]) == ([1], 1)
+    assert client.get("/indexes/films/documents/3").json()["title"] == "film 3"
+    hidden = client.get("/indexes/films/documents/2")
+    assert refusal(hidden) == (404, "document_not_found")
+
+
+def test_a_tenant_asks_sql_about_the_documents_that_its_filter_keeps(films: Client) -> None:
+    client = films(token(films, {**ANNS, "books": None}, actions=READING))
+
+    def rows(text: str) -> Any:
+        reply = client.post("/sql", json={"sql": text})
+        return reply.json().get("rows", reply.json().get("message"))
+
+    assert rows("SELECT count(*), min(owner), max(owner) FROM films") == [[4, "ann", "ann"]]
+    found = "SELECT DISTINCT owner FROM search('films', 'film') WHERE year > 0"
+    assert rows(found) == [["ann"]]
+    assert rows("FROM facets('films', '', by := ['owner'])") == [["owner", "ann", 4]]
+    assert rows("SELECT count(*) FROM similar('films', '1')") == [[3]]
+    assert 'there is no document "2"' in rows("FROM similar('films', '2')")
+    assert "words of all documents" in rows("FROM suggest('films', 'f')")
+
+
+def test_the_next_one_to_ask_sees_what_he_may(films: Client) -> None:
+    """The instance that runs statements is used again: nothing of the last one is left in it."""
+    counts = []
+    owners = ("ann", "bob", None, "ann")
+    for owner in owners:
+        rules = {"films": None if owner is None else {"filter": f"owner = {owner} AND year > 1991"}}
+        client = films(token(films, rules, actions=READING))
+        reply = client.post("/sql", json={"sql": "SELECT count(*), min(owner) FROM films"})
+        counts.append(tuple(reply.json()["rows"][0]))
+    assert counts == [(3, "ann"), (4, "bob"), (8, "ann"), (3, "ann")]
+
+
+@pytest.mark.parametrize("path", ["search", "documents/fetch", "sql"])
+def test_a_rule_that_does_not_fit_the_index_lets_nothing_through(films: Client, path: str) -> None:
+    client = films(token(films, {"films": {"filter": "title = x"}}, actions=READING))
+    body: dict[str, Any] = {"sql": "FROM films"} if path == "sql" else {}
+    reply = client.post("/sql" if path == "sql" else f"/indexes/films/{path}", json=body)
+    assert reply.status_code == 400
+    assert 'attribute "title" is not filterable' in reply.json()["message"]
+
+
 @pytest.mark.parametrize("rules", [{"books": None}, [], {}, ["film"]])
 def test_a_tenant_reaches_only_the_indexes_of_its_rules(films: Client, rules: Any) -> None:
     client = films(token(films, rules))
@@ -299,6 +353,8 @@ def test_a_tenant_reaches_only_the_indexes_of_its_rules(films: Client, rules: An
         (None, {}),
         ({"films": "owner = ann"}, {}),
         ({"films": {"filtre": "owner = ann"}}, {}),
+        ({"films": {"filter": {}}}, {}),
+        ({"films": {"filter": 0}}, {}),
     ],
 )
 def test_an_unfit_token_is_refused(films: Client, rules: Any, claims: dict[str, Any]) -> None:
@@ -311,7 +367,7 @@ def test_a_token_that_ends_later_or_never_is_taken(films: Client) -> None:
         assert seen(films(token(films, ANNS, exp=end))) == {"ann"}
 
 
-def test_a_tenant_may_search_and_nothing_else(films: Client) -> None:
+def test_a_tenant_may_search_and_read_and_nothing_else(films: Client) -> None:
     secret = token(films, ["*"], actions=["*"])
     got_in = {
         (route.method, route.path)

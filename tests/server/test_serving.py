@@ -23,6 +23,7 @@ from hybridsearch.server import Limits, app_for, serving
 ROOT = Path(__file__).parents[2]
 SERVE = [sys.executable, "-m", "hybridsearch", "serve", "--port", "0", "--no-default-embedder"]
 DOCUMENTS = 40
+CANCELATION = -1
 
 
 @contextmanager
@@ -46,7 +47,10 @@ def address(process: subprocess.Popen[str]) -> str:
 
 
 def load_until_gone(client: httpx2.Client, start: int) -> list[tuple[int, int]]:
-    """Add documents, one task after the other, until nobody answers; (task, batch) acknowledged."""
+    """Add documents, one task after the other, until nobody answers; (task, batch) acknowledged.
+
+    Every fourth is canceled at once, which is a task too.
+    """
     told: list[tuple[int, int]] = []
     number = start
     try:
@@ -55,6 +59,10 @@ def load_until_gone(client: httpx2.Client, start: int) -> list[tuple[int, int]]:
             reply = client.post("/indexes/films/documents", json=body)
             assert reply.status_code == 202
             told.append((reply.json()["taskUid"], number))
+            if number % 4 == 3:
+                uid = reply.json()["taskUid"]
+                reply = client.post(f"/tasks/cancel?uids={uid}")
+                told.append((reply.json()["taskUid"], CANCELATION))
             number += 1
     except httpx2.HTTPError:
         return told
@@ -73,11 +81,15 @@ def settled(client: httpx2.Client) -> list[dict[str, Any]]:
 def check_kept(path: Path, told: list[tuple[int, int]]) -> None:
     with served(path) as (_, client):
         tasks = {task["uid"]: task["status"] for task in settled(client)}
-        assert {uid: tasks.get(uid) for uid, _ in told} == {uid: "succeeded" for uid, _ in told}
+        assert {tasks.get(uid) for uid, _ in told} <= {"succeeded", "canceled"}
+        canceled = {number for uid, number in told if tasks[uid] == "canceled"}
+        assert all(number % 4 == 3 for number in canceled)
         page = client.get(f"/indexes/films/documents?limit={10**6}&fields=id").json()["results"]
     kept = {document["id"] for document in page}
-    wanted = {f"{number}-{n}" for _, number in told for n in range(DOCUMENTS)}
+    numbers = {number for _, number in told if number != CANCELATION}
+    wanted = {f"{number}-{n}" for number in numbers - canceled for n in range(DOCUMENTS)}
     assert wanted <= kept
+    assert not {id_ for id_ in kept if int(id_.partition("-")[0]) in canceled}
     assert hybridsearch.check(path) == []
 
 

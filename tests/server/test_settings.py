@@ -27,6 +27,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "filterableAttributes": ([], ["genre", "year"]),
     "foreignKeys": ([], [{"fieldName": "crew", "foreignIndexUid": "people"}]),
     "fusion": (None, {"mode": "rrf", "weights": [0.7, 0.3], "k": 10}),
+    "boost": (None, "1 + ln(1 + sold)"),
     "language": ("auto", "fr"),
     "localizedAttributes": (None, [{"attributePatterns": ["*_fr"], "locales": ["fra"]}]),
     "nonSeparatorTokens": ([], ["#"]),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 import hybridsearch
+from hybridsearch import Database
 from hybridsearch.arrays import Vectors
 from hybridsearch.server import app_for
 from tests.conftest import BY_MEANING, letters
 from tests.server.conftest import done, refusal, succeeded
+from tests.unit.embedding_service import running
 
 
 @pytest.fixture
@@ -135,32 +138,168 @@ def test_all_tasks_are_not_meant_by_saying_nothing(
     assert refusal(client.request(method, path)) == (400, "missing_task_filters")
 
 
-def test_tasks_that_wait_can_be_canceled() -> None:
+@dataclass
+class Held:
+    """A server whose embedder waits, with two indexes: "slow" embeds, "other" does not.
+
+    begun: an embedding has begun. release: it may end.
+    """
+
+    db: Database
+    client: TestClient
+    begun: threading.Event
+    release: threading.Event
+
+    def add(self, *ids: int, index: str = "slow") -> Any:
+        body = [{"id": id_, "text": f"text {id_}"} for id_ in ids]
+        return self.client.post(f"/indexes/{index}/documents", json=body)
+
+    def cancel(self, *replies: Any) -> Any:
+        uids = ",".join(str(reply.json()["taskUid"]) for reply in replies)
+        return self.client.post(f"/tasks/cancel?uids={uids}")
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
     begun, release = threading.Event(), threading.Event()
 
     def slow(texts: Sequence[str]) -> Vectors:
-        begun.set()
-        assert release.wait(20)
+        if texts:
+            begun.set()
+            assert release.wait(20)
         return letters(texts)
 
     with hybridsearch.open(default_embedder=None, functions={"letters": slow}) as db:
         db.create_index("slow", primary_key="id", settings=BY_MEANING)
         db.create_index("other", primary_key="id")
+        release.set()
+        db.index("slow").count()  # opens it, which asks the embedder for the length of its vectors
+        release.clear()
+        begun.clear()
         with TestClient(app_for(db)) as client:
-            running = client.post("/indexes/slow/documents", json=[{"id": 1, "text": "a"}])
-            assert begun.wait(20)
-            waiting = client.post("/indexes/other/documents", json=[{"id": 1}])
-            shown = client.get(f"/tasks/{running.json()['taskUid']}").json()
-            progress = client.get(f"/batches/{shown['batchUid']}").json()["progress"]
-            asked = client.post("/tasks/cancel?statuses=enqueued,processing")
+            yield Held(db, client, begun, release)
             release.set()
-            cancelation = succeeded(client, asked)
-            assert shown["status"] == "processing"
-            assert progress["percentage"] == 0.0
-            assert cancelation["details"]["matchedTasks"] == 2
-            assert cancelation["details"]["canceledTasks"] == 1
-            assert succeeded(client, running)["status"] == "succeeded"
-            canceled = done(client, waiting)
-            assert (canceled["status"], canceled["canceledBy"]) == ("canceled", cancelation["uid"])
-            assert canceled["details"] == {"receivedDocuments": 1, "indexedDocuments": 0}
-            assert db.index("other").count() == 0
+
+
+def test_what_waits_and_what_is_in_hand_can_be_canceled(held: Held) -> None:
+    first = held.add(1)
+    assert held.begun.wait(20)
+    waiting = held.add(1, index="other")
+    asked = held.client.post("/tasks/cancel?statuses=enqueued,processing")
+    held.release.set()
+    cancelation = succeeded(held.client, asked)
+    assert cancelation["details"]["matchedTasks"] == 2
+    assert cancelation["details"]["canceledTasks"] == 2
+    for reply, uid in ((first, "slow"), (waiting, "other")):
+        canceled = done(held.client, reply)
+        assert (canceled["status"], canceled["canceledBy"]) == ("canceled", cancelation["uid"])
+        assert canceled["details"] == {"receivedDocuments": 1, "indexedDocuments": 0}
+        assert held.db.index(uid).count() == 0
+    succeeded(held.client, held.add(2))
+    assert held.db.index("slow").search("text").total == 1
+
+
+def test_a_batch_is_stopped_for_one_of_its_tasks_and_the_others_go_on(held: Held) -> None:
+    held.release.set()
+    succeeded(held.client, held.client.patch("/indexes/slow/settings", json={"stopWords": ["x"]}))
+    held.release.clear()
+    held.begun.clear()
+    hold = held.client.put("/indexes/slow/settings/stop-words", json=["y"])
+    run = [held.add(number) for number in (1, 2, 3)]
+    assert held.begun.wait(20)
+    shown = [held.client.get(f"/tasks/{r.json()['taskUid']}").json() for r in run]
+    in_hand = [reply for reply, task in zip(run, shown, strict=True)
+               if task["status"] == "processing"]  # fmt: skip
+    asked = held.cancel(in_hand[-1])
+    held.release.set()
+    assert succeeded(held.client, asked)["details"]["canceledTasks"] == 1
+    succeeded(held.client, hold)
+    ended = {reply.json()["taskUid"]: done(held.client, reply)["status"] for reply in run}
+    gone = in_hand[-1].json()["taskUid"]
+    assert ended == {uid: "canceled" if uid == gone else "succeeded" for uid in ended}
+    assert held.db.index("slow").count() == 2
+    assert held.db.index("slow").search("text").total == 2
+
+
+def test_settings_that_are_canceled_while_they_index_anew_change_nothing(held: Held) -> None:
+    succeeded(held.client, held.add(1, 2, index="other"))
+    embedders = {"embedders": {"letters": {"source": "function"}}}
+    task = held.db.index("other").update_settings(embedders, wait=False)
+    assert held.begun.wait(20)
+    asked = held.client.post(f"/tasks/cancel?uids={task.uid}")
+    held.release.set()
+    assert succeeded(held.client, asked)["details"]["canceledTasks"] == 1
+    assert held.client.get(f"/tasks/{task.uid}").json()["status"] == "canceled"
+    assert held.db.index("other").settings.embedders == {}
+    assert held.db.index("other").search("text").total == 2
+
+
+def test_a_batch_in_hand_tells_how_far_it_is(held: Held) -> None:
+    adding = held.add(*range(3))
+    assert held.begun.wait(20)
+    task = held.client.get(f"/tasks/{adding.json()['taskUid']}").json()
+    progress = held.client.get(f"/batches/{task['batchUid']}").json()["progress"]
+    held.release.set()
+    assert progress["steps"] == [{"currentStep": "embedding texts", "finished": 0, "total": 3}]
+    assert 0 < progress["percentage"] < 100
+    succeeded(held.client, adding)
+    assert held.client.get(f"/batches/{task['batchUid']}").json()["progress"] is None
+
+
+# What was wrong with which document
+
+
+def test_a_task_reports_every_unfit_document(client: TestClient) -> None:
+    bodies = [
+        {"id": 1, "title": "fit"},
+        {"title": "no id"},
+        {"id": [2]},
+        {"id": "x", "_vectors": {"own": ["a"]}},
+        {"id": 3},
+    ]
+    task = done(client, client.post("/indexes/films/documents?primaryKey=id", json=bodies))
+    assert (task["status"], task["error"]["code"]) == ("failed", "missing_document_id")
+    assert task["error"]["message"].endswith("; 2 more documents are unfit")
+    report = client.get(f"/tasks/{task['uid']}/errors").json()
+    assert (report["total"], report["limit"]) == (3, 100)
+    told = [(one["position"], one["id"], one["field"], one["code"]) for one in report["results"]]
+    assert told == [
+        (1, None, "id", "missing_document_id"),
+        (2, None, "id", "invalid_document_id"),
+        (3, "x", "_vectors.own", "invalid_vector_dimensions"),
+    ]
+    assert client.get("/indexes/films/documents").json()["total"] == 0
+
+
+def test_a_report_is_cut_and_counts_all(client: TestClient) -> None:
+    bodies = [{"no": number} for number in range(250)]
+    task = done(client, client.post("/indexes/films/documents?primaryKey=id", json=bodies))
+    report = client.get(f"/tasks/{task['uid']}/errors").json()
+    assert [one["position"] for one in report["results"]] == list(range(100))
+    assert report["total"] == 250
+
+
+def test_documents_that_an_embedder_refuses_are_reported_with_their_places() -> None:
+    with (
+        running() as service,
+        hybridsearch.open(allowed_networks=["loopback"]) as db,
+        TestClient(app_for(db)) as client,
+    ):
+        mine = {"source": "textEmbeddingsInference", "url": service.url + "/embed"}
+        db.create_index("films", primary_key="id", settings={"embedders": {"mine": mine}})
+        service.poison = {"film 3", "film 4100"}
+        films = [{"id": n, "title": f"film {n}"} for n in range(4200)]
+        task = done(client, client.post("/indexes/films/documents", json=films))
+        report = client.get(f"/tasks/{task['uid']}/errors").json()
+        told = [(one["position"], one["id"], one["code"]) for one in report["results"]]
+        assert told == [
+            (3, "3", "vector_embedding_error"),
+            (4100, "4100", "vector_embedding_error"),
+        ]
+        assert "HTTP 400" in report["results"][0]["message"]
+        assert (report["total"], db.index("films").count()) == (2, 0)
+
+
+def test_a_task_that_went_well_has_nothing_to_report(busy: TestClient) -> None:
+    assert busy.get("/tasks/2/errors").json() == {"results": [], "limit": 100, "total": 0}
+    assert refusal(busy.get("/tasks/99/errors")) == (404, "task_not_found")

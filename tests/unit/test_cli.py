@@ -223,7 +223,15 @@ def test_search_explains_how_the_score_adds_up(shop: Path) -> None:
 
 def test_search_fuses_as_asked(shop: Path) -> None:
     command = ["search", "shop.duckdb", "movies", "robots", "--explain", "--limit", "1"]
-    assert "fusion: score\n" in run(*command, "--fusion", "score").stdout
+    assert "fusion: score, weights 0.7 : 0.3 = " in run(*command, "--fusion", "score").stdout
+
+
+@pytest.mark.parametrize("fusion", ["rrf", "score", "linear", "dbsf"])
+def test_every_explanation_adds_up_to_its_score(shop: Path, fusion: str) -> None:
+    command = ["search", "shop.duckdb", "movies", "robots ship", "--explain", "--fusion", fusion]
+    hits = in_json(*command)["hits"]
+    sums = [sum(hit["explanation"]["fusion"]["parts"].values()) for hit in hits]
+    assert sums == pytest.approx([hit["score"] for hit in hits], rel=1e-6)
 
 
 def test_search_prints_no_control_characters_of_a_document(folder: Path) -> None:

@@ -22,6 +22,7 @@ SOME: dict[str, Any] = {
     "language": "en",
     "embedders": {"clip": {"source": "userProvided", "dimensions": 3}},
     "fusion": {"mode": "rrf", "weights": [0.7, 0.3], "k": 10},
+    "boost": "1 + ln(1 + sold)",
     "distinctAttribute": "sku",
     "maxValuesPerFacet": 7,
     "sortFacetValuesBy": {"*": "count"},

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybridsearch.definition import Item
 from hybridsearch.errors import QueryError
 from hybridsearch.sql.definitions import (
     Alter,
@@ -18,7 +19,6 @@ from hybridsearch.sql.definitions import (
     Explain,
     Refresh,
     Show,
-    Written,
     read_definition,
 )
 from hybridsearch.sql.lowering import read
@@ -30,7 +30,7 @@ def definition(text: str) -> Definition | None:
     return read_definition(statement)
 
 
-TITLE = (Written("title"),)
+TITLE = (Item("title"),)
 WHOLE = """
     create or replace search index if not exists "My Index" on main."the docs" (
         title, body TEXT (weight = 2, tokenizer = 'unicode_words'), brand KEYWORD,
@@ -48,14 +48,14 @@ def test_a_whole_definition() -> None:
         name="My Index",
         source='main."the docs"',
         items=(
-            Written("title"),
-            Written("body", None, "TEXT", {"weight": 2, "tokenizer": "unicode_words"}),
-            Written("brand", None, "KEYWORD"),
-            Written("(title || ' ' || body)", "whole", "TEXT"),
-            Written("emb", None, "VECTOR", {"metric": "cosine"}),
-            Written("lower(body)", "meaning", "EMBED", {"m": 16}),
-            Written("price::TEXT"),
-            Written("title", None, "EMBED"),
+            Item("title"),
+            Item("body", None, "TEXT", {"weight": 2, "tokenizer": "unicode_words"}),
+            Item("brand", None, "KEYWORD"),
+            Item("(title || ' ' || body)", "whole", "TEXT"),
+            Item("emb", None, "VECTOR", {"metric": "cosine"}),
+            Item("lower(body)", "meaning", "EMBED", {"m": 16}),
+            Item("price::TEXT"),
+            Item("title", None, "EMBED"),
         ),
         where="price > 3 AND (year IS NULL OR brand = 'with')",
         options={
@@ -77,7 +77,7 @@ def test_a_whole_definition() -> None:
         ("CREATE SEARCH INDEX a ON t (title)", Create("a", "t", TITLE)),
         ("CREATE SEARCH INDEX a ON 'd/*.parquet' (title)", Create("a", "'d/*.parquet'", TITLE)),
         ("CREATE SEARCH INDEX a ON (FROM t, u) (title)", Create("a", "(FROM t, u)", TITLE)),
-        ("CREATE SEARCH INDEX a ON x.y.z (text)", Create("a", "x.y.z", (Written("text"),))),
+        ("CREATE SEARCH INDEX a ON x.y.z (text)", Create("a", "x.y.z", (Item("text"),))),
         ("REFRESH SEARCH INDEX a", Refresh("a")),
         ("Refresh Search Index a Full", Refresh("a", full=True)),
         ("ALTER SEARCH INDEX a SET (refresh = 'auto')", Alter("a", {"refresh": "auto"})),

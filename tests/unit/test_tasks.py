@@ -11,9 +11,18 @@ from typing import Any
 
 import pytest
 
-from hybridsearch.errors import DatabaseClosed, DocumentError, IndexBehind, NotFound, StorageError
+from hybridsearch.course import Course
+from hybridsearch.errors import (
+    Conflict,
+    DatabaseClosed,
+    DocumentError,
+    IndexBehind,
+    NotFound,
+    StorageError,
+)
 from hybridsearch.store import Store, Task
-from hybridsearch.tasks import Queue
+from hybridsearch.task_log import TaskFilter
+from hybridsearch.tasks import CANCELATION, Queue
 from hybridsearch.writes import ADDITION, DELETION, fail
 
 
@@ -190,3 +199,64 @@ def test_whoever_waits_when_the_database_closes_is_told_that_nothing_is_lost(
         queue.wait(waiting.uid, timeout=60)
     assert time.monotonic() - started < 30
     closing.join()
+
+
+def test_what_is_behind_is_tried_again_until_it_is_done(
+    store: Store, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hybridsearch.tasks.FIRST_PAUSE", 0.01)
+    well, tried = threading.Event(), threading.Semaphore(0)
+    heard: list[int] = []
+
+    def mend() -> bool:
+        tried.release()
+        return well.is_set()
+
+    queue = Queue(store, worker, None, mend)
+    queue.listen(heard.extend)
+    task = queue.submit("full", ADDITION, arguments={})
+    with pytest.raises(IndexBehind):
+        queue.wait(task.uid, timeout=9)
+    for _ in range(2):
+        assert tried.acquire(timeout=9)
+    assert queue.find(TaskFilter())[0][0].status == "processing"
+    assert heard == []
+    well.set()
+    while queue.find(TaskFilter())[0][0].status == "processing":
+        time.sleep(0.001)
+    queue.close()
+    assert heard == [task.uid]
+    assert [one.status for one in store.tasks()] == ["succeeded"]
+
+
+def test_a_run_can_be_stopped_before_it_settles_and_not_after(store: Store) -> None:
+    course = Course()
+    at, go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def work(run: Sequence[Task]) -> Sequence[Task]:
+        course.at("reading")
+        at.release()
+        assert go.acquire(timeout=9)
+        course.settle()
+        at.release()
+        assert go.acquire(timeout=9)
+        course.at("indexing")
+        with store.transaction() as cursor:
+            return store.finish(cursor, [replace(task, status="succeeded") for task in run])
+
+    queue = Queue(store, work, course)
+    stopped, firm = [queue.submit("a", "settingsUpdate", arguments={}) for _ in range(2)]
+    assert at.acquire(timeout=9)
+    first = queue.submit(None, CANCELATION, arguments={"uids": [stopped.uid], "filter": ""})
+    go.release()
+    for _ in range(2):  # the second task reads and settles
+        assert at.acquire(timeout=9)
+        go.release() if course.steps[-1].name == "reading" else None
+    second = queue.submit(None, CANCELATION, arguments={"uids": [firm.uid], "filter": ""})
+    go.release()
+    assert queue.wait(firm.uid, timeout=9).status == "succeeded"
+    with pytest.raises(Conflict, match="was canceled"):
+        queue.wait(stopped.uid, timeout=9)
+    counts = [queue.wait(task.uid, timeout=9).details["canceled_tasks"] for task in (first, second)]
+    queue.close()
+    assert counts == [1, 0]

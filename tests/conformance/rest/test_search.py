@@ -318,6 +318,52 @@ def test_explain_says_how_each_score_came_about(ask: Ask) -> None:
     assert sum(part["score"] for part in parts) == pytest.approx(told["keyword"]["score"], rel=1e-5)
 
 
+@pytest.mark.parametrize("fusion", ["rrf", "score", "linear", "dbsf"])
+def test_details_add_up_to_the_ranking_score(ask: Ask, fusion: str) -> None:
+    body = {"q": "little prince", "showRankingScoreDetails": True, "showRankingScore": True}
+    for hit in ask(MEANING, **body, hybrid={**HYBRID, "fusion": fusion})["hits"]:
+        told = hit["_rankingScoreDetails"]
+        assert sum(told["fusion"]["parts"].values()) == pytest.approx(hit["_rankingScore"], 1e-6)
+        if "bm25" in told:
+            parts = [part["score"] for part in told["bm25"]["parts"]]
+            assert sum(parts) == pytest.approx(told["bm25"]["bm25"], rel=1e-6)
+
+
+def test_a_boost_multiplies_and_leaves_the_ranking_score(ask: Ask, server: TestClient) -> None:
+    body = {"q": "prince", "showRankingScoreDetails": True, "showRankingScore": True}
+    plain = {hit["id"]: hit["_rankingScore"] for hit in ask(BOOKS, **body)["hits"]}
+    hits = ask(BOOKS, **body, boost="if(year > 2000, 9, 1)")["hits"]
+    assert [hit["id"] for hit in hits] == sorted(plain)
+    assert {hit["id"]: hit["_rankingScore"] for hit in hits} == plain
+    told = hits[0]["_rankingScoreDetails"]["boost"]
+    assert told["base"] * told["factor"] == pytest.approx(told["score"], rel=1e-6)
+    address = f"{BOOKS}?q=prince&boost=if(year%20%3E%202000,9,1)"
+    assert ids(server.get(address).json()) == sorted(plain)
+
+
+def test_diversity_takes_other_hits_first(ask: Ask) -> None:
+    plain = ids(ask(MEANING, q="prince", hybrid=HYBRID))
+    found = ids(ask(MEANING, q="prince", hybrid=HYBRID, diversity=0.8))
+    assert (found[0], sorted(found)) == (plain[0], sorted(plain))
+    assert found != plain
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"boost": "1 +"}, "invalid_search_boost"),
+        ({"boost": 3}, "invalid_search_boost"),
+        ({"boost": "read_text('x')"}, "invalid_search_boost"),
+        ({"diversity": 2}, "invalid_search_diversity"),
+        ({"diversity": "much"}, "invalid_search_diversity"),
+    ],
+)
+def test_a_boost_or_diversity_that_is_unfit_is_refused(
+    ask: Ask, body: dict[str, Any], code: str
+) -> None:
+    assert ask(BOOKS, 400, q="prince", **body)["code"] == code
+
+
 def test_vectors_for_an_embedder_that_is_not_there_are_kept(server: TestClient) -> None:
     documents = [{"id": 1, "_vectors": {"later": [1.0, 0.0], "default": [0.5]}}]
     task = server.post("/indexes/patient/documents", json=documents).json()["taskUid"]

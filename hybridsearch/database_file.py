@@ -1,0 +1,119 @@
+"""How is the DuckDB file opened, and what do its failures say to the caller?
+
+connection = connect(Path("shop.duckdb"))
+with disk_errors(path):
+    connection.execute("CHECKPOINT")        # StorageError where the disk refuses
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from hybridsearch.errors import DatabaseLocked, StorageError
+from hybridsearch.files import refused, sync_folder
+
+__all__ = ["Connection", "Cursor", "connect", "disk_errors", "roll_back"]
+
+Connection = duckdb.DuckDBPyConnection
+REFUSALS = (
+    duckdb.IOException,
+    duckdb.FatalException,  # after some failures DuckDB refuses everything until it is reopened
+    duckdb.TransactionException,  # a COMMIT that could not be written
+    duckdb.OutOfMemoryException,
+)
+LOCKED = ("Could not set lock", "used by another process")
+
+
+@contextmanager
+def disk_errors(path: Path | None) -> Iterator[None]:
+    """What DuckDB cannot read or write inside is raised as StorageError, with the remedy."""
+    try:
+        yield
+    except REFUSALS as error:
+        raise StorageError(
+            f"could not read or write {path or 'the database in memory'}: {_first_line(error)};"
+            " free some space or permit writing, then open it again",
+            path=str(path),
+        ) from error
+
+
+class Cursor:
+    """A cursor whose statements raise StorageError when the disk refuses, or did so before."""
+
+    def __init__(self, cursor: Connection, path: Path | None) -> None:
+        self._cursor = cursor
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def execute(self, *arguments: Any) -> Cursor:
+        """Run a statement, as DuckDB's own method."""
+        with disk_errors(self._path):
+            self._cursor.execute(*arguments)
+        return self
+
+    def sql(self, *arguments: Any, **options: Any) -> duckdb.DuckDBPyRelation:
+        """A statement as a relation, as DuckDB's own method."""
+        with disk_errors(self._path):
+            return self._cursor.sql(*arguments, **options)
+
+
+def connect(path: Path | None) -> Connection:
+    """A connection to the file, made when absent; None is a database in memory.
+
+    Raises DatabaseLocked when another process has it, StorageError when it cannot be opened.
+    """
+    if path is None:
+        return duckdb.connect()
+    try:
+        if not path.exists():
+            _create(path)
+        return duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        if any(sign in str(error) for sign in LOCKED):
+            raise DatabaseLocked(
+                f"{path} is open in another process; close it there, or reach it through that"
+                " process's server",
+                path=str(path),
+            ) from error
+        raise StorageError(
+            f"could not open {path}: {_first_line(error)}", path=str(path)
+        ) from error
+    except duckdb.Error as error:
+        raise StorageError(
+            f"could not open {path}: {_first_line(error)}", path=str(path)
+        ) from error
+
+
+def _create(path: Path) -> None:
+    """Make an empty database in one step: a crash must not leave a file that is half of one."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        duckdb.connect(str(fresh)).close()
+        os.link(fresh, path)  # which never replaces what another process put there
+        sync_folder(path.parent)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise refused(path, error) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def roll_back(cursor: Connection) -> None:
+    """End the transaction, which a failed COMMIT may have done already."""
+    try:
+        cursor.execute("ROLLBACK")
+    except (duckdb.Error, StorageError):
+        return
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,217 @@
+"""Which search operators of a statement are answered by an index instead of by reading rows?
+
+A condition `title @@@ 'words'` that the WHERE of a SELECT demands becomes a look at the keys that
+an index over its table finds. The rows are the same, always: the index is given a print of keys
+and texts as the statement sees them (`holders`), and where its copy has another the statement
+reads the rows as it would have done.
+
+    text, decisions = joined("SELECT id FROM docs WHERE title @@@ 'red shoe'", held)
+    decisions[0].why                # None, or why the rows are read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hybridsearch.sql.holders import print_of
+from hybridsearch.sql.levels import Level, Range
+from hybridsearch.sql.operators import Table, Test, conditions, is_conjunct, tables, tests
+from hybridsearch.sql.pushdown import Statement
+from hybridsearch.sql.relation import literal
+from hybridsearch.sql.tokens import Edit, Token, scan, spliced
+from hybridsearch.store import quoted
+
+__all__ = ["Decision", "Held", "Indexed", "joined", "probe"]
+
+FOUND, ROWS = "hybridsearch_found", "hybridsearch_rows"
+
+
+class Held(NamedTuple):
+    """An index over a table: its name, its attribute, the table's column, its key and type."""
+
+    uid: str
+    attribute: str
+    column: str
+    key: str
+    key_type: str
+
+
+Indexed = Callable[[str, str], Held | None]
+"""(table, column) in small letters -> an index over the table that searches the column."""
+
+
+class Decision(NamedTuple):
+    """What was decided for one test: `held` is the index that answers, `why` else the reason.
+
+    what: the test as it was written. table: as it was written. texts, kind, slop: what is asked of
+    the index.
+    """
+
+    what: str
+    held: Held | None = None
+    table: str = ""
+    why: str | None = None
+    texts: str = ""
+    kind: str = ""
+    slop: str = "0"
+
+    def refused(self) -> Decision:
+        """The same, when DuckDB could not bind what the index would be asked."""
+        return self if self.held is None else Decision(self.what, why="DuckDB cannot bind it")
+
+
+def joined(
+    statement: Statement, indexed: Indexed, *, kept: bool = False
+) -> tuple[str, list[Decision]]:
+    """The text with those tests asked of an index that can be, and what was decided of each.
+
+    kept: the statement makes a view or the like, which stays as it was written.
+    """
+    edits: list[Edit] = []
+    decisions: list[Decision] = []
+    for test in tests(statement):
+        what = " ".join(statement.written(test.where).split())
+        found = "a view or macro is kept as it was written" if kept else _place(statement, test)
+        if isinstance(found, str):
+            decisions.append(Decision(what, why=found))
+            continue
+        table, query = found
+        held = indexed(table.name, test.column or "")
+        why = _why_not(statement, test, table, held)
+        if held is None or why is not None:
+            decisions.append(Decision(what, why=why))
+            continue
+        slop = "0" if test.slop is None else statement.written(test.slop)
+        made = Decision(what, held, table.written, None, query, test.kind, slop)
+        decisions.append(made)
+        where = statement.tokens[test.where.start].start, statement.tokens[test.where.stop - 1].end
+        edits.append(Edit(*where, _semi_join(statement, test, table, made)))
+    return spliced(statement.text, edits) if edits else statement.text, decisions
+
+
+def probe(decision: Decision) -> str:
+    """A SELECT that tells of an index that would be asked now, in two columns.
+
+    Whether its copy is what a statement sees, and whether it finds what the test asks; the latter
+    is true where a parameter decides.
+    """
+    assert decision.held is not None  # the caller has looked
+    same = _asked(decision.held, decision.table, "all", "['']", "0")
+    found = "true"
+    if not any(token.kind == "parameter" for token in scan(decision.texts + decision.slop) or ()):
+        asked = decision.kind, decision.texts, decision.slop
+        found = f"{_asked(decision.held, decision.table, *asked)} IS NOT NULL"
+    return f"SELECT {same} IS NOT NULL, {found}"
+
+
+def _place(statement: Statement, test: Test) -> tuple[Table, str] | str:
+    """The table that is searched and the texts that are looked for, as SQL; else why not."""
+    if test.column is None:
+        return "what is searched is no column"
+    if test.level is None or not is_conjunct(statement, test):
+        return "it is no condition that WHERE joins by AND"
+    query = _texts(statement, test)
+    if query is None:
+        return "what is looked for is neither written out nor a parameter"
+    level = statement.levels[test.level]
+    found = _table(tables(statement, level), test)
+    if isinstance(found, str):
+        return found
+    if _is_common(statement, level, found.name):
+        return f"{found.name} is a name of the statement's own"
+    return found, query
+
+
+def _table(beside: list[Table | None], test: Test) -> Table | str:
+    if test.qualifier is None and len(beside) != 1:
+        return "several relations stand in FROM; write table.column"
+    chosen = [each for each in beside if each is not None and test.qualifier in (None, each.alias)]
+    if len(chosen) != 1:
+        return "what is searched is no plain table"
+    return chosen[0]
+
+
+def _why_not(statement: Statement, test: Test, table: Table, held: Held | None) -> str | None:
+    """Why the index is not asked; None if it is."""
+    if held is None:
+        return f"no search index over {table.written} searches {test.column}"
+    level = statement.levels[test.level or 0]
+    where = conditions(statement, level.clauses["where"])
+    if any(_is_given(statement.of(each), table, held) for each in where):
+        return f"{held.key} says which rows to read"
+    return None
+
+
+def _is_given(condition: Sequence[Token], table: Table, held: Held) -> bool:
+    """Whether a condition gives the key, or a list of keys that is written out."""
+    names = [token.identifier or token.text for token in condition]
+    if names[:2] == [table.alias, "."]:
+        names = names[2:]
+    if len(names) < 3 or names[0] != held.key.lower():
+        return False
+    constant = all(
+        token.kind in ("number", "string", "parameter", "mark")
+        for token in condition[-len(names) + 2 :]
+    )
+    return constant and names[1] in ("=", "in")
+
+
+def _is_common(statement: Statement, level: Level, name: str) -> bool:
+    """Whether a WITH clause in sight may define the name."""
+    return any(
+        statement.tokens[at].identifier == name for where in level.withs for at in range(*where)
+    )
+
+
+def _texts(statement: Statement, test: Test) -> str | None:
+    """The texts looked for as a list; None where they may depend on the row."""
+    slop = () if test.slop is None else statement.of(test.slop)
+    if any(token.kind not in ("number", "parameter") for token in slop):
+        return None
+    where = test.query
+    while statement.brackets.get(where.start) == where.stop - 1 and _is_round(statement, where):
+        where = Range(where.start + 1, where.stop - 1)
+    tokens, written = statement.of(where), statement.written(where)
+    if len(tokens) == 1 and tokens[0].kind == "string":
+        return f"[{written}]"
+    if len(tokens) == 1 and tokens[0].kind == "parameter" and test.kind != "term":
+        return f"[CAST({written} AS VARCHAR)]"  # of === it may be a list
+    if test.kind == "term" and tokens[0].text == "[":
+        plain = all(token.kind == "string" or token.text in "[]," for token in tokens)
+        return f"CAST({written} AS VARCHAR[])" if plain else None
+    return None
+
+
+def _is_round(statement: Statement, where: Range) -> bool:
+    return statement.tokens[where.start].text == "(" and where.stop - where.start > 2
+
+
+def _semi_join(statement: Statement, test: Test, table: Table, made: Decision) -> str:
+    """The condition on the key: what the index finds, or if it cannot tell, what the rows say."""
+    assert made.held is not None  # the caller has looked
+    held = made.held
+    key, column = f"{ROWS}.{quoted(held.key)}", f"{ROWS}.{quoted(held.column)}"
+    asked = _asked(held, table.written, made.kind, made.texts, made.slop)
+    return (
+        f"{table.qualifier}.{quoted(held.key)} IN (WITH {FOUND} AS MATERIALIZED"
+        f" (SELECT {asked} AS keys)"
+        f" SELECT CAST(unnest({FOUND}.keys) AS {held.key_type}) FROM {FOUND}"
+        f" UNION ALL SELECT {key} FROM {table.written} AS {ROWS}, {FOUND}"
+        f" WHERE CASE WHEN {FOUND}.keys IS NULL THEN {_said(statement, test, column)} END)"
+    )
+
+
+def _asked(held: Held, table: str, kind: str, texts: str, slop: str) -> str:
+    """What the index finds: a list of keys as texts, or null."""
+    seen = print_of(f"{ROWS}.{quoted(held.key)}", f"{ROWS}.{quoted(held.column)}")
+    return (
+        f"search_holders({literal(held.uid)}, {literal(held.attribute)}, {literal(kind)}, {texts},"
+        f" {slop}, (SELECT {seen} FROM {table} AS {ROWS}))"
+    )
+
+
+def _said(statement: Statement, test: Test, column: str) -> str:
+    """The test as it was written, of another column."""
+    after = statement.written(Range(test.query.start - 1, test.where.stop))
+    return f"match_phrase({column}{after}" if test.kind == "phrase" else f"{column} {after}"

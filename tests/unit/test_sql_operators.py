@@ -1,0 +1,162 @@
+"""Which plan an operator takes, and what EXPLAIN SEARCH says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hybridsearch import Database
+from hybridsearch.errors import QueryError
+from hybridsearch.sql.connection import Connection
+
+ROWS = "(1, 'Red shoes', 'for days', 5), (2, 'Blue shoes', NULL, 9), (3, NULL, 'red', 7)"
+
+
+@pytest.fixture
+def con(memory: Database) -> Iterator[Connection]:
+    with memory.connect() as connection:
+        connection.execute(
+            "CREATE TABLE docs (id INTEGER PRIMARY KEY, title VARCHAR, body VARCHAR, price INT)"
+        )
+        connection.execute(f"INSERT INTO docs VALUES {ROWS}")
+        connection.execute("CREATE SEARCH INDEX docs_idx ON docs (title, body)")
+        yield connection
+
+
+def told(con: Connection, statement: str, parameters: object = None) -> list[str]:
+    """What EXPLAIN SEARCH says, without the statement that DuckDB gets."""
+    lines = con.execute(f"EXPLAIN SEARCH {statement}", parameters).fetchall()
+    return [line for (line,) in lines if not line.startswith("emitted")]
+
+
+def reason(con: Connection, statement: str) -> str:
+    """What is said of the one operator of a statement."""
+    operator, how = told(con, statement)
+    assert operator.startswith("operator: ")
+    return how
+
+
+BY_INDEX = "by index docs_idx, whose copy is what this transaction sees"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "title @@@ 'red'",
+        "(docs.title) IS NOT NULL AND docs.title @@@ 'red'",
+        "(price > 1 AND (title ||| ('red blue')))",
+        "title @@@ $1",
+        "match_phrase(title, 'red shoes', slop := 1)",
+        "match_phrase(title, 'red shoes', 1)",
+        "title === ['red']",
+        "title === 'red' AND id IN (SELECT 1) AND id = price AND id > 3",
+    ],
+)
+def test_an_index_answers_a_condition_that_where_demands(con: Connection, where: str) -> None:
+    assert reason(con, f"SELECT id FROM docs WHERE {where}") == BY_INDEX
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("SELECT title @@@ 'red' FROM docs", "it is no condition that WHERE joins by AND"),
+        ("FROM docs WHERE NOT title @@@ 'red'", "it is no condition that WHERE joins by AND"),
+        ("FROM docs WHERE title @@@ 'a' IS NULL", "it is no condition that WHERE joins by AND"),
+        (
+            "FROM docs WHERE price = 1 OR title @@@ 'a'",
+            "it is no condition that WHERE joins by AND",
+        ),
+        ("FROM docs WHERE upper(title) @@@ 'a'", "what is searched is no column"),
+        ("FROM docs WHERE 'a ' || title @@@ 'a'", "what is searched is no column"),
+        ("FROM docs WHERE price @@@ '5'", "no search index over docs searches price"),
+        (
+            "FROM docs WHERE title @@@ body",
+            "what is looked for is neither written out nor a parameter",
+        ),
+        (
+            "FROM docs WHERE title === $1",
+            "what is looked for is neither written out nor a parameter",
+        ),
+        (
+            "FROM docs, range(2) WHERE title @@@ 'a'",
+            "several relations stand in FROM; write table.column",
+        ),
+        ("FROM (FROM docs) AS docs WHERE title @@@ 'a'", "what is searched is no plain table"),
+        (
+            "WITH docs AS (FROM docs) SELECT id FROM docs WHERE title @@@ 'a'",
+            "docs is a name of the statement's own",
+        ),
+        ("FROM docs WHERE id = 3 AND title @@@ 'a'", "id says which rows to read"),
+        ("FROM docs d WHERE title @@@ 'a' AND d.id IN (3, $1)", "id says which rows to read"),
+        ("FROM docs WHERE title @@@ '-a'", "index docs_idx cannot tell this quickly"),
+        (
+            "CREATE VIEW v AS FROM docs WHERE title @@@ 'a'",
+            "a view or macro is kept as it was written",
+        ),
+    ],
+)
+def test_where_rows_are_read_it_says_why(con: Connection, statement: str, why: str) -> None:
+    assert reason(con, statement) == f"reads the rows: {why}"
+
+
+def test_what_is_not_committed_is_read_from_the_rows(con: Connection) -> None:
+    statement = "SELECT id FROM docs WHERE title @@@ 'red'"
+    relation = con.sql(statement)
+    con.begin()
+    con.execute("UPDATE docs SET title = 'red' WHERE id = 3")
+    assert reason(con, statement) == "reads the rows: docs is not what index docs_idx holds"
+    assert sorted(relation.fetchall()) == [(1,), (3,)]
+    con.rollback()
+    assert reason(con, statement) == BY_INDEX
+    assert relation.fetchall() == [(1,)]
+
+
+def test_what_another_connection_commits_is_found(con: Connection, memory: Database) -> None:
+    relation = con.sql("SELECT id FROM docs WHERE title @@@ 'red'")
+    with memory.connect() as other:
+        other.execute("UPDATE docs SET title = 'red' WHERE id = 2")
+    assert sorted(relation.fetchall()) == [(1,), (2,)]
+
+
+def test_an_index_that_is_dropped_leaves_the_scan(con: Connection) -> None:
+    statement = "SELECT id FROM docs WHERE title @@@ 'red'"
+    relation = con.sql(statement)
+    con.execute("DROP SEARCH INDEX docs_idx")
+    assert relation.fetchall() == con.execute(statement).fetchall() == [(1,)]
+
+
+def test_an_index_that_is_made_later_is_taken(memory: Database) -> None:
+    with memory.connect() as con:
+        con.execute("CREATE TABLE docs AS SELECT 1 AS id, 'red' AS title")
+        statement = "SELECT id FROM docs WHERE title @@@ 'red'"
+        assert con.execute(statement).fetchall() == [(1,)]
+        con.execute("CREATE SEARCH INDEX docs_idx ON docs (title) WITH (key = 'id')")
+        assert reason(con, statement) == BY_INDEX
+
+
+def test_an_index_over_a_part_of_the_table_is_not_asked(memory: Database) -> None:
+    with memory.connect() as con:
+        con.execute("CREATE TABLE docs AS SELECT n AS id, 'red' AS title FROM range(4) t(n)")
+        con.execute("CREATE SEARCH INDEX part ON docs (title) WHERE id < 2 WITH (key = 'id')")
+        statement = "SELECT count(*) FROM docs WHERE title @@@ 'red'"
+        assert con.execute(statement).fetchall() == [(4,)]
+        assert "no search index over docs" in reason(con, statement)
+
+
+def test_documents_are_found_by_their_index(memory: Database) -> None:
+    films = memory.create_index("films", primary_key="id")
+    films.add([{"id": 1, "title": "Alien"}, {"id": 2, "title": "Up"}])
+    with memory.connect() as con:
+        statement = "SELECT id FROM films WHERE title @@@ 'alien'"
+        assert con.execute(statement).fetchall() == [(1,)]
+        assert reason(con, statement).startswith("by index films")
+
+
+@pytest.mark.parametrize("operator", ["@@@", "|||", "&&&", "==="])
+@pytest.mark.parametrize("value", ["'a'", "lower('a')", "'a'::VARCHAR", "('a')", "$1", "t.q[1:2]"])
+def test_a_bare_bar_after_an_operator_is_refused(
+    con: Connection, operator: str, value: str
+) -> None:
+    with pytest.raises(QueryError, match="binds as tightly as"):
+        con.execute(f"SELECT 1 FROM docs WHERE title {operator} {value} || 'b'")
