@@ -8,7 +8,7 @@ spent without it, whatever is asked (Karlin et al., "Competitive snoopy caching"
 may ask.
 
 >>> credits = Credits()
->>> [credits.enough({"rare": 10}, cost=500), credits.enough({"often": 1000}, cost=500)]
+>>> [credits.enough({"rare": 10}, cost=700), credits.enough({"often": 1000}, cost=700)]
 [True, False]
 """
 
