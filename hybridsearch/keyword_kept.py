@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from hybridsearch.keyword_plan import Clause, Plan
 from hybridsearch.keyword_postings import Column, Columns
 
-__all__ = ["Clauses", "Credits", "Kept"]
+__all__ = ["Clauses", "Credits", "Kept", "Key"]
 
 FETCHED = 60
 """How many postings the engine scores in the time that one takes to fetch."""
@@ -33,7 +34,6 @@ OVERHEAD = 1000
 """Bytes of a column besides its numbers: its key above all."""
 
 _Value = TypeVar("_Value")
-_Key: TypeAlias = tuple[Clause, float]
 
 
 class Kept(Generic[_Value]):
@@ -111,6 +111,18 @@ def _price(postings: int) -> float:
     return FETCHED * postings + CALL
 
 
+@dataclass(frozen=True, eq=False)
+class Key:
+    """One clause of plans and their `tie`; size: at least as many as the rows that it matches.
+
+    There is one for each pair of these, so that it can be looked up by what it is.
+    """
+
+    clause: Clause
+    tie: float
+    size: int
+
+
 class Clauses:
     """What the clauses of plans score where, in one state of an index.
 
@@ -127,52 +139,63 @@ class Clauses:
     ) -> None:
         self._size_of = size_of
         self._fetch = fetch
+        self._keys: dict[tuple[Clause, float], Key] = {}
         self._credits = Credits()
         self._kept = Kept[Column](most, lambda one: one.nbytes + OVERHEAD, self._credits.clear)
 
-    def known(self, plan: Plan) -> Columns | None:
-        """What each clause of the plan scores; None unless all are kept, or if that is not all."""
-        keys = _keys(plan)
+    def keys(self, plan: Plan) -> tuple[Key, ...]:
+        """Those of the plan's clauses, the needed ones first; none if they are not all of it."""
+        if plan.excluded or plan.near:
+            return ()
+        return tuple([self._key(clause, plan.tie) for clause in (*plan.must, *plan.should)])
+
+    def known(self, keys: Sequence[Key], *, needed: int) -> Columns | None:
+        """What the clauses score, of which so many are needed; None unless all are kept."""
         found = [self._kept.get(key) for key in keys]
         columns = tuple([one for one in found if one is not None])
         if not columns or len(columns) < len(found):
             return None
-        return Columns(columns, columns[: len(plan.must)])
+        return Columns(columns, columns[:needed])
 
-    def affordable(self, plan: Plan) -> Columns | None:
+    def affordable(self, keys: Sequence[Key], *, needed: int) -> Columns | None:
         """The same; what is not kept is fetched if that pays now."""
-        keys = _keys(plan)
-        absent = [key for key in keys if key not in self._kept]
-        if absent:
-            sizes = {key: self._size_of(key[0]) for key in keys}
-            missing = {key: sizes[key] for key in absent}
-            if not self._credits.enough(missing, cost=sum(sizes.values())):
-                return None
+        missing = self._missing(keys)
+        if missing and not self._credits.enough(missing, cost=_cost(keys)):
+            return None
         columns = tuple([self._column(key) for key in keys])
-        return Columns(columns, columns[: len(plan.must)]) if columns else None
+        return Columns(columns, columns[:needed]) if columns else None
 
-    def foresee(self, plans: Iterable[Plan]) -> None:
-        """Fetch what pays once all of these plans are asked for."""
-        wanted: dict[_Key, int] = {}
-        for plan in plans:
-            sizes = {key: self._size_of(key[0]) for key in _keys(plan)}
-            missing = {key: size for key, size in sizes.items() if key not in self._kept}
-            self._credits.pay(missing, cost=sum(sizes.values()))
-            wanted.update(missing)
+    def foresee(self, searches: Iterable[Sequence[Key]]) -> None:
+        """Fetch what pays once all of these searches are made."""
+        wanted: dict[Key, int] = {}
+        for keys in searches:
+            missing = self._missing(keys)
+            if missing:
+                self._credits.pay(missing, cost=_cost(keys))
+                wanted.update(missing)
         for key, size in wanted.items():
             if self._credits.covers({key: size}):
                 self._column(key)
 
-    def _column(self, key: _Key) -> Column:
+    def _key(self, clause: Clause, tie: float) -> Key:
+        key = self._keys.get((clause, tie))
+        if key is None:
+            if len(self._keys) >= REMEMBERED:
+                self._keys.clear()  # what is kept under one that goes is not used any more
+            key = self._keys[clause, tie] = Key(clause, tie, self._size_of(clause))
+        return key
+
+    def _missing(self, keys: Sequence[Key]) -> dict[Key, int]:
+        return {key: key.size for key in keys if key not in self._kept}
+
+    def _column(self, key: Key) -> Column:
         found = self._kept.get(key)
         if found is None:
-            found = self._fetch(*key)
+            found = self._fetch(key.clause, key.tie)
             self._kept.put(key, found)
         return found
 
 
-def _keys(plan: Plan) -> list[_Key]:
-    """The clauses of the plan, the needed ones first; none if they are not all of it."""
-    if plan.excluded or plan.near:
-        return []
-    return [(clause, plan.tie) for clause in (*plan.must, *plan.should)]
+def _cost(keys: Sequence[Key]) -> int:
+    """Postings that the engine scores for these clauses."""
+    return sum([key.size for key in keys])

@@ -2,8 +2,10 @@
 
 A column is what one clause scores: `Sparse` lists its rows, `Dense` has a number for every row of
 the index and the highest of each block of rows. `Columns.top` never adds up what cannot be among
-the best: rows of sparse columns are summed first, and what they reach says which blocks of the
-dense ones are worth a look (block-max, Ding and Suel, SIGIR 2011). Plain numpy; no engine is asked.
+the best: what the best of one column reach says which columns cannot bring a row there by
+themselves (MaxScore, Turtle and Flood, 1995); rows of the other sparse columns are summed, and what
+these reach says which blocks of the dense ones are worth a look (block-max, Ding and Suel, SIGIR
+2011). Plain numpy; no engine is asked.
 
 Sums are float32, taken in the order of the columns, so a row's sum depends on nothing else.
 
@@ -30,17 +32,21 @@ BLOCK = 64
 DENSE = 16
 """A clause that matches one row in so many is kept as a number for every row."""
 BEST = 16
-"""How many of its highest scores a dense column knows by heart."""
-SLACK = np.float32(1.0 - 1e-5)
+"""How many of its highest scores a column knows by heart."""
+SLACK = 1.0 - 1e-5
 """What is left of a bound once sums are taken in another order."""
+TINY = float(np.finfo(np.float32).tiny)
+"""Less than any score."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sparse:
-    """Rows int64 [n], ascending, and what each scores, float32 [n], above 0."""
+    """Rows int64 [n], ascending, and what each scores, float32 [n], above 0. heights: the highest
+    scores, descending."""
 
     rows: Rows
     scores: Scores
+    heights: list[float]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -66,7 +72,7 @@ class Dense:
 
     flat: Scores
     peaks: Scores
-    heights: Scores
+    heights: list[float]
     count: int
 
     def __len__(self) -> int:
@@ -102,11 +108,11 @@ def padded(size: int) -> int:
 
 def column(rows: Rows, scores: Scores, *, size: int) -> Column:
     """What one clause scores: rows ascending, below `size`; scores above 0."""
+    heights: list[float] = np.sort(scores)[: -BEST - 1 : -1].tolist()
     if len(rows) * DENSE < size:
-        return Sparse(rows, scores)
+        return Sparse(rows, scores, heights)
     flat = np.zeros(padded(size), np.float32)
     flat[rows] = scores
-    heights = np.sort(scores)[::-1][:BEST].copy()
     return Dense(flat, flat.reshape(-1, BLOCK).max(axis=1), heights, len(rows))
 
 
@@ -129,13 +135,19 @@ class Columns(NamedTuple):
         if self._rarest:
             rows = self._holding(self._rarest.rows)
             return best(rows, self._sums(rows), limit)
-        sparse = [one for one in self.every if isinstance(one, Sparse)]
-        dense = [one for one in self.every if isinstance(one, Dense)]
-        rows, sums = _listed(sparse, dense, self.needed, limit, scratch)
-        if dense:
-            least = _reached(sums, dense, self.needed, limit)
-            more = self._holding(_scanned(dense, least))
-            rows = np.unique(np.concatenate([rows[sums >= least], more]))
+        least = self._sure(limit)
+        sparse, idle, dense = self._parted(least)
+        rows, sums = _added(sparse, scratch)
+        rows, sums = _completed(rows, sums, [*dense, *idle], least)
+        for must in self.needed:
+            kept = must.at(rows) > 0
+            rows, sums = rows[kept], sums[kept]
+        least = max(least, _reached(sums, limit * max(len(sparse), 1)))  # twice there, once known
+        rows = rows[sums >= least]
+        if _highest(dense) + _highest(idle) >= least:
+            more = self._holding(_scanned(dense, least - _highest(idle)))
+            rows = np.concatenate([rows, more])
+        rows = _once(rows)
         return best(rows, self._sums(rows), limit)
 
     def within(self, mask: Mask) -> Postings:
@@ -150,7 +162,7 @@ class Columns(NamedTuple):
         dense = [one for one in self.every if isinstance(one, Dense)]
         sparse = [one.rows for one in self.every if isinstance(one, Sparse)]
         if not dense:
-            return np.unique(np.concatenate(sparse))
+            return _once(np.concatenate(sparse))
         there = dense[0].flat > 0
         for other in dense[1:]:
             there |= other.flat > 0
@@ -171,13 +183,32 @@ class Columns(NamedTuple):
         rare = [one for one in self.needed if isinstance(one, Sparse)]
         return min(rare, key=len) if rare else None
 
+    def _sure(self, limit: int) -> float:
+        """What so many rows reach for sure, by the best of one column; above 0."""
+        known = [one.heights for one in self.every if not self.needed or self.needed == (one,)]
+        return max([TINY, *[one[limit - 1] * SLACK for one in known if len(one) >= limit]])
+
+    def _parted(self, least: float) -> tuple[list[Sparse], list[Sparse], list[Dense]]:
+        """(sparse columns whose rows have to be looked at, those that cannot bring a row to
+        `least` even with all dense ones, dense columns)."""
+        dense = [one for one in self.every if isinstance(one, Dense)]
+        sparse = [one for one in self.every if isinstance(one, Sparse)]
+        sparse.sort(key=lambda one: one.heights[:1])
+        bound, count = _highest(dense), 0
+        for one in sparse:
+            bound += _highest([one])
+            if bound >= least:
+                break
+            count += 1
+        return sparse[count:], sparse[:count], dense
+
     def _possible(self, mask: Mask) -> Rows:
         """The matches that the mask keeps, ascending."""
         if self._rarest:
             rows = self._rarest.rows
             return self._holding(rows[mask[rows]])
         if all(isinstance(one, Sparse) for one in self.every):
-            return np.unique(np.concatenate([one.rows[mask[one.rows]] for one in self.every]))
+            return _once(np.concatenate([one.rows[mask[one.rows]] for one in self.every]))
         rows = self._holding(np.flatnonzero(mask))
         if self.needed:
             return rows
@@ -199,36 +230,17 @@ class Columns(NamedTuple):
         return sums
 
 
-def _listed(
-    sparse: Sequence[Sparse],
-    dense: Sequence[Dense],
-    needed: Sequence[Column],
-    limit: int,
-    scratch: Scores,
-) -> Postings:
-    """The best rows of the sparse columns and more, each once, with sums good to SLACK."""
-    if not sparse:
-        return no_rows()
-    rows, sums = _added(sparse, scratch)
-    for one in dense:
-        sums += one.flat[rows]
-    for must in needed:
-        kept = must.at(rows) > 0
-        rows, sums = rows[kept], sums[kept]
-    beyond = len(sums) - limit * len(sparse)  # a row may be there once for each column
-    if beyond > 0:
-        kept = sums >= np.partition(sums, beyond)[beyond] * SLACK
-        rows, sums = rows[kept], sums[kept]
-    if len(sparse) == 1:
-        return rows, sums
-    rows, first = np.unique(rows, return_index=True)
-    return rows, sums[first]
+def _highest(columns: Sequence[Column]) -> float:
+    """What no row exceeds in these columns together."""
+    return sum([one.heights[0] for one in columns if one.heights])
 
 
 def _added(sparse: Sequence[Sparse], scratch: Scores) -> Postings:
     """The rows of the columns and their sums; a row of two columns is there twice."""
+    if not sparse:
+        return no_rows()
     if len(sparse) == 1:
-        return sparse[0].rows, sparse[0].scores.copy()
+        return sparse[0].rows, sparse[0].scores
     for one in sparse:
         scratch[one.rows] += one.scores
     rows = np.concatenate([one.rows for one in sparse])
@@ -237,20 +249,35 @@ def _added(sparse: Sequence[Sparse], scratch: Scores) -> Postings:
     return rows, sums
 
 
-def _reached(
-    sums: Scores, dense: Sequence[Dense], needed: Sequence[Column], limit: int
-) -> np.float32:
-    """What a row must reach to be among the best, by what is known of others; above 0."""
-    least = np.nextafter(np.float32(0.0), np.float32(1.0))
-    if len(sums) >= limit:
-        least = max(least, np.partition(sums, len(sums) - limit)[len(sums) - limit] * SLACK)
-    for sure in [one for one in dense if not needed or list(needed) == [one]]:
-        if len(sure.heights) >= limit:
-            least = max(least, sure.heights[limit - 1] * SLACK)
-    return np.float32(least)
+def _completed(rows: Rows, sums: Scores, others: Sequence[Column], least: float) -> Postings:
+    """The sums with what the other columns add, of the rows that may reach `least`."""
+    for place, one in enumerate(others):
+        rest = _highest(others[place:])
+        if rest < least:
+            kept = sums >= least - rest
+            rows, sums = rows[kept], sums[kept]
+        sums = sums + one.at(rows)
+    return rows, sums
 
 
-def _scanned(dense: Sequence[Dense], least: np.float32) -> Rows:
+def _reached(sums: Scores, count: int) -> float:
+    """What `count` of the sums reach; 0 where there are not so many."""
+    if len(sums) < count:
+        return 0.0
+    return float(np.partition(sums, len(sums) - count)[len(sums) - count]) * SLACK
+
+
+def _once(rows: Rows) -> Rows:
+    """The rows, ascending, each once."""
+    if len(rows) < 2:
+        return rows
+    rows = np.sort(rows)
+    first = np.ones(len(rows), bool)
+    np.not_equal(rows[1:], rows[:-1], out=first[1:])
+    return rows[first]
+
+
+def _scanned(dense: Sequence[Dense], least: float) -> Rows:
     """The rows whose sum over the dense columns alone reaches `least`, ascending."""
     peaks = dense[0].peaks
     for one in dense[1:]:

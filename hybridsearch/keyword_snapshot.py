@@ -28,7 +28,7 @@ import tantivy
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword_bodies import Bodies
-from hybridsearch.keyword_kept import Clauses, Kept
+from hybridsearch.keyword_kept import Clauses, Kept, Key
 from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
 from hybridsearch.keyword_postings import Column, Columns, column, padded
 from hybridsearch.keyword_questions import Questions
@@ -95,7 +95,7 @@ class KeywordSnapshot:
         self._ask = Questions(schema, self._fields)
         self._words = words
         self._postings = Kept[Postings](UNIT_BYTES, _bytes)
-        self._laid: dict[Hashable, Plan] = {}
+        self._laid: dict[Hashable, tuple[Plan, tuple[Key, ...]]] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
         self._bodies = Bodies(searcher, self._ask)
@@ -118,8 +118,8 @@ class KeywordSnapshot:
         neighbouring words being near.
         Raises QueryError for another `match`.
         """
-        laid = self._plan(query, weights, match, tie, bonus)
-        columns = self._clauses.affordable(laid)
+        laid, keys = self._lay(query, weights, match, tie, bonus)
+        columns = self._clauses.affordable(keys, needed=len(laid.must))
         if mask is not None:
             return self._masked(laid, columns, mask, limit)
         if columns is None:
@@ -133,12 +133,12 @@ class KeywordSnapshot:
         queries: Iterable[tuple[Query, Mapping[str, float], str, float]],
     ) -> None:
         """Fetch what pays for so many searches: (query, weights, match, tie) of `top` for each."""
-        self._clauses.foresee([self._plan(*asked, 0.0) for asked in queries])
+        self._clauses.foresee(self._lay(*asked, 0.0)[1] for asked in queries)
 
     def matches(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> Rows:
         """Every row that matches, int64, ascending."""
-        laid = self._plan(query, weights, match, 1.0, 0.0)
-        columns = self._clauses.known(laid)
+        laid, keys = self._lay(query, weights, match, 1.0, 0.0)
+        columns = self._clauses.known(keys, needed=len(laid.must))
         return self._evaluate(laid, None)[0] if columns is None else columns.matching()
 
     def scores(
@@ -152,8 +152,8 @@ class KeywordSnapshot:
         bonus: float = 0.0,
     ) -> Scores:
         """What `top` gives these rows, in their order: float32 [n], 0 where one does not match."""
-        laid = self._plan(query, weights, match, tie, bonus)
-        columns = self._clauses.known(laid)
+        laid, keys = self._lay(query, weights, match, tie, bonus)
+        columns = self._clauses.known(keys, needed=len(laid.must))
         if columns is not None:
             known = rows < self._size
             sums = np.zeros(len(rows), np.float32)
@@ -232,13 +232,20 @@ class KeywordSnapshot:
     def _plan(
         self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
     ) -> Plan:
+        return self._lay(query, weights, match, tie, bonus)[0]
+
+    def _lay(
+        self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
+    ) -> tuple[Plan, tuple[Key, ...]]:
+        """The plan, and the keys of its clauses; of a query that was asked before, the same."""
         known = {name: weights[name] for name in weights if name in self._fields}
-        key = (query, tuple(known.items()), match, tie, bonus)
-        laid = self._laid.get(key)
+        asked = (query, tuple(known.items()), match, tie, bonus)
+        laid = self._laid.get(asked)
         if laid is None:
             if len(self._laid) >= PLANS:
                 self._laid.clear()
-            laid = self._laid[key] = self._planned(query, known, match, tie, bonus)
+            made = self._planned(query, known, match, tie, bonus)
+            laid = self._laid[asked] = (made, self._clauses.keys(made))
         return laid
 
     def _planned(

@@ -173,7 +173,8 @@ def ranked(state: State, plan: Plan) -> Ranked:
 
 
 def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -> Ranked:
-    """The ranking with rows of equal score in the plan's order, also of those that it cuts off."""
+    """The ranking with rows of equal score in the plan's order, also of those that it cuts off;
+    as far as anybody looks."""
     if plan.tied is None or not plan.needed:
         return stage(state, plan)
     most, needed = len(state.living), plan.needed + 1
@@ -181,7 +182,10 @@ def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -
     while is_cut(ranked.scores, plan.needed) and len(ranked.rows) >= needed and needed < most:
         needed = min(WIDER * needed, most)
         ranked = stage(state, replace(plan, needed=needed))
-    rows = settled(ranked.rows, ranked.scores, plan.tied)
+    end = len(ranked.rows) if plan.whole else _run_end(ranked.scores, plan.reach)
+    rows = np.concatenate(
+        [settled(ranked.rows[:end], ranked.scores[:end], plan.tied), ranked.rows[end:]]
+    )
     arm = (rows, ranked.scores)
     return replace(
         ranked,
@@ -189,6 +193,13 @@ def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -
         keyword=arm if ranked.keyword[0] is ranked.rows else ranked.keyword,
         semantic=arm if ranked.semantic[0] is ranked.rows else ranked.semantic,
     )
+
+
+def _run_end(scores: Scores, count: int) -> int:
+    """How many of the scores, best first, are no lower than the `count`th."""
+    if len(scores) <= count:
+        return len(scores)
+    return int(np.count_nonzero(scores >= scores[count - 1]))
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:

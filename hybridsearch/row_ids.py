@@ -30,6 +30,9 @@ INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT",
 
 FEW = 10_000
 """For more rows than these the order of all ids is made, and kept until there are others."""
+MOST_BYTES = 2**30
+"""Ids in pieces are copied into one, unless it would be too large for Arrow: to take a few out of
+several, Arrow copies all of them each time."""
 
 
 class RowIds:
@@ -111,7 +114,8 @@ class RowIds:
             if self._order is None or self._size < size:
                 rows, ids = self._documents.ids(self._size, size, kind=self._ids.type)
                 self._rows = np.concatenate([self._rows, rows])
-                self._ids = pa.chunked_array([*self._ids.chunks, *ids.chunks], self._ids.type)
+                chunks = [*self._ids.chunks, *ids.chunks]
+                self._ids = _joined(pa.chunked_array(chunks, self._ids.type))
                 self._order = self._sorted()
                 self._size = max(size, self._size)
             return self._rows, self._ids, self._order
@@ -122,3 +126,10 @@ class RowIds:
         ids = self._ids.to_numpy()
         order = np.argsort(ids, kind="stable")
         return ids[order], self._rows[order]
+
+
+def _joined(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same in one piece, unless they are too many."""
+    if ids.num_chunks == 1 or ids.nbytes > MOST_BYTES:
+        return ids
+    return pa.chunked_array([ids.combine_chunks()])

@@ -174,7 +174,9 @@ def test_an_answer_out_of_kept_clauses_is_that_of_the_engine(
         scores = plain.scores(query, every, weights=WEIGHTS, match=match, tie=tie)
         for allowed in (None, mask):
             by_engine, by_kept = (
-                snapshot.top(query, weights=WEIGHTS, limit=limit, match=match, mask=allowed, tie=tie)
+                snapshot.top(
+                    query, weights=WEIGHTS, limit=limit, match=match, mask=allowed, tie=tie
+                )
                 for snapshot in (plain, keeping)
             )
             assert by_kept.total == by_engine.total
