@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows
@@ -41,6 +42,25 @@ class FacetColumn:
             return None
         return {"min": float(numbers.min()), "max": float(numbers.max())}
 
+    def below(self, size: int) -> FacetColumn:
+        """The column of the rows below `size`."""
+        kept = self.rows < size
+        return FacetColumn(self.rows[kept], self.codes[kept], self.labels, self.numbers)
+
+    def followed_by(self, other: FacetColumn) -> FacetColumn:
+        """This column and that of other rows as one."""
+        numbering = {name: code for code, name in enumerate(self.labels)}
+        codes = [numbering.setdefault(name, len(numbering)) for name in other.labels]
+        numbers = np.full(len(numbering), np.nan)
+        numbers[codes] = other.numbers
+        numbers[: len(self.labels)] = self.numbers
+        return FacetColumn(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.codes, np.array(codes, np.int64)[other.codes]]),
+            tuple(numbering),
+            numbers,
+        )
+
     def first(self, size: int) -> NDArray[np.int64]:
         """The code of each row's first value, int64 [size]; -1 for a row without one."""
         codes = np.full(size, -1, np.int64)
@@ -48,20 +68,43 @@ class FacetColumn:
         return codes
 
 
-def facet_column(rows: Rows, values: Sequence[Any]) -> FacetColumn:
+def facet_column(rows: Rows, values: Sequence[Any] | pa.Array) -> FacetColumn:
     """The column of (row, value) pairs; values are texts, numbers or booleans."""
+    distinct, places = _distinct(values)
     numbering: dict[str, int] = {}
     numbers: list[float] = []
-    codes = np.empty(len(values), np.int64)
-    for place, value in enumerate(values):
-        name = label(value)
-        code = numbering.setdefault(name, len(numbering))
+    renumbered = np.empty(len(distinct), np.int64)
+    for place, value in enumerate(distinct):
+        code = numbering.setdefault(label(value), len(numbering))
         if code == len(numbers):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             numbers.append(float(value) if is_number else np.nan)
-        codes[place] = code
+        renumbered[place] = code
+    codes = renumbered[places]
     once = np.sort(_first_of_each(rows, codes, len(numbering)))
     return FacetColumn(rows[once], codes[once], tuple(numbering), np.asarray(numbers, np.float64))
+
+
+def _distinct(values: Sequence[Any] | pa.Array) -> tuple[list[Any], NDArray[np.int64]]:
+    """The different values, in the order of first sight, and the place of each value in them."""
+    array = values if isinstance(values, pa.Array) else _array(values)
+    if array is not None:
+        encoded = array.dictionary_encode()
+        return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+    numbering: dict[tuple[type, Any], int] = {}  # 1, 1.0 and true are equal, and not the same
+    keys = [(type(value), value) for value in values]
+    places = [numbering.setdefault(key, len(numbering)) for key in keys]
+    return [value for _, value in numbering], np.array(places, np.int64)
+
+
+def _array(values: Sequence[Any]) -> pa.Array | None:
+    """The values as an Arrow array; None when they are of several types, or do not fit one."""
+    if len(set(map(type, values))) != 1:
+        return None
+    try:
+        return pa.array(values)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):
+        return None
 
 
 def label(value: str | float | bool) -> str:

@@ -76,7 +76,9 @@ def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-TOKENS = Kept([], "an array of texts", _are_texts)
+TOKENS = Kept(
+    [], "an array of texts, none of them blank", lambda v: _are_texts(v) and all(map(str.strip, v))
+)
 KEPT: dict[str, Kept] = {
     "rankingRules": Kept(
         list(DEFAULT_RULES),

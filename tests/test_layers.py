@@ -7,13 +7,16 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors expressions arrays jsontext assets setting_values filterable embedder_settings word_settings
+errors expressions arrays jsontext assets
+folding languages
+setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
+segmentation
 analysis query fusion diversity highlight extraction templates embedded_texts facets
 files course columns
-payloads migrations database_file store task_log sorting boosting document_table
+payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists keyword_plan keyword_terms keyword_questions
 keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
@@ -58,7 +61,7 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "payloads", "store", "document_table"),
+        *("columns", "payloads", "store", "document_table", "facets"),
         *("sql.relation", "sql.hits", "sql.holders", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),

@@ -31,8 +31,8 @@ from pyarrow import dataset
 
 from hybridsearch.arrays import Rows
 from hybridsearch.columns import ARROW as TYPES
-from hybridsearch.columns import StoredColumn
-from hybridsearch.document_table import DocumentTable, shown
+from hybridsearch.columns import StoredColumn, shown
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import FilterError, NotFound, QueryError, near
 from hybridsearch.jsontext import loads
 from hybridsearch.request import Filter
