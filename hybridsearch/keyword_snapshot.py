@@ -29,6 +29,7 @@ from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword_bodies import Bodies
 from hybridsearch.keyword_kept import Clauses, Kept, Key
+from hybridsearch.keyword_parts import parts
 from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
 from hybridsearch.keyword_postings import Column, Columns, column, padded
 from hybridsearch.keyword_questions import Questions
@@ -204,15 +205,8 @@ class KeywordSnapshot:
         laid = self._plan(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
         score = self.scores(query, rows, weights=weights, match=match, tie=tie, bonus=bonus).item()
-        clauses = [(clause, laid.tie) for clause in (*laid.must, *laid.should)]
-        parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
-        near = [part for clause in laid.near for part in self._parts(clause, row, 1.0)]
-        parts += [{**part, "kind": "near"} for part in near]
-        how = {" ".join(other.terms): other.how for word in query.words for other in word.others}
-        for part in parts:
-            if "for" in part:
-                part["how"] = how.get(part["term"], "prefix")
-        return {"score": score, "parts": parts if score > 0 else []}
+        told = parts(query, laid, lambda unit: self._score(unit, row))
+        return {"score": score, "parts": told if score > 0 else []}
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -463,32 +457,6 @@ class KeywordSnapshot:
             self._ask.everything(), limit=1, count=False, order_by_field="row"
         )
         return int(last.hits[0][0]) + 1 if last.hits else 0
-
-    # One row
-
-    def _parts(self, clause: Clause, row: int, tie: float) -> Iterator[dict[str, Any]]:
-        """What each attribute adds to the score of a row, from its best alternative."""
-        found = [self._part(unit, weight, row) for unit, weight in clause]
-        matched = [part for part in found if part["score"] > 0]
-        for place, part in enumerate(sorted(matched, key=lambda part: -part["score"])):
-            yield {**part, "score": part["score"] * (tie if place else 1.0)}
-
-    def _part(self, unit: Unit, weight: float, row: int) -> dict[str, Any]:
-        """What one attribute scores by itself, from its best alternative."""
-        options = [unit._replace(alternatives=(option,)) for option in unit.alternatives]
-        scores = [self._score(option, row) for option in options]
-        (asked, _), (terms, factor) = (
-            unit.alternatives[0],
-            unit.alternatives[scores.index(max(scores))],
-        )
-        return {
-            "attribute": unit.attribute,
-            "term": " ".join(terms),
-            "kind": "word" if len(terms) == 1 else "phrase",
-            "weight": weight * factor,
-            "score": weight * max(scores),
-            **({} if terms == asked else {"for": " ".join(asked)}),
-        }
 
     def _score(self, unit: Unit, row: int) -> float:
         hits = self._searcher.search(self._ask.at(unit, row), limit=1, count=False).hits

@@ -18,7 +18,7 @@ analysis query fusion diversity highlight extraction templates embedded_texts fa
 files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
-vocabulary wordlists keyword_plan keyword_terms keyword_questions
+vocabulary wordlists keyword_plan keyword_parts keyword_terms keyword_questions
 keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
 synonyms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors

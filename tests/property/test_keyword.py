@@ -75,7 +75,7 @@ def apply(index: KeywordIndex, batch: Batch) -> None:
 def written(history: list[Batch]) -> Iterator[tuple[KeywordSnapshot, dict[int, Document]]]:
     """The index after the history, and what it should hold."""
     model: dict[int, Document] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a reader may linger
         path = Path(folder) if any(batch.reopen for batch in history) else None
         index = KeywordIndex.open(path)
         for batch in history:
