@@ -268,7 +268,8 @@ class KeywordSnapshot:
     def _number(self, word: Word, known: Mapping[str, float]) -> int:
         """How many documents hold the word or what may stand for it, in whatever attribute."""
         laid = plan(Query((word,)), known, expand=self.statistics.expand)
-        found: int = self._searcher.search(self._question(laid), limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+        question = self._ask.whole(laid)
+        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
         return found
 
     def _occurrences(self, word: Word, known: Mapping[str, float]) -> int:
