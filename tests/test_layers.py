@@ -14,7 +14,7 @@ fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 segmentation
-analysis query fusion diversity highlight extraction templates embedded_texts facets
+analysis query fusion diversity highlight excerpts extraction templates embedded_texts facets
 files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
@@ -28,11 +28,13 @@ generation preparation selection state ties planning relevance ranking arranging
 snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.functions sql.permission sql
-sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering
-sql.constants sql.definitions sql.emitting sql.explaining sql.scoring sql.ahead sql.session
+sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
+sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries
+sql.operators
+sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
+sql.snippets sql.ahead sql.session
 sql.connection sql.sealed
-index dumping chores inspection database
+index dumping chores inspection database restoring
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
 server.access server.bodies server.threads server.call
@@ -62,7 +64,7 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table", "facets"),
-        *("sql.relation", "sql.hits", "sql.holders", "sql.functions", "sql.sealed"),
+        *("sql.relation", "sql.hits", "sql.holders", "sql.marks", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.connection"),
