@@ -62,6 +62,7 @@ from hybridsearch.sql.relation import (
     living,
     unfolded,
 )
+from hybridsearch.sql.whole_rows import holds_row
 from hybridsearch.state import State
 from hybridsearch.store import Connection, quoted
 
@@ -106,6 +107,7 @@ SIGNATURES = {
     "tokens": _Signature(["VARCHAR", "VARCHAR"], _rows_of(TOKEN), fresh=True),
     "suggest": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], _rows_of(SUGGESTION), fresh=True),
     "asked": _TEST,
+    "row": _TEST,
     "any": _TEST,
     "all": _TEST,
     "term": _Signature(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
@@ -119,6 +121,7 @@ SIGNATURES = {
 }
 TESTS: Mapping[str, Callable[..., matching.Answers]] = {
     "asked": matching.holds_asked,
+    "row": holds_row,
     "any": matching.holds_any,
     "all": matching.holds_all,
     "term": matching.holds_term,
