@@ -2,8 +2,8 @@
 
 It is not part of this repository, and no package index has it: MEILISEARCH_PYTHON names a checkout
 of meilisearch/meilisearch-python with its datasets, and the packages `meilisearch` (0.43.0),
-`pytest-timeout` and `pytest-cov` must be there, which `make test-slow` sees to. REASONS says of each
-test that fails why it does. What needs no checkout is in test_python_client.
+`pytest-timeout` and `pytest-cov` must be there, which `make test-slow` sees to. REASONS says of
+each test that fails why it does. What needs no checkout is in test_python_client.
 
     MEILISEARCH_PYTHON=../meilisearch-python python -m pytest -m slow tests/official
 """
