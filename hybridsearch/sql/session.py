@@ -163,7 +163,7 @@ class Session:
         try:
             return answer(lowered, values, run=run, hits=self._functions.hits)
         except HybridSearchError as error:
-            raise at_call(type(error), error.message, step) from None
+            raise at_call(error, step) from None
 
     def close(self) -> None:
         """Close what was opened to try statements on."""
