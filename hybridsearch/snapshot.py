@@ -39,6 +39,7 @@ from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
+from hybridsearch.suggesting import suggestions
 from hybridsearch.ties import Order
 
 MOST_NESTED = 32
@@ -259,9 +260,9 @@ class Snapshot:
         return self.state.keyword.bodies(rows)
 
     def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
-        """(term, in how many attributes of documents) of terms that begin so, most first.
+        """(word, in how many attributes of documents) of words that begin so, most first.
 
-        Raises QueryError where only some documents may be known of: terms are those of all.
+        Raises QueryError where only some documents may be known of: words are those of all.
         """
         if self.state.allowed is not None:
             raise QueryError(
@@ -269,7 +270,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return self.state.keyword.terms(self.state.analyzer.folded(start), limit=limit)
+        return suggestions(self.state.keyword, self.state.analyzer, start, limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute

@@ -20,7 +20,7 @@ payloads migrations database_file store task_log sorting boosting nested_values 
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
 keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
-synonyms spelling
+synonyms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
