@@ -32,7 +32,7 @@ sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holde
 sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries
 sql.operators
 sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
-sql.snippets sql.ahead sql.session
+sql.snippets sql.ahead sql.telling sql.session
 sql.connection sql.sealed
 index dumping chores inspection database restoring
 evaluate
@@ -57,7 +57,7 @@ OWNERS = {
     },
     "duckdb": {
         *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
-        *("sql.connection", "shell.answers"),
+        *("sql.connection", "sql.telling", "shell.answers"),
         *("origin", "defining", "change_log"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
