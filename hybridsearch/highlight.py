@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold, folded
+from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token
 from hybridsearch.query import Other, Query
 
 __all__ = ["crop", "mark", "positions"]
@@ -91,12 +91,12 @@ def _typed(text: str, token: Token, typed: tuple[str, ...], analyzer: Analyzer) 
     if not typed:
         return None
     word = text[token.start : token.end]
-    whole = token.term if analyzer.language is None else folded(word)
+    whole = token.term if analyzer.language is None else analyzer.folded(word)
     if not whole.startswith(typed):
         return None
     start = max((start for start in typed if whole.startswith(start)), key=len)
     lengths = range(1, min(len(word), 4 * LONGEST_TERM) + 1)
-    return next((n for n in lengths if fold(word[:n]).startswith(start)), len(word))
+    return next((n for n in lengths if analyzer.folded(word[:n]).startswith(start)), len(word))
 
 
 def _phrases(tokens: Sequence[Token], query: Query) -> Iterator[tuple[int, int]]:
@@ -149,7 +149,7 @@ def _hits(
             span = next(spans, None)
         if span and span[0] < token.end:
             start, end = max(span[0], token.start), min(sum(span), token.end)
-            hits.append((number, fold(text[start:end])))
+            hits.append((number, analyzer.folded(text[start:end])))
     return hits
 
 

@@ -76,7 +76,9 @@ def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-TOKENS = Kept([], "an array of texts", _are_texts)
+TOKENS = Kept(
+    [], "an array of texts, none of them blank", lambda v: _are_texts(v) and all(map(str.strip, v))
+)
 KEPT: dict[str, Kept] = {
     "rankingRules": Kept(
         list(DEFAULT_RULES),
@@ -128,6 +130,16 @@ def kept(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
 def shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Every kept setting, with the defaults of those that are not set."""
     return {name: settings.get(name, setting.default) for name, setting in KEPT.items()}
+
+
+def most_hits(settings: Mapping[str, Any]) -> int | None:
+    """How many hits pages may reach down to; None where nothing but the default is set.
+
+    >>> most_hits({"pagination": {"maxTotalHits": 50}}), most_hits({})
+    (50, None)
+    """
+    found = settings.get("pagination")
+    return None if found is None else int(found["maxTotalHits"])
 
 
 def custom_rules(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -250,12 +250,13 @@ def _check(state: State, request: SearchRequest, vector: Vectors | None) -> None
         known_attribute(request.distinct, state.columns, "distinct", allowed)
     known = state.keyword.attributes
     named = [name for name in state.settings.searchable_attributes if name != "*"]
-    for name in request.attributes or ():
+    for name in (*(request.attributes or ()), *(request.field_weights or ())):
         if not any(is_wanted(attribute, [name]) for attribute in (*known, *named)):
+            weighed = name not in (request.attributes or ())
             raise QueryError(
                 f'no searchable attribute "{name}"{near(name, known)}',
                 code="invalid_search_attributes_to_search_on",
-                field="attributes",
+                field="field_weights" if weighed else "attributes",
             )
     _check_vector(state, request, vector)
     _check_order(state, request)
@@ -297,7 +298,7 @@ def _check_vector(state: State, request: SearchRequest, vector: Vectors | None) 
 
 def _fields(state: State, request: SearchRequest) -> dict[str, float]:
     """attribute -> weight of the attributes to look for words in."""
-    weights = state.settings.attribute_weights
+    weights = {**state.settings.attribute_weights, **(request.field_weights or {})}
     wanted = request.attributes
     return {
         name: _weight(name, weights)

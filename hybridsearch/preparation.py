@@ -1,8 +1,8 @@
 """What do documents become in the index, and what does that depend on?
 
 `prepare` turns documents into analysed texts and vectors. `recipe` says what a generation is made
-with, so that files made otherwise are told apart: the searchable attributes and the language of
-the text, and for each embedder its fingerprint with the attributes that it sees.
+with, so that files made otherwise are told apart: the searchable attributes, the language and the
+words of the text, and for each embedder its fingerprint with the attributes that it sees.
 
     batch = prepare(documents, manifest, embedders, primary_key="id", course=Course())
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridsearch.analysis import ITEM, Analyzer, detect
+from hybridsearch.analysis import ITEM, Analyzer, WordRules, detect
 from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.course import ANALYSING, EMBEDDING, Course
 from hybridsearch.document_table import Document
@@ -35,7 +35,7 @@ TELLING = 4  # spaces in a text from which on it tells its language; codes and n
 TOLD_EVERY = 1_000
 EMBEDDED_AT_ONCE = 2_000
 """Texts; between so many it is told how far the embedding is, and it can be stopped."""
-READING = 3
+READING = 4
 """Grows when texts become other terms or words than before, so that old files are built anew."""
 
 Known = Mapping[str, VectorSnapshot]
@@ -166,7 +166,18 @@ def language_of(settings: Settings, documents: Iterable[Mapping[str, Any]]) -> s
 
 def analyzer_of(manifest: Manifest, stop_words: frozenset[str] = frozenset()) -> Analyzer:
     """The analyser that the text of the generation was made with."""
-    return Analyzer(language=manifest.text["found"], stop_words=stop_words)
+    rules = WordRules(**{name: tuple(texts) for name, texts in manifest.text["rules"].items()})
+    return Analyzer(language=manifest.text["found"], stop_words=stop_words, rules=rules)
+
+
+def rules_of(settings: Settings) -> dict[str, list[str]]:
+    """What separates and joins words in the index, as the manifest keeps it: sorted, each once."""
+    joiners = set(settings.kept.get("nonSeparatorTokens", ()))
+    return {
+        "separators": sorted(set(settings.kept.get("separatorTokens", ())) - joiners),
+        "joiners": sorted(joiners),
+        "dictionary": sorted({word.strip() for word in settings.kept.get("dictionary", ())}),
+    }
 
 
 def texts_of(manifest: Manifest, embedder: str) -> EmbeddedTexts:
@@ -184,6 +195,7 @@ def recipe(settings: Settings, embedders: Mapping[str, Embedder]) -> dict[str, A
         "text": {
             "searchable": list(settings.searchable_attributes),
             "language": settings.language,
+            "rules": rules_of(settings),
             "reading": READING,
             "embedded": embedded,
         },

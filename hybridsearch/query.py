@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, fold, is_pair_script, plain
+from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, is_pair_script, plain
 
 __all__ = ["MOST_SLOP", "Other", "Phrase", "Query", "Word", "parse"]
 
@@ -39,6 +39,8 @@ _parts = re.compile(
     r"|(?P<chunk>\S+)"
 ).finditer
 _of_field = re.compile(r"(-?)([^\s:]+):(?=\S)(.*)", re.DOTALL).fullmatch
+_BLANK = "\ue000"
+"""Stands for a blank inside a word while a query is taken apart."""
 MOST_SLOP = 8
 """More words between those of a phrase cannot be asked for; items of a list are further apart."""
 
@@ -145,19 +147,31 @@ def _split(text: str, analyzer: Analyzer, names: frozenset[str]) -> Iterator[_Pa
     if '"' not in text and "-" not in text and (":" not in text or not names):
         yield _Part(text, analyzer.tokens(text))
         return
-    for match in _parts(text):
+    for match in _parts(_bound(text, analyzer)):
         last = match.end() == len(text)
         if match["chunk"] is None:
             yield from _quoted(match, analyzer, names, last)
         else:
-            yield _chunk(match["chunk"], analyzer, names, last)
+            yield _chunk(match["chunk"].replace(_BLANK, " "), analyzer, names, last)
+
+
+def _bound(text: str, analyzer: Analyzer) -> str:
+    """The text, of the same length, where blanks inside a word of the dictionary part nothing."""
+    if not analyzer.rules.dictionary:
+        return text
+    pieces = list(text)
+    for match in analyzer.rules.walk(text):
+        if len(match.group().split()) > 1:
+            pieces[match.start() : match.end()] = _BLANK.join(match.group().split(" "))
+    return "".join(pieces)
 
 
 def _quoted(
     match: re.Match[str], analyzer: Analyzer, names: frozenset[str], last: bool
 ) -> Iterator[_Part]:
     """A phrase; what stands before its colon is a word by itself unless it is an attribute."""
-    phrase, minus, field = match["phrase"], bool(match["minus"]), match["field"]
+    phrase, minus = match["phrase"].replace(_BLANK, " "), bool(match["minus"])
+    field = match["field"]
     only = field[:-1] if field else None
     if only is not None and only not in names:
         yield _Part(only, analyzer.tokens(only), minus, False, False)
@@ -172,7 +186,9 @@ def _chunk(chunk: str, analyzer: Analyzer, names: frozenset[str], last: bool) ->
     if match and match[2] in names:
         tokens = analyzer.tokens(match[3])
         return _Part(match[3], tokens, bool(match[1]), False, last, only=match[2])
-    return _Part(chunk, analyzer.tokens(chunk), chunk[0] == "-", False, last)
+    negated = chunk[0] == "-"
+    words = chunk[negated:]
+    return _Part(words, analyzer.tokens(words), negated, False, last)
 
 
 def _with_parents(attributes: Collection[str]) -> frozenset[str]:
@@ -190,7 +206,7 @@ def _words(part: _Part, analyzer: Analyzer, prefix: bool) -> list[Word]:
     words = [_word(part, token, analyzer) for token in part.tokens]
     last = part.tokens[-1]
     if prefix and part.last and last.end == len(part.text):
-        words[-1] = words[-1]._replace(prefix=fold(part.text[last.start :]))
+        words[-1] = words[-1]._replace(prefix=analyzer.folded(part.text[last.start :]))
     return words
 
 
@@ -200,6 +216,8 @@ def _word(part: _Part, token: Token, analyzer: Analyzer) -> Word:
     if is_pair_script(term):
         return Word(term, term if len(term) == 1 else None, stemmed, only=part.only)
     typed = plain(part.text[token.start : token.end][:LONGEST_TERM])
+    if len(typed.split()) > 1:  # a word of the dictionary, which no typo makes of another
+        typed = ""
     return Word(term, None, stemmed, typed, only=part.only)
 
 

@@ -21,16 +21,11 @@ from hybridsearch.expressions import parse
 from hybridsearch.filterable import Rule, patterns_of, read_rules, rule_to_json
 from hybridsearch.fusion_settings import FusionSettings, read_fusion
 from hybridsearch.kept_settings import KEPT, kept, shown
+from hybridsearch.languages import LANGUAGES
 from hybridsearch.setting_values import attribute_names, camel, is_text, wrong
 from hybridsearch.word_settings import TypoTolerance, words
 
 EVERYTHING = ("*",)
-# fmt: off
-LANGUAGES = (
-    "ar", "ca", "da", "de", "el", "en", "es", "eu", "fi", "fr", "ga", "hi", "hu", "hy", "id", "it",
-    "lt", "ne", "nl", "no", "pt", "ro", "ru", "sr", "sv", "ta", "tr", "yi",
-)
-# fmt: on
 HEAVIEST = 1_000_000
 LARGEST = 2**53 - 1
 

@@ -118,7 +118,7 @@ class Vocabulary:
 
         Equally near ones by the alphabet; the word itself, in whatever accents, at 0.
         """
-        bare = fold(word)
+        bare = _bare(plain(word))
         if not 0 < len(bare) <= LONGEST or not len(self):
             return []
         found = dict.fromkeys(self._begun_otherwise(bare), 2) if most == 2 else {}
@@ -156,7 +156,7 @@ class Vocabulary:
 
         In no order; the first letter has to be right.
         """
-        bare = fold(start)
+        bare = _bare(plain(start))
         if not 0 < len(bare) < LONGEST or not len(self):
             return []
         low, high = self._span(bare, 1, LONGEST)

@@ -87,6 +87,45 @@ def test_a_search_finds(ask: Ask, path: str, body: dict[str, Any], found: list[i
 
 
 @pytest.mark.parametrize(
+    ("strategy", "found"),
+    [(None, [1, 4, 456]), ("last", [4, 456]), ("frequency", [456]), ("all", [456])],
+)
+def test_a_strategy_says_what_must_match_wherever_it_is_given(
+    ask: Ask, server: TestClient, strategy: str | None, found: list[int]
+) -> None:
+    given = {} if strategy is None else {"matchingStrategy": strategy}
+    body = {"q": "book little adventure", "facets": ["id"], **given}
+    answer = ask(BOOKS, **body)
+    assert sorted(ids(answer)) == found
+    assert answer["estimatedTotalHits"] == len(found)
+    assert answer["facetDistribution"]["id"] == {str(key): 1 for key in found}
+    address = {**body, "facets": "id"}
+    assert sorted(ids(server.get(BOOKS, params=address).json())) == found
+    query = {"indexUid": "books", **body}
+    assert sorted(ids(ask("/multi-search", queries=[query])["results"][0])) == found
+    del query["facets"]
+    assert sorted(ids(ask("/multi-search", queries=[query], federation={}))) == found
+    faceted = {"facetName": "id", "q": body["q"], **given}
+    values = ask("/indexes/books/facet-search", **faceted)["facetHits"]
+    assert sorted(int(one["value"]) for one in values) == found
+    words = {"hybrid": {**HYBRID, "semanticRatio": 0}, **body}
+    assert sorted(ids(ask(MEANING, **{**words, "facets": []}))) == found
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_a_threshold_holds_in_every_mode(ask: Ask, ratio: float) -> None:
+    body = {"q": "little prince", "hybrid": {**HYBRID, "semanticRatio": ratio}, "limit": 50}
+    every = ask(MEANING, **body, showRankingScore=True)["hits"]
+    scores = [hit["_rankingScore"] for hit in every]
+    assert scores == sorted(scores, reverse=True)
+    for least in {*scores, 0.5}:
+        kept = [hit["id"] for hit in every if hit["_rankingScore"] >= least]
+        answer = ask(MEANING, **body, rankingScoreThreshold=least, facets=["id"])
+        assert (ids(answer), answer["estimatedTotalHits"]) == (kept, len(kept))
+        assert answer["facetDistribution"]["id"].keys() == {str(key) for key in kept}
+
+
+@pytest.mark.parametrize(
     ("body", "code"),
     [
         ({"q": 1}, "invalid_search_q"),
@@ -167,6 +206,37 @@ def test_totals_are_of_the_kind_that_was_asked_for(ask: Ask) -> None:
     assert [paged[name] for name in names] == [1, 3, 2, 4]
     assert not {"limit", "offset", "estimatedTotalHits"} & paged.keys()
     assert [ask(BOOKS, page=0, hitsPerPage=0)[name] for name in names] == [0, 0, 0, 4]
+
+
+def test_pages_end_where_the_settings_say(server: TestClient) -> None:
+    documents = [{"id": n, "kind": "odd" if n % 2 else "even"} for n in range(10)]
+    base = "/indexes/bounded"
+    server.post(f"{base}/documents", json=documents)
+    change = {"pagination": {"maxTotalHits": 7}, "filterableAttributes": ["kind"]}
+    task = server.patch(f"{base}/settings", json=change).json()["taskUid"]
+    assert finished(server, task)["status"] == "succeeded"
+
+    def ask(**body: Any) -> Any:
+        one = server.post(f"{base}/search", json=body).json()
+        query = {"queries": [{"indexUid": "bounded", **body}]}
+        assert ids(server.post("/multi-search", json=query).json()["results"][0]) == ids(one)
+        assert ids(server.get(f"{base}/search", params=body).json()) == ids(one)
+        return one
+
+    whole = ask(limit=20)
+    assert (ids(whole), whole["estimatedTotalHits"], whole["limit"]) == ([*range(7)], 7, 20)
+    assert ids(ask(offset=5, limit=3)) == [5, 6]
+    assert ids(ask(offset=7)) == ids(ask(offset=100)) == []
+    last = ask(hitsPerPage=3, page=3)
+    assert (ids(last), last["totalHits"], last["totalPages"]) == ([6], 7, 3)
+    assert ids(ask(hitsPerPage=3, page=4)) == []
+    few = server.post(f"{base}/search", json={"filter": "kind = odd", "facets": ["kind"]}).json()
+    assert (few["estimatedTotalHits"], few["facetDistribution"]) == (5, {"kind": {"odd": 5}})
+    explained = server.post(f"{base}/explain", json={"limit": 20}).json()
+    assert (ids(explained), explained["estimatedTotalHits"]) == ([*range(7)], 7)
+    task = server.delete(f"{base}/settings/pagination").json()["taskUid"]
+    assert finished(server, task)["status"] == "succeeded"
+    assert server.post(f"{base}/search", json={}).json()["estimatedTotalHits"] == 10
 
 
 def test_a_get_answers_as_a_post(server: TestClient, ask: Ask) -> None:
