@@ -50,6 +50,7 @@ from hybridsearch.sql.hits import (
 from hybridsearch.sql.holders import Holders
 from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.marks import Marks
+from hybridsearch.sql.raised import remembering
 from hybridsearch.sql.relation import (
     Source,
     by_name,
@@ -422,8 +423,9 @@ def _with_parameters(function: Function, count: int) -> Function:
     """The function with a signature of `count` parameters, which DuckDB looks at."""
 
     def call(*columns: Column) -> pa.Array:
-        return function(*columns)
+        return told(*columns)
 
+    told = remembering(function)
     names = (Parameter(f"a{number}", Parameter.POSITIONAL_ONLY) for number in range(count))
     call.__signature__ = Signature(list(names))  # type: ignore[attr-defined]  # any function has it
     return call
