@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from hybridsearch.arrays import Rows
 from hybridsearch.attached import SearchIndexes
+from hybridsearch.sql.ahead import Table
 from hybridsearch.sql.definitions import Definition, Explain
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered
@@ -33,7 +34,7 @@ from hybridsearch.store import Connection as Bare
 
 __all__ = ["Connection", "FrontEnd", "Relation"]
 
-Tables: TypeAlias = Mapping[str, pa.Table]
+Tables: TypeAlias = Mapping[str, Table]
 Way: TypeAlias = Callable[..., Any]
 Relation: TypeAlias = duckdb.DuckDBPyRelation
 
@@ -43,11 +44,15 @@ _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
 
 class Run(NamedTuple):
-    """A method that runs a text, what it calls the parameters, and whether it runs once, now."""
+    """A method that runs a text, what it calls the parameters, and how often the text is read.
+
+    once: once and now. later: whenever the result is read, which is a relation.
+    """
 
     method: Callable[..., Any]
     parameters: str
     once: bool = False
+    later: bool = False
 
 
 class FrontEnd:
@@ -163,7 +168,7 @@ class Connection:
     # A statement's way
 
     def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
-        run = Run(partial(self._bare.sql, alias=alias), "params")
+        run = Run(partial(self._bare.sql, alias=alias), "params", later=True)
         found: Relation = self._run(run, query, params, frame)
         return found
 
@@ -186,7 +191,7 @@ class Connection:
             if definition is not None:
                 return self._defined(run, definition, step, values, frame)
             lowered = self._session.lowered(step)
-            ways = [self._ahead] if run.once else []
+            ways = [self._ahead] if run.once or run.later else []
             ways += [self._lowered] if lowered.text != step.text else []
             return self._first_bound([*ways, self._written], run, lowered, step, values, frame)
         except duckdb.Error as error:
@@ -239,7 +244,8 @@ class Connection:
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
     ) -> Any:
         """Run the statement with the hits of its searches in their place."""
-        made = self._session.ahead(lowered, step, values, self._reader(frame))
+        reader = self._reader(frame) if run.once else None
+        made = self._session.ahead(lowered, step, values, reader)
         if made is None:
             return _seen_from(frame, run, lowered.text, values)
         return _seen_from(frame, run, made.text, made.values, made.tables)
@@ -256,13 +262,14 @@ class Connection:
         """Run the statement as it was written."""
         return _seen_from(frame, run, step.text, values)
 
-    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows]:
-        """Reads the numbers that a SELECT of one column gives."""
+    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows | list[str]]:
+        """Reads the numbers or texts that a SELECT of one column gives, without its nulls."""
 
-        def read(text: str, values: Any, tables: Tables) -> Rows:
+        def read(text: str, values: Any, tables: Tables) -> Rows | list[str]:
             _seen_from(frame, Run(self._bare.execute, "parameters"), text, values, tables)
             [column] = self._bare.fetchnumpy().values()
-            return np.asarray(column, np.int64)
+            found = np.ma.compressed(column)
+            return found.tolist() if found.dtype == object else found.astype(np.int64, copy=False)
 
         return read
 

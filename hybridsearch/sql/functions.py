@@ -42,6 +42,7 @@ from hybridsearch.sql.hits import (
     HIT,
     SUGGESTION,
     TOKEN,
+    Later,
     Shown,
     hit_columns,
     hit_lists,
@@ -219,9 +220,21 @@ class Functions:
         For an index over a source of the user's it has the key as _row in the place of columns.
         Raises HybridSearchError.
         """
+        return self._table(call, self._answers([call], places))
+
+    def later(self, call: Call) -> tuple[Later, list[str]]:
+        """The same, searched whenever it is read, with the columns that there are now.
+
+        Raises HybridSearchError for what is wrong with the call by itself.
+        """
+        request_of(self._engine(call.uid), call)
+        shape, json = self._table(call, [])
+        return Later(shape.schema, lambda: self.hits(call)[0]), json
+
+    def _table(self, call: Call, answers: list[Shown | None]) -> tuple[pa.Table, list[str]]:
         engine = self._engine(call.uid)
         state = engine.snapshot.state
-        found = dict(zip(HIT, hit_columns(self._answers([call], places)), strict=True))
+        found = dict(zip(HIT, hit_columns(answers), strict=True))
         rows = found.pop("_row").to_numpy()
         table: dict[str, Any] = {}
         json: list[str] = []

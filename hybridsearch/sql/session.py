@@ -170,13 +170,14 @@ class Session:
             return None
         return self._indexes.freshness(uid, cursor=self._connection).stale
 
-    def ahead(self, lowered: Lowered, step: Step, values: object, run: Run) -> Ahead | None:
+    def ahead(self, lowered: Lowered, step: Step, values: object, run: Run | None) -> Ahead | None:
         """The statement with the hits of its searches in their place; None if there are none.
 
-        Raises HybridSearchError.
+        run: None for a relation, which searches whenever it is read. Raises HybridSearchError.
         """
+        hits = self._functions.later if run is None else self._functions.hits
         try:
-            return answer(lowered, values, run=run, hits=self._functions.hits)
+            return answer(lowered, values, run=run, hits=hits)
         except HybridSearchError as error:
             raise _at_call(type(error), error.message, step) from None
 
