@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import FrameType, TracebackType
@@ -28,6 +30,7 @@ from hybridsearch.attached import SearchIndexes
 from hybridsearch.sql.ahead import Table
 from hybridsearch.sql.definitions import Definition, Explain
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.hits import Later, Lease
 from hybridsearch.sql.lowering import Lowered
 from hybridsearch.sql.session import Session, Step, translated
 from hybridsearch.store import Connection as Bare
@@ -40,19 +43,23 @@ Relation: TypeAlias = duckdb.DuckDBPyRelation
 
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 RESULT = "hybridsearch_result"
+SPARE = 4
+"""So many connections wait for another statement."""
 _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
 
 class Run(NamedTuple):
     """A method that runs a text, what it calls the parameters, and how often the text is read.
 
-    once: once and now. later: whenever the result is read, which is a relation.
+    once: once and now. later: whenever the result is read, which is a relation. given: is told the
+    tables that stand in the place of searches.
     """
 
     method: Callable[..., Any]
     parameters: str
     once: bool = False
     later: bool = False
+    given: Callable[[Tables], None] | None = None
 
 
 class FrontEnd:
@@ -61,6 +68,40 @@ class FrontEnd:
     def __init__(self, functions: Functions, indexes: SearchIndexes) -> None:
         self._functions = functions
         self._indexes = indexes
+        self._spare: deque[Connection] = deque(maxlen=SPARE)
+        self._closed = False
+
+    def relation(
+        self, bare: Callable[[], Bare], text: str, params: object, frame: FrameType
+    ) -> Relation:
+        """The result of a statement on a connection that no other result is read on.
+
+        Making search() known to a connection costs 20 ms, so one is used again once nobody can
+        read its result any more: then nobody refers to the tables in the place of its searches.
+        """
+        try:
+            connection = self._spare.pop()
+        except IndexError:
+            connection = self.connection(bare())
+
+        def lend(tables: Tables) -> None:
+            lease = Lease()
+            for table in tables.values():
+                if isinstance(table, Later):
+                    table.lease = lease
+            weakref.finalize(lease, self._return, connection).atexit = False
+
+        return connection.relation(text, params, frame, lend)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._closed = True
+        while self._spare:
+            self._spare.pop().close()
+
+    def _return(self, connection: Connection) -> None:
+        if not self._closed:
+            self._spare.append(connection)
 
     def connection(self, bare: Bare) -> Connection:
         """The connection with search() and its companions, and statements that pass through."""
@@ -167,6 +208,14 @@ class Connection:
 
     # A statement's way
 
+    def relation(
+        self, text: str, params: object, frame: FrameType, given: Callable[[Tables], None]
+    ) -> Relation:
+        """The result as a relation; `given` is told of the tables in the place of searches."""
+        run = Run(self._bare.sql, "params", later=True, given=given)
+        found: Relation = self._run(run, text, params, frame)
+        return found
+
     def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
         run = Run(partial(self._bare.sql, alias=alias), "params", later=True)
         found: Relation = self._run(run, query, params, frame)
@@ -248,7 +297,10 @@ class Connection:
         made = self._session.ahead(lowered, step, values, reader)
         if made is None:
             return _seen_from(frame, run, lowered.text, values)
-        return _seen_from(frame, run, made.text, made.values, made.tables)
+        found = _seen_from(frame, run, made.text, made.values, made.tables)
+        if run.given is not None:
+            run.given(made.tables)
+        return found
 
     def _lowered(
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType

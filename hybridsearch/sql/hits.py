@@ -30,6 +30,7 @@ __all__ = [
     "SUGGESTION",
     "TOKEN",
     "Later",
+    "Lease",
     "Shown",
     "hit_columns",
     "hit_lists",
@@ -55,12 +56,17 @@ Shown: TypeAlias = tuple[Scores, Places]
 """Hits with the scores that are shown of them."""
 
 
+class Lease:
+    """What the tables of one relation hold; it dies with the last of them."""
+
+
 class Later:
     """A table whose columns are known before its rows are; `make` gives them at each reading."""
 
     def __init__(self, schema: pa.Schema, make: Callable[[], pa.Table]) -> None:
         self._schema = schema
         self._make = make
+        self.lease: Lease | None = None
 
     def __arrow_c_schema__(self) -> object:
         """What DuckDB asks when it binds a statement."""

@@ -77,6 +77,7 @@ class Session:
         self._kept: OrderedDict[str, tuple[Hashable, Lowered]] = OrderedDict()
         self._apart: Connection | None = None
         self._known: dict[str, tuple[bool, bool]] | None = None
+        self._catalog: str | None = None
 
     def steps(self, text: str) -> list[Step] | None:
         """The statements one after the other; None where none of them searches."""
@@ -192,7 +193,9 @@ class Session:
 
     def _source(self, uid: str, kept: bool) -> Source | None:
         try:
-            return self._functions.source(uid, self._connection, kept=kept)
+            if self._catalog is None:
+                self._catalog = self._functions.catalog(self._connection)
+            return self._functions.source(uid, self._catalog, kept=kept)
         except NotFound:
             return None
 
