@@ -36,7 +36,6 @@ from hybridsearch.sorting import SortKey
 KEPT = 48
 """So many answers are kept, and more while they have no more than `KEPT_BYTES` together."""
 KEPT_BYTES = 64 << 20
-LABEL_BYTES = 72  # of a short text, its place and its number
 
 
 class Selection:
@@ -184,9 +183,7 @@ class Selection:
 def _bytes_of(kept: object) -> int:
     if isinstance(kept, tuple):
         return sum(map(_bytes_of, kept))
-    if isinstance(kept, FacetColumn):
-        return kept.rows.nbytes + kept.codes.nbytes + LABEL_BYTES * len(kept.labels)
-    return kept.nbytes if isinstance(kept, np.ndarray) else 0
+    return kept.nbytes if isinstance(kept, np.ndarray | FacetColumn) else 0
 
 
 def _check_filterable(tree: filters.Filter, allowed: Sequence[Rule]) -> None:

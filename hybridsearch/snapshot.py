@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -38,11 +38,14 @@ from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
+from hybridsearch.suggesting import suggestions
 from hybridsearch.ties import Order
 
 MOST_NESTED = 32
 """So many nested attributes are counted by "*"; every one is when it is named."""
 STAGES = ("embed", "plan", "rank", "load", "facets")
+TOGETHER = 2048
+"""Searches of a batch that are planned before the first of them is made."""
 
 log = logging.getLogger("hybridsearch")
 
@@ -124,7 +127,10 @@ class Snapshot:
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
-        return [self._answer(question, started) for question in self._asked(requests)]
+        return [
+            self._told(question, made, started, time.perf_counter())
+            for question, made in self._planned(requests)
+        ]
 
     def places(
         self, requests: Sequence[SearchRequest], *, tied: Order | None = None
@@ -133,10 +139,20 @@ class Snapshot:
 
         tied: in which order rows of equal score stand; None for that of rows.
         """
-        return [
-            self._placed(replace(plan(self.state, one.request, one.vector), tied=tied))
-            for one in self._asked(requests)
-        ]
+        return [self._placed(replace(made, tied=tied)) for _, made in self._planned(requests)]
+
+    def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[tuple[_Question, Plan]]:
+        """Each request and its plan, in order; the keyword arm is told of many beforehand."""
+        questions = self._asked(requests)
+        for start in range(0, len(questions), TOGETHER):
+            some = questions[start : start + TOGETHER]
+            made = [plan(self.state, one.request, one.vector) for one in some]
+            worded = [one for one in made if not one.query.empty]
+            if len(worded) > 1:
+                self.state.keyword.foresee(
+                    (one.query, one.fields, one.request.match, one.tie) for one in worded
+                )
+            yield from zip(some, made, strict=True)
 
     def places_like(self, id: str, request: SearchRequest, *, tied: Order | None = None) -> Places:
         """Where the hits of `similar` stand, without loading documents."""
@@ -241,9 +257,9 @@ class Snapshot:
         return self.state.keyword.bodies(rows)
 
     def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
-        """(term, in how many attributes of documents) of terms that begin so, most first.
+        """(word, in how many attributes of documents) of words that begin so, most first.
 
-        Raises QueryError where only some documents may be known of: terms are those of all.
+        Raises QueryError where only some documents may be known of: words are those of all.
         """
         if self.state.allowed is not None:
             raise QueryError(
@@ -251,7 +267,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return self.state.keyword.terms(self.state.analyzer.folded(start), limit=limit)
+        return suggestions(self.state.keyword, self.state.analyzer, start, limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute
@@ -289,6 +305,11 @@ class Snapshot:
     def _answer(self, question: _Question, started: float) -> SearchResult:
         embedded_at = time.perf_counter()
         made = plan(self.state, question.request, question.vector)
+        return self._told(question, made, started, embedded_at)
+
+    def _told(
+        self, question: _Question, made: Plan, started: float, embedded_at: float
+    ) -> SearchResult:
         found = self._answered(made, started, embedded_at)
         return found if question.degraded is None else replace(found, degraded=question.degraded)
 

@@ -18,8 +18,9 @@ analysis query fusion diversity highlight excerpts extraction templates embedded
 files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
-vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
-synonyms spelling
+vocabulary wordlists keyword_plan keyword_parts keyword_terms keyword_questions
+keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
+synonyms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
@@ -27,8 +28,9 @@ generation preparation selection state ties planning relevance ranking arranging
 snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks sql.functions
-sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.operators
+sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
+sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries
+sql.operators
 sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
 sql.snippets sql.ahead sql.session
 sql.connection sql.sealed
@@ -50,7 +52,9 @@ shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
-    "tantivy": {"keyword", "keyword_snapshot", "keyword_terms"},
+    "tantivy": {
+        *("keyword", "keyword_bodies", "keyword_questions", "keyword_snapshot", "keyword_terms"),
+    },
     "duckdb": {
         *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),

@@ -63,6 +63,7 @@ from hybridsearch.sql.relation import (
     living,
     unfolded,
 )
+from hybridsearch.sql.whole_rows import holds_row
 from hybridsearch.state import State
 from hybridsearch.store import Connection, quoted
 
@@ -109,6 +110,7 @@ SIGNATURES = {
     "tokens": _Signature(["VARCHAR", "VARCHAR"], _rows_of(TOKEN), fresh=True),
     "suggest": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], _rows_of(SUGGESTION), fresh=True),
     "asked": _TEST,
+    "row": _TEST,
     "any": _TEST,
     "all": _TEST,
     "term": _Signature(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
@@ -122,6 +124,7 @@ SIGNATURES = {
 }
 TESTS: Mapping[str, Callable[..., matching.Answers]] = {
     "asked": matching.holds_asked,
+    "row": holds_row,
     "any": matching.holds_any,
     "all": matching.holds_all,
     "term": matching.holds_term,

@@ -26,6 +26,7 @@ from hybridsearch.query import Phrase, Query, Word
 from hybridsearch.sql.asking import Searchable
 from hybridsearch.sql.calls import request, written
 from hybridsearch.sql.matching import PLAIN, Wanted, wanted
+from hybridsearch.sql.whole_rows import named_parts
 from hybridsearch.vocabulary import typos
 
 __all__ = ["SIZE", "Marks", "spans"]
@@ -98,6 +99,8 @@ class Marks:
         kind, column = given.pop("kind"), given.pop("column", None)
         if kind == "search":
             return _by_index(self._find(given["index"]), {**given, "query": words[0]}, column)
+        if kind == "row":
+            return Reading(PLAIN, _of_row(words[0], column))
         return Reading(PLAIN, _READERS[kind](words, given.get("slop") or 0))
 
 
@@ -174,6 +177,21 @@ def _asked(words: list[str], slop: int) -> Callable[[list[str]], Query]:
     if not (want.near or want.beginnings):
         return lambda terms: query
     return lambda terms: replace(query, words=(*query.words, *_meant(want, terms)))
+
+
+def _of_row(text: str, column: str | None) -> Callable[[list[str]], Query]:
+    """What a query of a whole row looks for in one of its columns; None is any."""
+    parts = [part for part in named_parts(text) if column is None or part.name in (None, column)]
+    found = [_asked([part.query], 0) for part in parts]
+
+    def query(terms: list[str]) -> Query:
+        made = [each(terms) for each in found]
+        return Query(
+            words=tuple(word for each in made for word in each.words),
+            phrases=tuple(phrase for each in made for phrase in each.phrases),
+        )
+
+    return query
 
 
 def _meant(want: Wanted, terms: Iterable[str]) -> list[Word]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from hybridsearch.errors import QueryError
 from hybridsearch.sql.levels import Level, Range
-from hybridsearch.sql.operators import Table, Test, innermost, tables, tests
+from hybridsearch.sql.operators import Table, Test, innermost, is_row, tables, tests
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
 from hybridsearch.sql.tokens import Edit
@@ -33,8 +33,9 @@ class Searched(NamedTuple):
     key: str
 
 
-Tables = Callable[[str, str], Searched | None]
-"""(table, column) in small letters -> an index over the table that searches the column."""
+Tables = Callable[[str, str | None], Searched | None]
+"""(table, column) in small letters -> an index over the table that searches the column by words;
+None is any column."""
 
 
 def scoring(statement: Statement, searched: Tables) -> list[Edit]:
@@ -86,16 +87,13 @@ def _value(statement: Statement, level: int | None, at: int, searched: Tables) -
     parts = []
     for test in found:
         index = searched(table.name, test.column or "")
+        whole = index is None and is_row(test, table)
+        index = searched(table.name, None) if whole else index
         if index is None:
-            raise QueryError(
-                f'score() needs a search index on "{test.column}" of {table.name}; CREATE SEARCH'
-                f" INDEX name ON {table.name} ({test.column})",
-                token=at,
-            )
+            raise _without_index(table, "column" if whole else test.column or "", at)
         hits = (
             f"SELECT {quoted(index.key)} AS key, _score FROM search({literal(index.uid)},"
-            f" {_words(statement, test)}, mode := 'keyword',"
-            f" fields := [{literal(test.column or '')}])"
+            f" {_words(statement, test, whole=whole)}, mode := 'keyword')"
         )
         parts.append(
             f"coalesce((SELECT hits._score FROM ({hits}) AS hits"
@@ -104,12 +102,23 @@ def _value(statement: Statement, level: int | None, at: int, searched: Tables) -
     return f"({' + '.join(parts)})"
 
 
-def _words(statement: Statement, test: Test) -> str:
-    """What a search is to look for, and which of the words its hits must have."""
+def _without_index(table: Table, column: str, at: int) -> QueryError:
+    return QueryError(
+        f'score() needs a search index on "{column}" of {table.name}; CREATE SEARCH INDEX name ON'
+        f" {table.name} ({column})",
+        token=at,
+    )
+
+
+def _words(statement: Statement, test: Test, *, whole: bool) -> str:
+    """What a search is to look for, which of the words its hits must have, and where."""
     written = statement.written(test.query)
+    if whole:
+        return f"{written}, match := 'any'"
+    fields = f"fields := [{literal(test.column or '')}]"
     if statement.tokens[test.query.start].text == "[":
-        return f"array_to_string({written}, ' '), match := 'any'"
-    return f"{written}, match := '{WORDS[test.kind]}'"
+        return f"array_to_string({written}, ' '), match := 'any', {fields}"
+    return f"{written}, match := '{WORDS[test.kind]}', {fields}"
 
 
 def _table(statement: Statement, level: Level, at: int) -> Table:

@@ -41,6 +41,7 @@ from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql.asking import Searchable
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import lower, read
+from hybridsearch.sql.operators import check
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
 from hybridsearch.sql.pushdown import Facts
 from hybridsearch.sql.relation import Source, by_name
@@ -69,7 +70,9 @@ KNOWN = (
 """name -> (gives one value for one row, may give another at each call)."""
 BATCH = 1000
 IDLE = 4
-_constructs = re.compile(r"search|similar|highlight|snippet", re.IGNORECASE).search
+_constructs = re.compile(
+    r"search|similar|highlight|snippet|@@@|\|\|\||&&&|===", re.IGNORECASE
+).search
 UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
 LINES = (
     "Not implemented",
@@ -188,8 +191,10 @@ class Sealed:
             return statement
         facts = Facts(self._volatile, self._plain, binds=lambda query: False)
         found = read(statement)
-        edits = [] if found is None else marking(found)
-        return lower(spliced(statement, edits), self._source, facts).text
+        if found is not None:
+            check(found)
+            statement = spliced(statement, marking(found))
+        return lower(statement, self._source, facts).text
 
     def _source(self, uid: str, kept: bool) -> Source | None:
         try:

@@ -199,16 +199,16 @@ class Session:
         except NotFound:
             return None
 
-    def _searched(self, table: str, column: str) -> Searched | None:
-        """An index over the table that searches the column by words."""
+    def _searched(self, table: str, column: str | None) -> Searched | None:
+        """An index over the table that searches the column by words; None is any column."""
         for report in self._indexes.over(table):
-            if column in {name.lower() for name in report.text}:
+            if column is None or column in {name.lower() for name in report.text}:
                 return Searched(report.name, report.key)
         try:
             state = self._functions.state(table)
         except NotFound:
             return None
-        there = column in {name.lower() for name in state.keyword.attributes}
+        there = column is None or column in {name.lower() for name in state.keyword.attributes}
         return Searched(table, state.primary_key) if there and state.primary_key else None
 
     def _indexed(self, table: str, column: str) -> Held | None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from hybridsearch.errors import QueryError, near
 from hybridsearch.sql.items import items
 from hybridsearch.sql.levels import Level, Range, parts
-from hybridsearch.sql.operators import Test, innermost, tests
+from hybridsearch.sql.operators import Table, Test, innermost, is_row, tables, tests
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
 from hybridsearch.sql.scoring import is_column
@@ -128,10 +128,15 @@ def _missing(name: str, subject: _Subject, at: int) -> QueryError:
 def _asks(statement: Statement, level: int, subject: _Subject) -> Iterator[str]:
     """What each predicate looks for, as SQL that gives a JSON text."""
     where = statement.levels[level].clauses.get("where", Range(0, 0))
+    beside = [table for table in tables(statement, statement.levels[level]) if table is not None]
     for test in tests(statement):
         inside = test.level == level and where.start <= test.where.start < where.stop
-        if inside and _looks_into(test, subject) and not _is_denied(statement, test, where):
-            yield _of_test(statement, test)
+        if not inside or _is_denied(statement, test, where):
+            continue
+        if any(is_row(test, table) and _is_of(subject, table) for table in beside):
+            yield _of_test(statement, test, kind="row", subject=subject)
+        elif _looks_into(test, subject):
+            yield _of_test(statement, test, kind=test.kind, subject=subject)
     yield from _of_searches(statement, statement.levels[level], subject)
 
 
@@ -140,6 +145,11 @@ def _looks_into(test: Test, subject: _Subject) -> bool:
         return True
     beside = None in (test.qualifier, subject.qualifier) or test.qualifier == subject.qualifier
     return beside and test.column == subject.column
+
+
+def _is_of(subject: _Subject, table: Table) -> bool:
+    """Whether what is marked may be of the table's rows."""
+    return subject.qualifier in (None, table.alias)
 
 
 def _is_denied(statement: Statement, test: Test, where: Range) -> bool:
@@ -152,7 +162,7 @@ def _is_denied(statement: Statement, test: Test, where: Range) -> bool:
     return any(statement.tokens[at - 1].word == "not" for at in (test.where.start, *opened))
 
 
-def _of_test(statement: Statement, test: Test) -> str:
+def _of_test(statement: Statement, test: Test, *, kind: str, subject: _Subject) -> str:
     words = f"({statement.written(test.query)})"
     listed = f"[CAST({words} AS VARCHAR)]"
     if test.kind == "term":
@@ -160,7 +170,13 @@ def _of_test(statement: Statement, test: Test) -> str:
             f"CASE WHEN typeof({words}) LIKE '%]' THEN CAST({words} AS VARCHAR[]) ELSE {listed} END"
         )
     slop = "0" if test.slop is None else statement.written(test.slop)
-    return _json(kind=literal(test.kind), words=listed, slop=f"CAST({slop} AS BIGINT)")
+    return _json(
+        kind=literal(kind), words=listed, slop=f"CAST({slop} AS BIGINT)", column=_column(subject)
+    )
+
+
+def _column(subject: _Subject) -> str:
+    return "NULL" if subject.column is None else literal(subject.column)
 
 
 def _of_searches(statement: Statement, level: Level, subject: _Subject) -> Iterator[str]:
@@ -178,7 +194,7 @@ def _of_searches(statement: Statement, level: Level, subject: _Subject) -> Itera
             kind="'search'",
             index=f"CAST(({statement.written(given['index'])}) AS VARCHAR)",
             words=f"[CAST(({statement.written(given['query'])}) AS VARCHAR)]",
-            column="NULL" if subject.column is None else literal(subject.column),
+            column=_column(subject),
             **decided,
         )
 

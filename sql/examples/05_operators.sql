@@ -1,5 +1,6 @@
 -- Operators test any text of any table; here the films themselves.
 SELECT title FROM films WHERE overview @@@ 'space -comedy';
+SELECT title FROM films WHERE films @@@ 'genres:space -overview:crew';
 SELECT title, overview ||| 'house balloons' AS light FROM films ORDER BY id;
 SELECT title FROM films WHERE match_phrase(overview, 'space ship', slop := 1);
 

@@ -65,6 +65,7 @@ READS = [
     ("SELECT id FROM movies WHERE title ||| 'texas up' ORDER BY id", [(2,), (4,)]),
     ("SELECT highlight(title) FROM search('movies', 'aliens', k := 1)", [("<mark>Aliens</mark>",)]),
     ("SELECT snippet(title, '[', ']') FROM movies WHERE title ||| 'texas'", [("Paris, [Texas]",)]),
+    ("SELECT id FROM movies m WHERE m @@@ 'title:alien* -year:1986'", [(1,)]),
     ("SELECT value, count FROM facets('movies', 'alien aliens', \"by\" := ['year'])",
      [("1979", 1), ("1986", 1)]),
     ("SELECT term FROM tokens('movies', 'Wim Wenders')", [("wim",), ("wenders",)]),
