@@ -77,7 +77,6 @@ AT_ONCE = 400
 FEW = 1000
 """Up to so many hits the bodies that the index keeps are cheaper than a scan of the documents."""
 SHAPES = 256
-"""Of so many indexes and their states the columns of hits are kept."""
 ROWS = pa.list_(pa.int64())
 
 
@@ -163,7 +162,7 @@ class Functions:
         self._holders = Holders(self._engine)
         self._marks = Marks(self._engine)
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
-        self._shapes: dict[Hashable, tuple[pa.Schema, list[str]]] = {}
+        self._shapes: dict[Hashable, tuple[pa.Schema, list[str]]] = {}  # as SHAPES allows
 
     def attach(self, connection: Connection) -> None:
         """Make the functions known on the connection; see the module.
@@ -234,7 +233,7 @@ class Functions:
 
         Raises HybridSearchError for what is wrong with the call by itself.
         """
-        engine = self._engine(call.uid)
+        engine = self._engine(call.uid, current=True)
         request_of(engine, call)
         key = call.uid, call.highlight, engine.snapshot.state.primary_key, self._stamp(engine)
         shape = self._shapes.get(key)
@@ -250,13 +249,11 @@ class Functions:
         state = engine.snapshot.state
         found = dict(zip(HIT, hit_columns(answers), strict=True))
         rows = found.pop("_row").to_numpy()
-        table: dict[str, Any] = {}
-        json: list[str] = []
         if engine.record.attached is None:
             texts = _read(engine, rows).to_pylist()
             table, json = unfolded(texts, state.columns, state.primary_key)
         else:
-            table["_row"] = engine.row_ids.of(rows)
+            table, json = {"_row": engine.row_ids.of(rows)}, []
         marks = found.pop("_highlight")
         if call.highlight:
             found["_highlight"], json = marks, [*json, "_highlight"]
