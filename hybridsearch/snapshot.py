@@ -23,6 +23,7 @@ import numpy as np
 
 from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
+from hybridsearch.collecting import uncollected
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
@@ -127,10 +128,11 @@ class Snapshot:
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
-        return [
-            self._told(question, made, started, time.perf_counter())
-            for question, made in self._planned(requests)
-        ]
+        with uncollected():
+            return [
+                self._told(question, made, started, time.perf_counter())
+                for question, made in self._planned(requests)
+            ]
 
     def places(
         self, requests: Sequence[SearchRequest], *, tied: Order | None = None
@@ -139,7 +141,8 @@ class Snapshot:
 
         tied: in which order rows of equal score stand; None for that of rows.
         """
-        return [self._placed(replace(made, tied=tied)) for _, made in self._planned(requests)]
+        with uncollected():
+            return [self._placed(replace(made, tied=tied)) for _, made in self._planned(requests)]
 
     def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[tuple[_Question, Plan]]:
         """Each request and its plan, in order; the keyword arm is told of many beforehand."""

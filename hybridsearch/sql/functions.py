@@ -51,6 +51,7 @@ from hybridsearch.sql.hits import (
 from hybridsearch.sql.holders import Holders
 from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.marks import Marks
+from hybridsearch.sql.raised import remembering
 from hybridsearch.sql.relation import (
     Source,
     by_name,
@@ -229,10 +230,7 @@ class Functions:
         return self._table(call, self._answers([call], places))
 
     def later(self, call: Call) -> tuple[Later, list[str]]:
-        """The same, searched whenever it is read, with the columns that there are now.
-
-        Raises HybridSearchError for what is wrong with the call by itself.
-        """
+        """The same, searched whenever it is read; what is wrong with the call is raised now."""
         engine = self._engine(call.uid, current=True)
         request_of(engine, call)
         key = call.uid, call.highlight, engine.snapshot.state.primary_key, self._stamp(engine)
@@ -242,7 +240,7 @@ class Functions:
             if len(self._shapes) >= SHAPES:
                 self._shapes.clear()
             self._shapes[key] = shape = table.schema, json
-        return Later(shape[0], lambda: self.hits(call)[0]), shape[1]
+        return Later(shape[0], remembering(lambda: self.hits(call)[0])), shape[1]
 
     def _table(self, call: Call, answers: list[Shown | None]) -> tuple[pa.Table, list[str]]:
         engine = self._engine(call.uid)
@@ -443,8 +441,9 @@ def _with_parameters(function: Function, count: int) -> Function:
     """The function with a signature of `count` parameters, which DuckDB looks at."""
 
     def call(*columns: Column) -> pa.Array:
-        return function(*columns)
+        return told(*columns)
 
+    told = remembering(function)
     names = (Parameter(f"a{number}", Parameter.POSITIONAL_ONLY) for number in range(count))
     call.__signature__ = Signature(list(names))  # type: ignore[attr-defined]  # any function has it
     return call

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 
 from hybridsearch import Database, Index, assets
-from hybridsearch.errors import QueryError
+from hybridsearch.errors import Conflict, QueryError
 from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
 from hybridsearch.sql.connection import Connection
 
@@ -252,7 +251,7 @@ def test_a_relation_goes_by_the_columns_that_it_was_made_with(
     odd.add([{"id": 2, "n": 2, "new": "x"}])
     assert [row[:2] for row in found.order("id").fetchall()] == [(1, 1), (2, 2)]
     odd.add([{"id": 3, "n": "three"}])
-    with pytest.raises(duckdb.Error, match="the index has other columns than when this relation"):
+    with pytest.raises(Conflict, match="the index has other columns than when this relation"):
         found.fetchall()
 
 
