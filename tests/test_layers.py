@@ -31,7 +31,7 @@ refreshing attaching freshness attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
 sql.raised sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown
 sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
-sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.ahead
+sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.session
 sql.connection sql.sealed
 index dumping chores inspection database restoring

@@ -1,9 +1,9 @@
 """What is score() beside a search operator?
 
-`score()` is the BM25 of the operators in the WHERE of its own SELECT, as an index over that table
-gives it: the sum over the operators, 0 for a row that one does not match. A filter beside them
-changes nothing in it. Of several tables `score(alias)` takes one, with the operators that name it.
-It becomes a look into the hits of a search for each operator:
+`score()` is the BM25 of the operators in the WHERE (ON, QUALIFY, HAVING) of its own SELECT, as an
+index over that table gives it: the sum over the operators, 0 for a row that one does not match. A
+filter beside them changes nothing in it. Of several tables `score(alias)` takes one, with the
+operators that name it. It becomes a look into the hits of a search for each operator:
 
     scoring(read("SELECT id, score() FROM docs WHERE title ||| 'red shoe'"), columns)
 """
@@ -14,14 +14,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hybridsearch.errors import QueryError
-from hybridsearch.sql.levels import Level, Range
-from hybridsearch.sql.operators import Table, Test, innermost, is_row, tables, tests
+from hybridsearch.sql.levels import Range
+from hybridsearch.sql.operators import Table, Test, innermost, is_row, predicates, tables
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
 from hybridsearch.sql.tokens import Edit
 from hybridsearch.store import quoted
 
-__all__ = ["Searched", "Tables", "is_column", "scoring"]
+__all__ = ["Searched", "Tables", "scoring"]
 
 WORDS = {"asked": "all", "any": "any", "all": "all", "term": "all", "phrase": "phrase"}
 """kind of a test -> which of the words a hit must have."""
@@ -51,8 +51,6 @@ def scoring(statement: Statement, searched: Tables) -> list[Edit]:
             continue
         level = innermost(statement, at)
         value = _value(statement, level, call, searched)
-        if level is not None and is_column(statement, statement.levels[level], call):
-            value += " AS score"
         edits.append(Edit(token.start, statement.tokens[call.stop - 1].end, value))
     return edits
 
@@ -73,20 +71,6 @@ def _call(statement: Statement, at: int) -> Range | None:
         named = any(table and table.alias == tokens[at + 2].identifier for table in beside)
         return Range(at, close + 1) if named else None
     return Range(at, close + 1) if close == at + 2 else None
-
-
-def is_column(statement: Statement, level: Level, call: Range) -> bool:
-    """Whether a call, all its tokens, is a whole column of the SELECT, without a name."""
-    listed = level.clauses.get("select", Range(0, 0))
-    at, after = call
-    if not listed.start <= at < listed.stop or any(
-        opened < at < closed
-        for opened, closed in statement.brackets.items()
-        if opened >= listed.start
-    ):
-        return False
-    first = at == listed.start or statement.tokens[at - 1].text == ","
-    return first and (after == listed.stop or statement.tokens[after].text == ",")
 
 
 def _value(statement: Statement, level: int | None, call: Range, searched: Tables) -> str:
@@ -167,12 +151,5 @@ def _of_one(
 
 
 def _tests(statement: Statement, level: int) -> list[Test]:
-    """The tests of columns in a WHERE, those of inner queries left out."""
-    where = statement.levels[level].clauses.get("where", Range(0, 0))
-    return [
-        test
-        for test in tests(statement)
-        if test.level == level
-        and test.column is not None
-        and where.start <= test.where.start < where.stop
-    ]
+    """The tests of columns among the predicates, those of inner queries left out."""
+    return [test for test in predicates(statement, level) if test.column is not None]

@@ -25,6 +25,7 @@ from hybridsearch.sql.emitting import described, native
 from hybridsearch.sql.explaining import explained
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
+from hybridsearch.sql.naming import naming
 from hybridsearch.sql.operators import check
 from hybridsearch.sql.pushdown import Facts, Statement
 from hybridsearch.sql.relation import Source
@@ -103,6 +104,7 @@ class Session:
             return Lowered(text)
         check(statement)
         edits = [*scoring(statement, self._searched), *marking(statement)]
+        edits += naming(statement, edits)
         plain = spliced(statement.text, edits) if edits else statement.text
         changed, tests = self._with_indexes(plain, statement)
         if changed == statement.text:
