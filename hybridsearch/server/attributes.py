@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybridsearch.extraction import is_wanted
@@ -45,7 +45,8 @@ def list_attributes(call: Call) -> Reply:
 def attribute_json(name: str, settings: Settings) -> dict[str, Any]:
     """One attribute and what the settings allow."""
     filterable = is_wanted(name, settings.filterable)
-    rules: list[str] = settings.to_json()["rankingRules"]
+    kept = settings.to_json()
+    rules: list[str] = kept["rankingRules"]
     order = next((rule.rpartition(":")[2] for rule in rules if rule.startswith(f"{name}:")), None)
     sort = settings.sort_facet_values_by
     return {
@@ -62,7 +63,14 @@ def attribute_json(name: str, settings: Settings) -> dict[str, Any]:
             "equality": filterable,
             "comparison": filterable,
         },
+        "localized": {"locales": _locales(name, kept["localizedAttributes"] or ())},
     }
+
+
+def _locales(name: str, rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The languages that the first rule about the attribute names."""
+    fitting = (rule["locales"] for rule in rules if is_wanted(name, rule["attributePatterns"]))
+    return list(next(fitting, ()))
 
 
 def _fits(attribute: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
