@@ -19,7 +19,7 @@ files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
-keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
+keyword_bodies keyword_scores keyword_hits keyword_postings keyword_kept keyword_snapshot keyword
 synonyms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -53,7 +53,14 @@ shell cli
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {
-        *("keyword", "keyword_bodies", "keyword_questions", "keyword_snapshot", "keyword_terms"),
+        *(
+            "keyword",
+            "keyword_bodies",
+            "keyword_hits",
+            "keyword_questions",
+            "keyword_snapshot",
+            "keyword_terms",
+        ),
     },
     "duckdb": {
         *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),

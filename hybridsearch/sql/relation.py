@@ -53,9 +53,10 @@ class Source:
 
     columns: their names in small letters. query: a SELECT that gives them and `value`, an
     expression for what tells rows from each other. parameter: of search(), which takes a list of
-    those that are allowed. key: the name of the user's key, in small letters. scored: whether hits
-    stand in the order of their scores, which rules of the index's own may change. distinct: whether
-    the index gives one hit for each value of an attribute. Both as they are set now.
+    those that are allowed. key: the name of the user's key, in small letters. key_type: the DuckDB
+    type of `value` where it is the key of a live source. scored: whether hits stand in the order of
+    their scores, which rules of the index's own may change. distinct: whether the index gives one
+    hit for each value of an attribute. Both as they are set now.
     """
 
     columns: frozenset[str]
@@ -63,6 +64,7 @@ class Source:
     value: str
     parameter: str
     key: str
+    key_type: str = ""
     scored: bool = True
     distinct: bool = False
 
@@ -112,6 +114,7 @@ def followed(definition: Definition, catalog: str) -> Source:
         value="_row",
         parameter="numbers" if whole else "names",
         key=definition.key.lower(),
+        key_type=definition.key_type,
     )
 
 

@@ -71,7 +71,9 @@ NUMBERS = (*WHOLE, "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 GREATEST = 2**63 - 1
 MOST_PLACES = 3
 
-_raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
+_raised = re.compile(
+    r"(?:UDF|'hybridsearch_hits_\d+' failed): (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL
+).search
 _unmatched = re.compile(r"argument types 'hybridsearch_[0-9a-f]{32}_(\w+)\((.*?)\)'\. You might")
 _made_up = re.compile(r"hybridsearch_[0-9a-f]{32}_(\w+)")
 _excerpt = re.compile(r"\n\nLINE (\d+): ([^\n]*)\n( *)\^[\^~ ]*\s*\Z").search
