@@ -40,7 +40,7 @@ _piece = re.compile(r'-?(?:[^\s":]+:)?"[^"]*"?(?:~\d+)?|\S+').findall
 _with_typos = re.compile(r"(.+)~([12])").fullmatch
 Tables = Callable[[str, str | None], Searched | None]
 """(table, column) in small letters -> an index over the table that searches the column by words;
-None is any column."""
+without a column the one that searches most columns."""
 
 
 def scoring(statement: Statement, searched: Tables) -> list[Edit]:

@@ -191,8 +191,14 @@ class Session:
             return None
 
     def _searched(self, table: str, column: str | None) -> Searched | None:
-        """An index over the table that searches the column by words; None is any column."""
-        for report in self._indexes.over(table):
+        """An index over the table that searches the column by words.
+
+        Without a column the one that searches most columns.
+        """
+        reports = self._indexes.over(table)
+        if column is None:
+            reports = sorted(reports, key=lambda report: len(report.text), reverse=True)
+        for report in reports:
             if column is None or column in {name.lower() for name in report.text}:
                 return Searched(report.name, report.key)
         try:
