@@ -82,7 +82,8 @@ class Marks:
             return None
         for tag in (start, end):
             if len(tag) > LONGEST_TAG:
-                raise QueryError(f"a tag has at most {LONGEST_TAG} characters, not {len(tag)}")
+                told = f"a tag has at most {LONGEST_TAG} characters, not {len(tag)}"
+                raise QueryError(told, field="start_tag")
         *shape, escape = rest
         found = spans(text, chosen)
         wanted = _pieces(text, found, *shape)
