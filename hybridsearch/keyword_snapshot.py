@@ -166,8 +166,8 @@ class KeywordSnapshot:
 
         Each part has attribute, term, kind ("word", "phrase" or "near"), weight and score, and
         the scores of the parts add up to the score. Where the term stands for what was typed, the
-        part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split" or
-        "synonym". A row that does not match has no parts.
+        part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split",
+        "form", "compound" or "synonym". A row that does not match has no parts.
         """
         laid = self._plan(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
@@ -176,7 +176,8 @@ class KeywordSnapshot:
         parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
         near = [part for clause in laid.near for part in self._parts(clause, row, 1.0)]
         parts += [{**part, "kind": "near"} for part in near]
-        how = {" ".join(other.terms): other.how for word in query.words for other in word.others}
+        words = [word for reading in query.readings() for word in reading.words]
+        how = {" ".join(other.terms): other.how for word in words for other in word.others}
         for part in parts:
             if "for" in part:
                 part["how"] = how.get(part["term"], "prefix")
@@ -216,20 +217,23 @@ class KeywordSnapshot:
 
     def _needed(self, query: Query, known: Mapping[str, float], match: str) -> Word | None:
         """The word that a match may not lack: the first, or the rarest, of those that are there."""
-        counts = {word: self._occurrences(word, known) for word in query.words}
+        counts = {word: self._occurrences(word, query, known) for word in query.words}
         there = [word for word, count in counts.items() if count]
         if not there:
             return query.words[0] if query.words else None
         return there[0] if match == "last" else min(there, key=counts.__getitem__)
 
-    def _occurrences(self, word: Word, known: Mapping[str, float]) -> int:
+    def _occurrences(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """In how many documents the word, or what may stand for it, is; at least."""
-        expand, exact = self.statistics.expand, ((word.term,), 1.0)
-        return sum(
-            self.statistics.rarest(name, terms)
+        read = {
+            name: query.item(word, name)
             for name, weight in known.items()
             if weight > 0 and (word.only is None or is_wanted(name, (word.only,)))
-            for terms, _ in (exact, *expand(name, word))
+        }
+        return sum(
+            self.statistics.rarest(name, terms)
+            for name, own in read.items()
+            for terms, _ in (((own.term,), 1.0), *self.statistics.expand(name, own))
         )
 
     def _usual(self, clause: Clause) -> float:

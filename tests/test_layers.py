@@ -13,13 +13,13 @@ setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
-segmentation
-analysis query fusion diversity highlight extraction templates embedded_texts facets
+segmentation analysis localized
+query fusion diversity highlight extraction templates embedded_texts facets
 files course columns
 payloads migrations database_file store task_log sorting boosting document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
-synonyms spelling
+synonyms word_forms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making

@@ -1,0 +1,170 @@
+"""Which other words of an index are forms of a word, or are made of it?
+
+- forms: where an attribute is not stemmed but its languages, or those of the query, are known, the
+  words of the index that have the same stem in one of them: "cities" for "city";
+- compounds, in languages that write several words as one (German, Dutch, Danish, Norwegian,
+  Swedish): the words that a compound is made of, as far as the index holds them, and the compounds
+  that begin or end with a word, where what is left of them is made of words of the index too.
+
+Nothing of this is in the index: it holds words as they stand, and these are found when they are
+asked for, in the vocabulary. So phrases stay exact, and highlights mark what was found.
+
+>>> known = {"rindfleisch", "etikett", "fleisch", "arbeit", "zimmer"}.__contains__
+>>> parts("rindfleischetikett", known), parts("arbeitszimmer", known), parts("zimmermann", known)
+(['rindfleisch', 'etikett'], ['arbeit', 'zimmer'], [])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+
+from hybridsearch.analysis import Analyzer, WordRules
+from hybridsearch.keyword import KeywordSnapshot
+from hybridsearch.localized import Analyzers
+from hybridsearch.query import Other, Word
+
+__all__ = ["compounds_of", "forms_of", "parts"]
+
+FORM = 0.95
+"""What another form of a word counts."""
+PART = 0.5
+"""What a word of a compound counts where no document holds the compound, and a compound itself."""
+BEHIND = 0.6
+"""What is left of that where the word as typed is there."""
+MOST = 16
+SHORTEST_PART = 4
+SHORTEST_ALONE = 6
+"""Letters of a word at the end of a compound of which the rest is unknown."""
+LINKS = ("", "s", "es", "n", "en", "er", "e")
+"""Letters between the words of a compound; what is longer is tried last."""
+SHORTEST_START = 3
+MOST_BEGINNING = 1000
+
+
+def forms_of(
+    word: Word,
+    attributes: Iterable[str],
+    *,
+    keyword: KeywordSnapshot,
+    analyzers: Analyzers,
+    languages: tuple[str, ...],
+) -> tuple[Other, ...]:
+    """The other forms of a word in the attributes that are not stemmed, the most frequent first.
+
+    languages: of the query, where they were told; else those of each attribute are taken.
+    """
+    by_language: dict[str, list[str]] = {}
+    for name in attributes if word.typed else ():
+        if analyzers.of(name).language is None:
+            for code in languages or analyzers.languages(name):
+                by_language.setdefault(code, []).append(name)
+    found: dict[str, int] = {}
+    for code, names in by_language.items():
+        analyzer = _analyzer(code, analyzers.usual.rules)
+        found.update(_with_stem(word, names, keyword, analyzer))
+    ordered = sorted(found, key=lambda term: (-found[term], term))[:MOST]
+    return tuple(Other((term,), FORM, "form", term) for term in ordered)
+
+
+@lru_cache(maxsize=64)
+def _analyzer(code: str, rules: WordRules) -> Analyzer:
+    return Analyzer(code, rules=rules)
+
+
+def _with_stem(
+    word: Word, attributes: list[str], keyword: KeywordSnapshot, analyzer: Analyzer
+) -> Iterator[tuple[str, int]]:
+    """(term, frequency) of the terms in these attributes that have the stem of the word."""
+    own = analyzer.folded(word.typed)
+    stems = {analyzer.term(word.typed), analyzer.term(own)}
+    shortest = min(map(len, stems))
+    start = own[: max(SHORTEST_START, shortest - 2)]
+    for term, _ in keyword.terms(start, limit=MOST_BEGINNING):
+        count = keyword.frequency(term, attributes) if analyzer.term(term) in stems else 0
+        if count and term != own:
+            yield term, count
+
+
+def compounds_of(
+    word: Word, attributes: tuple[str, ...], *, keyword: KeywordSnapshot, analyzer: Analyzer
+) -> tuple[Other, ...]:
+    """The words that a compound is made of, and the compounds that are made of a word."""
+    typed = word.typed
+    if len(typed) < SHORTEST_PART or not typed.isalpha():
+        return ()
+
+    def known(part: str) -> bool:
+        return keyword.frequency(analyzer.term(part), attributes) > 0
+
+    there = known(typed)
+    factor = PART * (BEHIND if there else 1.0)
+    made_of = [part for part in parts(typed, known) if part != typed]
+    if not made_of and not there:
+        made_of = list(_at_the_ends(typed, known))
+    longer = [
+        whole
+        for whole in keyword.vocabulary.bordered(typed)
+        if _is_made_with(whole, typed, known) and known(whole)
+    ]
+    own = {word.term}
+    counts: dict[str, tuple[int, str]] = {}
+    for meant in (*made_of, *longer):
+        term = analyzer.term(meant)
+        if term not in own:
+            counts.setdefault(term, (keyword.frequency(term, attributes), meant))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))[:MOST]
+    return tuple(Other((term,), factor, "compound", meant) for term, (_, meant) in ordered)
+
+
+def _at_the_ends(compound: str, known: Callable[[str], bool]) -> Iterator[str]:
+    """The longest word of six letters and more at either end of an unknown word, if any."""
+    ends = range(len(compound) - SHORTEST_PART, SHORTEST_ALONE - 1, -1)
+    for pieces in ((compound[:end] for end in ends), (compound[-end:] for end in ends)):
+        yield from (piece for piece in [next(filter(known, pieces), None)] if piece)
+
+
+def _is_made_with(whole: str, word: str, known: Callable[[str], bool]) -> bool:
+    """Whether what is left of a compound beside a word is made of words."""
+    if whole.startswith(word):
+        rests = [
+            whole[len(word) + len(link) :] for link in LINKS if whole[len(word) :].startswith(link)
+        ]
+        if any(parts(rest, known) for rest in rests):
+            return True
+    if not whole.endswith(word):
+        return False
+    rest = whole[: -len(word)]
+    return any(parts(rest[: len(rest) - len(link)], known) for link in LINKS if rest.endswith(link))
+
+
+def parts(compound: str, known: Callable[[str], bool]) -> list[str]:
+    """The words that a compound consists of, with the longest first word; itself if it is one.
+
+    Empty where it cannot be taken apart into words of four letters and more. `known` says what is
+    a word; letters that link two of them belong to neither.
+    """
+    memory: dict[str, list[str]] = {}
+    return _parts(compound, known, memory)
+
+
+def _parts(rest: str, known: Callable[[str], bool], memory: dict[str, list[str]]) -> list[str]:
+    if rest not in memory:
+        memory[rest] = []
+        memory[rest] = next(_splits(rest, known, memory), [])
+    return memory[rest]
+
+
+def _splits(
+    rest: str, known: Callable[[str], bool], memory: dict[str, list[str]]
+) -> Iterator[list[str]]:
+    if len(rest) >= SHORTEST_PART and known(rest):
+        yield [rest]
+    for end in range(len(rest) - SHORTEST_PART, SHORTEST_PART - 1, -1):
+        if not known(rest[:end]):
+            continue
+        for link in LINKS:
+            if rest[end:].startswith(link):
+                others = _parts(rest[end + len(link) :], known, memory)
+                if others:
+                    yield [rest[:end], *others]
