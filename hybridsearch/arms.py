@@ -9,16 +9,16 @@ index that cannot embed a query has only its keyword arm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from hybridsearch.errors import QueryError, SettingsError, near
+from hybridsearch.errors import EmbedderError, QueryError, SettingsError, near
 from hybridsearch.evaluate import Qrels, Report, evaluate, run_of
 from hybridsearch.index import Index
-from hybridsearch.request import SearchRequest
+from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.snapshot import Snapshot
 
 ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -41,8 +41,8 @@ def arm_reports(
 
     mode: "all", or "keyword", "semantic" or "hybrid" beside the keyword arm, which comes first
     to compare with. Queries without judgments are not asked.
-    Raises QueryError for another mode, or one that the index cannot answer, and InputError if
-    k < 1.
+    Raises QueryError for another mode, or one that the index cannot answer, InputError if k < 1,
+    and EmbedderError where a query cannot be embedded.
     """
     asked = {query: text for query, text in queries.items() if query in qrels}
     return {
@@ -76,7 +76,14 @@ def embeds(index: Index) -> bool:
 
 
 def _ids(index: Index, k: int, options: Mapping[str, Any], texts: list[str]) -> list[list[str]]:
-    answers = index.search_many(texts, limit=k, **options)
+    return _ids_of(index.search_many(texts, limit=k, **options))
+
+
+def _ids_of(answers: Sequence[SearchResult]) -> list[list[str]]:
+    """The ids of the hits of each; what went by words alone must not pass for something else."""
+    for answer in answers:
+        if answer.degraded is not None:
+            raise EmbedderError(answer.degraded)
     return [[str(hit.id) for hit in answer] for answer in answers]
 
 
@@ -116,5 +123,4 @@ def settings_reports(
 
 
 def _found(snapshot: Snapshot, k: int, texts: list[str]) -> list[list[str]]:
-    answers = snapshot.search_many([SearchRequest(text, limit=k) for text in texts])
-    return [[str(hit.id) for hit in answer] for answer in answers]
+    return _ids_of(snapshot.search_many([SearchRequest(text, limit=k) for text in texts]))

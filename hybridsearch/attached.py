@@ -26,6 +26,7 @@ from hybridsearch.definition import (
     checked_options,
     definition_of,
     settings_of,
+    table_of,
 )
 from hybridsearch.engine import Engine
 from hybridsearch.errors import Conflict, EmbedderError, NotFound, SettingsError, StorageError, near
@@ -252,6 +253,14 @@ class SearchIndexes:
     def reports(self) -> list[IndexReport]:
         """Every search index, in the order of their names."""
         return [self.describe(record.uid) for record in self._store.indexes() if record.attached]
+
+    def over(self, table: str) -> list[IndexReport]:
+        """The search indexes over a table or view of that name, whatever its case and schema."""
+        return [
+            self.describe(record.uid)
+            for record in self._store.indexes()
+            if record.attached and (table_of(record.attached) or "").lower() == table.lower() != ""
+        ]
 
     def record(self, name: str) -> IndexRecord:
         """The record of that search index. Raises NotFound, with the names there are."""

@@ -252,6 +252,7 @@ def _result_json(result: SearchResult, start: int, fields: Sequence[str]) -> dic
         "hits": [_hit_json(hit, rank, fields) for rank, hit in enumerate(result, start)],
         "total": result.total,
         "mode": result.mode,
+        "degraded": result.degraded,
         "seconds": result.seconds,
         "facets": dict(result.facets),
         "facet_stats": dict(result.facet_stats),

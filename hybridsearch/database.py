@@ -75,8 +75,8 @@ def open(
     named "default"; None gives it none. functions: embedder's name -> callable, for embedders of
     the source "function". allowed_networks: where embedding services may be beside the public
     internet: "loopback" (this machine), "private", or networks such as "10.1.0.0/16".
-    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a
-    later version wrote it, StorageError when it cannot be opened.
+    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a later version wrote it,
+    InputError for a file of data (CSV, Parquet ...), StorageError when it cannot be opened.
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
@@ -157,7 +157,7 @@ class Database:
         settings: Mapping[str, Any] | None = None,
         exist_ok: bool = False,
     ) -> Index:
-        """Make an index; its name is letters, digits, _ and -, 400 at most.
+        """Make an index; its name is letters, digits, _, - and dots (not first), 400 at most.
 
         primary_key: the attribute that identifies a document; found in the first one when not
         given. exist_ok: an index of that name is given back as it is. Raises NameRefused,

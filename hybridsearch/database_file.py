@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from hybridsearch.errors import DatabaseLocked, StorageError
+from hybridsearch.errors import DatabaseLocked, InputError, StorageError
 from hybridsearch.files import refused, sync_folder
 
 __all__ = ["Connection", "Cursor", "connect", "disk_errors", "roll_back"]
@@ -27,6 +27,10 @@ REFUSALS = (
     duckdb.TransactionException,  # a COMMIT that could not be written
     duckdb.OutOfMemoryException,
 )
+DATA = (".parquet", ".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".xlsx", ".arrow")
+PACKED = (".gz", ".zst")
+MAGIC = slice(8, 12), b"DUCK"
+"""Where a database file says that it is one, and how."""
 LOCKED = ("Could not set lock", "used by another process")
 
 
@@ -68,10 +72,12 @@ class Cursor:
 def connect(path: Path | None) -> Connection:
     """A connection to the file, made when absent; None is a database in memory.
 
-    Raises DatabaseLocked when another process has it, StorageError when it cannot be opened.
+    Raises InputError for a file of data, which DuckDB would open as well, DatabaseLocked when
+    another process has it, StorageError when it cannot be opened.
     """
     if path is None:
         return duckdb.connect()
+    _check_is_no_data(path)
     try:
         if not path.exists():
             _create(path)
@@ -90,6 +96,31 @@ def connect(path: Path | None) -> Connection:
         raise StorageError(
             f"could not open {path}: {_first_line(error)}", path=str(path)
         ) from error
+
+
+def _check_is_no_data(path: Path) -> None:
+    """Raise InputError for what is named like a file of data and is no database."""
+    name = path.name.lower()
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    if not name.endswith(DATA) or _is_database(path):
+        return
+    told = "holds data and is no database" if path.exists() else "is the name of a file of data"
+    raise InputError(
+        f"{path} {told}; give a database such as shop.duckdb, and put the data in by `hybridsearch"
+        f" index shop.duckdb INDEX {path.name}`, or read it in SQL: SELECT * FROM '{path.name}'",
+        field="path",
+        path=str(path),
+    )
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            where, sign = MAGIC
+            return file.read(where.stop)[where] == sign
+    except OSError:
+        return False
 
 
 def _create(path: Path) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "checked_options",
     "definition_of",
     "settings_of",
+    "table_of",
 ]
 
 KINDS = ("TEXT", "KEYWORD", "VECTOR", "EMBED")
@@ -95,7 +96,7 @@ class Definition:
     @property
     def parts(self) -> int:
         """Of how many names a table's name is made: schema and table, or a catalog before."""
-        return len(re.findall(r'"(?:[^"]|"")*"', self.source)) if self.kind == "table" else 0
+        return len(_quoted_names(self.source)) if self.kind == "table" else 0
 
     @property
     def shown(self) -> str:
@@ -128,6 +129,16 @@ class Definition:
                 "columns": tuple((name, kind) for name, kind in kept["columns"]),
             }
         )
+
+
+def table_of(kept: Mapping[str, Any]) -> str | None:
+    """The name, without schema, of the table that a definition as it is kept is over, if any."""
+    names = _quoted_names(kept["source"]) if kept["kind"] == "table" else []
+    return names[-1][1:-1].replace('""', '"') if names else None
+
+
+def _quoted_names(source: str) -> list[str]:
+    return re.findall(r'"(?:[^"]|"")*"', source)
 
 
 def definition_of(record: IndexRecord) -> Definition:

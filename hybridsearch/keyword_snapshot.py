@@ -217,11 +217,17 @@ class KeywordSnapshot:
 
     def _needed(self, query: Query, known: Mapping[str, float], match: str) -> Word | None:
         """The word that a match may not lack: the first, or the rarest, of those that are there."""
-        counts = {word: self._occurrences(word, query, known) for word in query.words}
-        there = [word for word, count in counts.items() if count]
+        there = [word for word in query.words if self._occurrences(word, query, known)]
         if not there:
             return query.words[0] if query.words else None
-        return there[0] if match == "last" else min(there, key=counts.__getitem__)
+        return there[0] if match == "last" else min(there, key=lambda w: self._number(w, query, known))
+
+    def _number(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
+        """How many documents hold the word or what may stand for it, in whatever attribute."""
+        alone = Query((word,), strict=query.strict, analyzers=query.analyzers)
+        laid = plan(alone, known, expand=self.statistics.expand)
+        found: int = self._searcher.search(self._question(laid), limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+        return found
 
     def _occurrences(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """In how many documents the word, or what may stand for it, is; at least."""

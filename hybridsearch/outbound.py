@@ -105,24 +105,30 @@ class Caller:
         )
         weakref.finalize(self, self._client.close)
 
-    def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
+    def post(
+        self, url: str, *, content: bytes, headers: Mapping[str, str], seconds: float | None = None
+    ) -> Reply:
         """Send the content and wait for the whole answer, whatever its status.
 
+        seconds: how long this call may take, where that is less than a call may take anyway.
         Raises CallRefused for an address that may not be called, CallFailed when there is no
         answer in time or none that can be read.
         """
-        deadline = time.monotonic() + self._seconds
+        most = self._seconds if seconds is None else min(seconds, self._seconds)
+        deadline = time.monotonic() + most
         try:
-            with self._client.stream("POST", url, content=content, headers=dict(headers)) as answer:
-                body = self._read(answer, deadline)
+            with self._client.stream(
+                "POST", url, content=content, headers=dict(headers), timeout=most
+            ) as answer:
+                body = self._read(answer, deadline, most)
                 found = {name.lower(): value for name, value in answer.headers.items()}
                 return Reply(answer.status_code, found, body)
         except httpx2.TimeoutException as error:
-            raise CallFailed(f"no answer within {self._seconds:g} s") from error
+            raise CallFailed(f"no answer within {most:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
             raise CallFailed(f"{str(error) or type(error).__name__}") from error
 
-    def _read(self, answer: httpx2.Response, deadline: float) -> bytes:
+    def _read(self, answer: httpx2.Response, deadline: float, most: float) -> bytes:
         parts, size = [], 0
         for part in answer.iter_bytes():
             parts.append(part)
@@ -130,7 +136,7 @@ class Caller:
             if size > self._most_bytes:
                 raise CallFailed(f"the answer has more than {self._most_bytes:,} bytes")
             if time.monotonic() > deadline:
-                raise CallFailed(f"no whole answer within {self._seconds:g} s")
+                raise CallFailed(f"no whole answer within {most:g} s")
         return b"".join(parts)
 
 

@@ -99,17 +99,6 @@ def must_embed(state: State, request: SearchRequest) -> bool:
     return request.mode == "semantic" or not isinstance(arm.embedder, ProvidedEmbedder)
 
 
-def embedded(state: State, request: SearchRequest) -> Vectors | None:
-    """The query's vector, float32 [dim], given or made; None where no semantic arm takes part."""
-    if request.vector is not None:
-        return np.asarray(request.vector, np.float32)
-    arm = state.arm(request.embedder)
-    if arm is None or not must_embed(state, request):
-        return None
-    made: Vectors = arm.embedder.embed_query([request.text])[0]
-    return made
-
-
 def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     """The request made ready for the state.
 
@@ -288,12 +277,13 @@ def _check(state: State, request: SearchRequest, vector: Vectors | None) -> None
         known_attribute(request.distinct, state.columns, "distinct", allowed)
     known = state.keyword.attributes
     named = [name for name in state.settings.searchable_attributes if name != "*"]
-    for name in request.attributes or ():
+    for name in (*(request.attributes or ()), *(request.field_weights or ())):
         if not any(is_wanted(attribute, [name]) for attribute in (*known, *named)):
+            weighed = name not in (request.attributes or ())
             raise QueryError(
                 f'no searchable attribute "{name}"{near(name, known)}',
                 code="invalid_search_attributes_to_search_on",
-                field="attributes",
+                field="field_weights" if weighed else "attributes",
             )
     _check_vector(state, request, vector)
     _check_order(state, request)
@@ -335,7 +325,7 @@ def _check_vector(state: State, request: SearchRequest, vector: Vectors | None) 
 
 def _fields(state: State, request: SearchRequest) -> dict[str, float]:
     """attribute -> weight of the attributes to look for words in."""
-    weights = state.settings.attribute_weights
+    weights = {**state.settings.attribute_weights, **(request.field_weights or {})}
     wanted = request.attributes
     return {
         name: _weight(name, weights)

@@ -219,7 +219,7 @@ def _by_words(state: State, plan: Plan) -> Ranked:
 
 
 def _by_meaning(state: State, plan: Plan) -> Ranked:
-    rows, scores = _nearest(plan)
+    rows, scores = _near(plan)
     return replace(_all_of(rows, scores), semantic=(rows, scores))
 
 
@@ -231,7 +231,7 @@ def _all_of(rows: Rows, scores: Scores) -> Ranked:
 def _by_both(state: State, plan: Plan) -> Ranked:
     depth = plan.candidates
     words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.reach))
-    near = _nearest(plan)
+    near = _near(plan)
     head = (words.rows[:depth], words.scores[:depth])
     plan = replace(plan, weights=_weights(plan, head[1]))
     rows, scores, fused = _with_tail(
@@ -288,6 +288,16 @@ def _without(arm: tuple[Rows, Scores], row: int | None, limit: int) -> tuple[Row
     return arm[0][kept][:limit], arm[1][kept][:limit]
 
 
+def _near(plan: Plan) -> tuple[Rows, Scores]:
+    """What the semantic arm brings: the nearest rows that are near enough."""
+    rows, scores = _nearest(plan)
+    least = plan.request.min_similarity
+    if least is None:
+        return rows, scores
+    enough = int(np.count_nonzero(scores >= least))
+    return rows[:enough], scores[:enough]
+
+
 def _nearest(plan: Plan, count: int | None = None) -> tuple[Rows, Scores]:
     """The `count` nearest rows, or as many as the semantic arm brings."""
     if plan.arm is None or plan.vector is None or not plan.vector.any():
@@ -298,6 +308,7 @@ def _nearest(plan: Plan, count: int | None = None) -> tuple[Rows, Scores]:
         count if plan.without is None else count + 1,
         mask=plan.semantic_mask,
         exact=plan.request.exact,
+        breadth=plan.request.ef,
     )
     return found if plan.without is None else _without(found, plan.without, count)
 

@@ -50,18 +50,12 @@ class SearchRequest:
     index has several. fusion: "rrf", "score", "linear" or "dbsf"; None as the index is set.
     weights: (keyword, semantic), 0 or more, not both 0, and rrf_k, the constant of reciprocal rank
     fusion: None as the index is set for this fusion, else the embedder's. candidates: how many
-    nearest rows the semantic arm brings. match: "any", "all" or "phrase": which of the words a
-    keyword match must hold. attributes: where to look for words, None = the searchable ones.
-    distinct: one hit per value of this attribute. ids:
-    only documents with one of these ids; an empty list allows none. exact: scan every vector.
-    index has several. fusion: "rrf", "score" or "dbsf". weights: (keyword, semantic), 0 or more,
-    not both 0; None takes the embedder's. rrf_k: the constant of reciprocal rank fusion, None
-    takes the embedder's. candidates: how many nearest rows the semantic arm brings. match: which
-    of the words a keyword match must hold: "any", "all", all as one "phrase", or, as Meilisearch's
-    strategies have it, "last": the first of them that is in the index, as words are dropped from
-    the end, "frequency": the rarest of these. Ranking is by score in every case. attributes: where
-    to look for words, None = the searchable ones. distinct: one hit per value of this attribute.
-    ids: only documents with one of these ids; an empty list allows none. exact: scan every vector.
+    nearest rows the semantic arm brings. match: which of the words a keyword match must hold:
+    "any", "all", all as one "phrase", or, as Meilisearch's strategies have it, "last": the first of
+    them that is in the index, as words are dropped from the end, "frequency": the rarest of these.
+    Ranking is by score in every case. attributes: where to look for words, None = the searchable
+    ones. distinct: one hit per value of this attribute. ids: only documents with one of these ids;
+    an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much
     a word counts in all but its best attribute, 0..1; None takes the engine's. typos: how many
     typos a word may have at most, 0 to 2; None takes what the index's settings allow, which more
@@ -70,6 +64,10 @@ class SearchRequest:
     threshold: only hits of at least this relevance, 0..1; the others are in no total and no facet.
     locales: the languages of the query, by ISO 639, as "fr" or "fra": their stop words are taken,
     and in attributes that are not stemmed words are found in their other forms too.
+    field_weights: attribute -> what its BM25 is multiplied by, 0 or more, instead of what the
+    settings say; attributes that are left out keep theirs. min_similarity: only rows of at least
+    this cosine, -1..1, are found by meaning; words find others all the same. ef: how many vectors
+    are compared exactly where codes are looked at first, at least; None takes what is usual.
     explain: say of each hit how its score came about. passage: give with each hit the piece of
     its text that is nearest to the query by meaning. boost: a formula over attributes that the
     score is multiplied by (`boosting`), "" for none; None as the index is set. diversity: 0..1, how
@@ -104,6 +102,9 @@ class SearchRequest:
     rows: Rows | None = field(default=None, compare=False)
     threshold: float | None = None
     locales: Sequence[str] | None = None
+    field_weights: Mapping[str, float] | None = None
+    min_similarity: float | None = None
+    ef: int | None = None
     explain: bool = False
     passage: bool = False
     boost: str | None = None
@@ -118,7 +119,7 @@ class SearchRequest:
         _check_choice("match", self.match, MATCHES)
         for name, least in (("limit", 0), ("offset", 0), ("rerank_top", 1)):
             _check_number(name, getattr(self, name), least)
-        for name in ("candidates", "rrf_k"):
+        for name in ("candidates", "rrf_k", "ef"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), 1)
         for name in ("sort", "facets", "highlight", "attributes"):
@@ -131,6 +132,8 @@ class SearchRequest:
         _check_ids(self.ids)
         _check_share("tie", self.tie)
         _check_share("threshold", self.threshold)
+        _check_field_weights(self.field_weights)
+        _check_similarity(self.min_similarity)
         _check_share("diversity", self.diversity)
         _check_typos(self.typos)
         _check_locales(self.locales)
@@ -183,8 +186,9 @@ class SearchResult:
     """One page of hits, best first, with figures of the whole result set.
 
     count: counts the result set; see `total`. facets: attribute -> value -> how many documents
-    of the set have it. facet_stats: attribute -> least and greatest number. seconds: the time
-    that the search took; stages: the same by stage.
+    of the set have it. facet_stats: attribute -> least and greatest number. mode: the one it
+    ran in. degraded: why it went by words alone though its text should have been embedded, None if
+    it did not. seconds: the time that the search took; stages: the same by stage.
     """
 
     hits: tuple[Hit, ...]
@@ -192,6 +196,7 @@ class SearchResult:
     facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     facet_stats: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mode: str = "keyword"
+    degraded: str | None = None
     seconds: float = 0.0
     stages: Mapping[str, float] = field(default_factory=dict, compare=False)
 
@@ -341,6 +346,26 @@ def _check_ids(ids: object) -> None:
 def _check_share(name: str, value: object) -> None:
     if value is not None and not (_is_number(value) and 0 <= value <= 1):  # type: ignore[operator]  # a number by then
         raise QueryError(f"{name} must be a number from 0 to 1, not {value!r:.40}", field=name)
+
+
+def _check_field_weights(weights: object) -> None:
+    if weights is None:
+        return
+    fit = isinstance(weights, Mapping) and all(isinstance(name, str) for name in weights)
+    if not fit or not all(_is_number(w) and w >= 0 for w in weights.values()):  # type: ignore[attr-defined]  # `fit` says it is a mapping
+        raise QueryError(
+            "field_weights must give fields numbers of 0 or more, as in {title: 2}, not"
+            f" {weights!r:.60}",
+            field="field_weights",
+        )
+
+
+def _check_similarity(least: object) -> None:
+    if least is not None and not (_is_number(least) and -1 <= least <= 1):  # type: ignore[operator]  # a number by then
+        raise QueryError(
+            f"min_similarity is a cosine, a number from -1 to 1, not {least!r:.40}",
+            field="min_similarity",
+        )
 
 
 def _check_typos(typos: object) -> None:

@@ -12,23 +12,24 @@ every row. Only rows that pass the filter are in any of them.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
-from hybridsearch.errors import FilterError, QueryError, near
+from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
-from hybridsearch.planning import Plan, asked, confined, embedded, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, must_embed, plan
 from hybridsearch.query import Query
 from hybridsearch.ranking import Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
@@ -39,6 +40,36 @@ from hybridsearch.state import State
 from hybridsearch.ties import Order
 
 STAGES = ("embed", "plan", "rank", "load", "facets")
+
+log = logging.getLogger("hybridsearch")
+
+
+class _Question(NamedTuple):
+    """A request with its vector; degraded: why it goes without meaning, though it asked for it."""
+
+    request: SearchRequest
+    vector: Vectors | None = None
+    degraded: str | None = None
+
+
+def _without_meaning(requests: Sequence[SearchRequest], error: EmbedderError) -> list[_Question]:
+    """The requests as they go where the embedder fails: by words alone, but for those whose text
+    it did embed. Raises the error if one of the others is semantic alone."""
+    count = len(requests)
+    if isinstance(error, EmbeddingsFailed):
+        reasons = {at: f"{error.message}: {why}" for at, why in error.reasons.items()}
+        made = error.made
+    else:
+        reasons, made = dict.fromkeys(range(count), error.message), [None] * count
+    if any(requests[number].mode == "semantic" for number in reasons):
+        raise error
+    log.warning("searching by words alone: %s", error.message)
+    return [
+        _Question(replace(request, mode="keyword"), None, reasons[number])
+        if number in reasons
+        else _Question(request, made[number])
+        for number, request in enumerate(requests)
+    ]
 
 
 class Snapshot:
@@ -65,10 +96,13 @@ class Snapshot:
     def search(self, request: SearchRequest) -> SearchResult:
         """The page of hits that the request asks for.
 
-        Raises QueryError, FilterError, VectorError or EmbedderError, naming what was wrong.
+        Where the embedder fails, a search that is not semantic alone goes by words, and the result
+        says so in `degraded`. Raises QueryError, FilterError, VectorError or EmbedderError, naming
+        what was wrong.
         """
-        request = self._with_defaults(request)
-        return self._answer(request, embedded(self.state, request), time.perf_counter())
+        started = time.perf_counter()
+        [question] = self._asked([request])
+        return self._answer(question, started)
 
     def similar(self, id: str, request: SearchRequest) -> SearchResult:
         """The documents that are like the one of that id, without it; see `similar.plan_like`.
@@ -87,12 +121,7 @@ class Snapshot:
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
-        requests = [self._with_defaults(request) for request in requests]
-        vectors = self._embedded_together(requests)
-        return [
-            self._answer(request, vectors.get(number), started)
-            for number, request in enumerate(requests)
-        ]
+        return [self._answer(question, started) for question in self._asked(requests)]
 
     def places(
         self, requests: Sequence[SearchRequest], *, tied: Order | None = None
@@ -101,11 +130,9 @@ class Snapshot:
 
         tied: in which order rows of equal score stand; None for that of rows.
         """
-        requests = [self._with_defaults(request) for request in requests]
-        vectors = self._embedded_together(requests)
         return [
-            self._placed(replace(plan(self.state, request, vectors.get(n)), tied=tied))
-            for n, request in enumerate(requests)
+            self._placed(replace(plan(self.state, one.request, one.vector), tied=tied))
+            for one in self._asked(requests)
         ]
 
     def places_like(self, id: str, request: SearchRequest, *, tied: Order | None = None) -> Places:
@@ -123,14 +150,16 @@ class Snapshot:
         document has.
         """
         request = self._with_defaults(replace(request, limit=0))
-        made = plan(self.state, request, embedded(self.state, request))
+        [question] = self._asked([request])
+        made = plan(self.state, question.request, question.vector)
         member = members(self.state, made, rank(self.state, made))
         return {name: self._counted(name, member) for name in dict.fromkeys(attributes)}
 
     def members(self, request: SearchRequest) -> Mask:
         """Which rows are in the request's result set, bool [size], whatever its page."""
         request = self._with_defaults(replace(request, limit=0))
-        made = plan(self.state, request, embedded(self.state, request))
+        [question] = self._asked([request])
+        made = plan(self.state, question.request, question.vector)
         return members(self.state, made, rank(self.state, made))
 
     def facets_of(
@@ -227,23 +256,38 @@ class Snapshot:
             return request
         return replace(request, distinct=distinct)
 
-    def _embedded_together(self, requests: Sequence[SearchRequest]) -> dict[int, Vectors]:
-        wanted = [n for n, request in enumerate(requests) if must_embed(self.state, request)]
-        given = [n for n, request in enumerate(requests) if request.vector is not None]
-        vectors = {n: np.asarray(requests[n].vector, np.float32) for n in given}
-        for name in {requests[n].embedder for n in wanted}:
-            some = [n for n in wanted if requests[n].embedder == name]
-            arm = self.state.arm(name)
-            assert arm is not None  # must_embed found it
-            made = arm.embedder.embed_query([requests[n].text for n in some])
-            vectors.update(zip(some, made, strict=True))
-        return vectors
+    def _asked(self, requests: Sequence[SearchRequest]) -> list[_Question]:
+        """The requests with their vectors, in their order; texts for one embedder in one call."""
+        questions = [_Question(self._with_defaults(request)) for request in requests]
+        wanted: dict[str | None, list[int]] = {}
+        for number, question in enumerate(questions):
+            request = question.request
+            if request.vector is not None:
+                vector = np.asarray(request.vector, np.float32)
+                questions[number] = _Question(request, vector)
+            elif must_embed(self.state, request):
+                wanted.setdefault(request.embedder, []).append(number)
+        for name, numbers in wanted.items():
+            some = [questions[number].request for number in numbers]
+            for number, question in zip(numbers, self._embedded(name, some), strict=True):
+                questions[number] = question
+        return questions
 
-    def _answer(
-        self, request: SearchRequest, vector: Vectors | None, started: float
-    ) -> SearchResult:
+    def _embedded(self, name: str | None, requests: Sequence[SearchRequest]) -> list[_Question]:
+        """The requests with the vectors of their texts, or without meaning if none can be had."""
+        arm = self.state.arm(name)
+        assert arm is not None  # must_embed found it
+        try:
+            made = arm.embedder.embed_query([request.text for request in requests])
+        except EmbedderError as error:
+            return _without_meaning(requests, error)
+        return [_Question(*one) for one in zip(requests, made, strict=True)]
+
+    def _answer(self, question: _Question, started: float) -> SearchResult:
         embedded_at = time.perf_counter()
-        return self._answered(plan(self.state, request, vector), started, embedded_at)
+        made = plan(self.state, question.request, question.vector)
+        found = self._answered(made, started, embedded_at)
+        return found if question.degraded is None else replace(found, degraded=question.degraded)
 
     def _answered(self, made: Plan, started: float, embedded_at: float) -> SearchResult:
         times = [started, embedded_at, time.perf_counter()]

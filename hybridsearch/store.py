@@ -44,7 +44,7 @@ OPTIONS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
 )
-NAMES = re.compile(r"[A-Za-z0-9_-]{1,400}")
+NAMES = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,400}")
 WAITING = ("enqueued", "processing")
 TASK = (
     "uid, index_uid, kind, status, arguments, details, error, enqueued_at, started_at, finished_at,"
@@ -109,8 +109,9 @@ class Store:
     def open(cls, path: Path | None) -> Store:
         """Open or create the file; None is a database in memory.
 
-        Raises DatabaseLocked when another process has it, FormatTooNew when a later version of
-        this library wrote it, StorageError when the path cannot be opened as a DuckDB file.
+        Raises InputError for a file of data, DatabaseLocked when another process has it,
+        FormatTooNew when a later version of this library wrote it, StorageError when the path
+        cannot be opened as a DuckDB file.
         """
         store = cls(connect(path), path)
         try:
@@ -384,8 +385,8 @@ def check_name(uid: object) -> None:
     """Raise NameRefused unless an index may have the name."""
     if not isinstance(uid, str) or not NAMES.fullmatch(uid):
         raise NameRefused(
-            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _ and -,"
-            " 400 at most",
+            f"{uid!r:.60} cannot be the name of an index; use letters, digits, _, - and,"
+            " but not first, dots; 400 at most",
             uid=str(uid),
         )
 

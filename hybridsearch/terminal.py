@@ -124,6 +124,8 @@ def show_result(out: Console, result: SearchResult, *, start: int, fields: Seque
         counts = ", ".join(f"{one_line(value)} {count:,}" for value, count in values.items())
         out.print(f"{name}: {counts or '(none)'}", soft_wrap=True)
     out.print(Text(_total(result, start), "dim"), soft_wrap=True)
+    if result.degraded is not None:
+        out.print(Text(f"by words alone: {one_line(result.degraded)}", "yellow"), soft_wrap=True)
 
 
 def _total(result: SearchResult, start: int) -> str:

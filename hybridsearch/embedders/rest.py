@@ -39,6 +39,7 @@ USUAL = "text-embedding-3-small"
 KNOWN = {USUAL: 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 """How long the vectors of OpenAI's models are, so that nobody has to be asked."""
 SHOWN = 200
+QUERY_SECONDS = 5.0
 FRUITLESS = 16
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 HOPELESS = frozenset({401, 403, 404, 405, 410})
@@ -61,11 +62,15 @@ class Service:
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a call is tried, and how many seconds lie between: first * 2**n, up to longest."""
+    """How often a call is tried, and how many seconds lie between: first * 2**n, up to longest.
+
+    seconds: how long one try may take; None for as long as a call may.
+    """
 
     attempts: int = 6
     first: float = 0.5
     longest: float = 60.0
+    seconds: float | None = None
 
     def pause(self, attempt: int) -> float:
         """Seconds before the next try after this one (from 0); half of it by chance."""
@@ -123,7 +128,8 @@ class RestEmbedder:
         self._given_dim = dim
         self._before = (query_prefix, document_prefix)
         self._patience = patience or Patience()
-        self._hasty = Patience(min(2, self._patience.attempts), self._patience.first, 2.0)
+        attempts = min(2, self._patience.attempts)
+        self._hasty = Patience(attempts, self._patience.first, 2.0, QUERY_SECONDS)
         self._pace = _Pace()
 
     @cached_property
@@ -151,7 +157,10 @@ class RestEmbedder:
         return self._vectors([self._before[1] + text for text in texts], self._patience)
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
-        """The vectors of queries, like `embed`, but with little patience: somebody waits."""
+        """The vectors of queries, like `embed`, but with little patience: somebody waits.
+
+        One try takes QUERY_SECONDS at most, and there are two. Raises EmbedderError.
+        """
         return self._vectors([self._before[0] + text for text in texts], self._hasty)
 
     def _vectors(self, texts: Sequence[str], patience: Patience) -> Vectors:
@@ -227,7 +236,7 @@ class RestEmbedder:
         """The first answer that is more than a request to come again. Raises EmbedderError."""
         for attempt in range(patience.attempts):
             self._pace.wait()
-            reply, problem = self._tried(body)
+            reply, problem = self._tried(body, patience.seconds)
             if reply is not None and reply.status not in PASSING:
                 if reply.status in HOPELESS:
                     raise self._failed(self._said(reply))
@@ -241,10 +250,12 @@ class RestEmbedder:
                 self._pace.hold(pause)
         raise self._failed(f"{problem}; tried {attempt + 1} times")
 
-    def _tried(self, body: bytes) -> tuple[Reply | None, str]:
+    def _tried(self, body: bytes, seconds: float | None) -> tuple[Reply | None, str]:
         headers = {"content-type": "application/json", **self._service.headers}
         try:
-            reply = self._caller.post(self._service.url, content=body, headers=headers)
+            reply = self._caller.post(
+                self._service.url, content=body, headers=headers, seconds=seconds
+            )
         except CallRefused as error:
             raise self._failed(error.message) from error
         except CallFailed as error:

@@ -135,8 +135,8 @@ def checked_uid(uid: str) -> str:
     if not NAMES.fullmatch(uid):
         raise Refused(
             f"`{uid:.80}` is not a valid index uid. Index uid can be an integer or a string"
-            " containing only alphanumeric characters, hyphens (-) and underscores (_),"
-            " and can not be more than 400 bytes.",
+            " containing only alphanumeric characters, hyphens (-), underscores (_) and, but not"
+            " first, dots, and can not be more than 400 bytes.",
             code="invalid_index_uid",
         )
     return uid

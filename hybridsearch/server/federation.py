@@ -104,6 +104,8 @@ def federated(
     }
     if any(part.view.semantic for part in parts):
         found["semanticHitCount"] = sum(item.hit.semantic_rank is not None for item in merged)
+    if any(part.result.degraded is not None for part in parts):
+        found["degraded"] = True
     if given.get("showPerformanceDetails"):
         found["performanceDetails"] = _performance(parts)
     if call.headers.get(METADATA, "").lower() == "true":
@@ -227,7 +229,10 @@ def _members(parts: Sequence[_Part]) -> dict[str, tuple[Snapshot, Mask]]:
     """Index -> which of its rows any of the searches found."""
     found: dict[str, tuple[Snapshot, Mask]] = {}
     for part in parts:
-        own = part.snapshot.members(part.request)
+        request = part.request
+        if part.result.degraded is not None:
+            request = replace(request, mode="keyword")
+        own = part.snapshot.members(request)
         before = found.get(part.uid)
         found[part.uid] = (part.snapshot, own if before is None else own | before[1])
     return found

@@ -16,7 +16,7 @@ from hybridsearch.server.wire import Refused, Reply, json_reply, nothing
 from hybridsearch.store import now
 
 PAGE = 20
-PATTERN = re.compile(r"[A-Za-z0-9_-]{0,400}\*|[A-Za-z0-9_-]{1,400}")
+PATTERN = re.compile(r"(?!\.)([A-Za-z0-9._-]{0,400}\*|[A-Za-z0-9._-]{1,400})")
 SUBJECTS = {
     "documents": ("add", "get", "delete"),
     "indexes": ("create", "get", "update", "delete", "swap", "compact"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hybridsearch.errors import EmbedderError, HybridSearchError, near
+from hybridsearch.errors import HybridSearchError, near
 from hybridsearch.extraction import is_wanted
 from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.server.call import Body, Call, Route
@@ -63,17 +63,10 @@ def find(call: Call, uid: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ask(snapshot: Snapshot, request: SearchRequest) -> SearchResult:
-    """The engine's answer; what it refuses has this door's codes.
-
-    Where the query cannot be embedded a hybrid search goes by words alone.
-    """
+    """The engine's answer; what it refuses has this door's codes."""
     _check_distinct(snapshot, request)
     try:
         return snapshot.search(request)
-    except EmbedderError:
-        if request.mode != "hybrid" or not request.text:
-            raise
-        return snapshot.search(replace(request, mode="keyword"))
     except HybridSearchError as error:
         raise recoded(error) from None
 

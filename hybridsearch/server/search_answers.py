@@ -45,6 +45,8 @@ def answer(
         found |= {"facetDistribution": result.facets, "facetStats": result.facet_stats}
     if view.semantic:
         found["semanticHitCount"] = sum(hit.semantic_rank is not None for hit in result.hits)
+    if result.degraded is not None:
+        found["degraded"] = True
     if view.performance:
         found["performanceDetails"] = performance(result)
     return found

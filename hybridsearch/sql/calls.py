@@ -46,12 +46,17 @@ ARGUMENTS = {
     "highlight": "BOOLEAN",
     "tie": "DOUBLE",
     "typos": "BIGINT",
+    "embedder": "VARCHAR",
+    "field_weights": "VARCHAR",
+    "min_similarity": "DOUBLE",
+    "ef": "BIGINT",
     "rows": "BIGINT[]",
     "numbers": "BIGINT[]",
     "names": "VARCHAR[]",
 }
-"""name -> DuckDB type. weights is JSON text; ids and filter are what `filter :=` was; rows are
-numbers of rows that the front end has found to be allowed; numbers or names are their ids."""
+"""name -> DuckDB type. weights and field_weights are JSON text; ids and filter are what `filter :=`
+was; rows are numbers of rows that the front end has found to be allowed; numbers or names are their
+ids."""
 DEFAULTS: dict[str, Any] = {
     "match": "any",
     "fusion": "rrf",
@@ -100,6 +105,10 @@ class Call(NamedTuple):
     highlight: bool | None
     tie: float | None
     typos: int | None
+    embedder: str | None
+    field_weights: str | None
+    min_similarity: float | None
+    ef: int | None
     rows: bytes | None
     numbers: bytes | None
     names: tuple[str, ...] | None
@@ -116,8 +125,9 @@ def written(given: Mapping[str, Any], allowed: Rows | None, parameter: str = "ro
     chosen = values.pop("filter", None)
     values["filter"] = chosen if isinstance(chosen, str) else None
     values["ids"] = None if chosen is None or isinstance(chosen, str) else _ids(chosen)
-    weights = values.get("weights")
-    values["weights"] = None if weights is None else dumps(weights).decode()
+    for name in ("weights", "field_weights"):
+        if values.get(name) is not None:
+            values[name] = dumps(values[name]).decode()
     values["uid"] = values.pop("index", None)
     names = zip(Call._fields, ARGUMENTS.values(), strict=True)
     fitted = {name: _fit(values.get(name), kind) for name, kind in names}
@@ -172,6 +182,10 @@ def request(call: Call, *, count: int) -> SearchRequest:
         prefix=call.match == "prefix",
         tie=call.tie,
         typos=call.typos,
+        embedder=call.embedder,
+        field_weights=None if call.field_weights is None else loads(call.field_weights.encode()),
+        min_similarity=call.min_similarity,
+        ef=call.ef,
         rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),
     )
 

@@ -158,12 +158,10 @@ def rows_holding(snapshot: Snapshot, attribute: str, asked: Asked) -> Rows | Non
     Exactly those for which the operator would be true.
     """
     keyword = snapshot.state.keyword
-    if attribute not in keyword.attributes:
-        return no_rows()[0]
     loose = _loose(snapshot.state, attribute, asked)
     if loose is None:
         return None
-    if not (loose.query.words or loose.query.phrases):
+    if attribute not in keyword.attributes or not (loose.query.words or loose.query.phrases):
         return no_rows()[0]
     rows = keyword.matches(loose.query, weights={attribute: 1.0}, match=loose.match)
     if loose.exact:

@@ -190,10 +190,8 @@ class Session:
 
     def _searched(self, table: str, column: str) -> Searched | None:
         """An index over the table that searches the column by words."""
-        for report in self._indexes.reports():
-            known = scan(report.source) or []
-            searched = {name.lower() for name in report.text}
-            if report.kind == "table" and known[-1].identifier == table and column in searched:
+        for report in self._indexes.over(table):
+            if column in {name.lower() for name in report.text}:
                 return Searched(report.name, report.key)
         try:
             state = self._functions.state(table)
@@ -205,12 +203,10 @@ class Session:
     def _indexed(self, table: str, column: str) -> Held | None:
         """An index over every row of the table that searches the column by words."""
         held: list[tuple[bool, bool, Held]] = []
-        for report in self._indexes.reports():
-            known = scan(report.source) or []
+        for report in self._indexes.over(table):
             found = [name for name in report.text if name.lower() == column]
             types = dict(report.columns)
-            whole = report.kind == "table" and report.where is None
-            if whole and known[-1].identifier == table and found and found[0] in types:
+            if report.where is None and found and found[0] in types:
                 made = Held(report.name, found[0], found[0], report.key, types[report.key])
                 stems = report.options.get("stemmer", "none") != "none"
                 held.append((report.refresh == "manual", stems, made))

@@ -73,38 +73,53 @@ class VectorSnapshot:
         return marks + sum(part.segment.data.nbytes for part in self.parts)
 
     def top(
-        self, vector: Vectors, limit: int, *, mask: Mask | None = None, exact: bool = False
+        self,
+        vector: Vectors,
+        limit: int,
+        *,
+        mask: Mask | None = None,
+        exact: bool = False,
+        breadth: int | None = None,
     ) -> tuple[Rows, Scores]:
         """The rows most like the vector float32 [dim], of any length, that the mask keeps.
 
         Returns rows int64 [n] and cosines float32 [n] in -1..1, best first, equal ones by row,
-        no row twice; n is limit, or all there are. With `exact`, recall is 1. A mask may be
+        no row twice; n is limit, or all there are. With `exact`, recall is 1. breadth: at least so
+        many vectors are compared exactly, instead of what the tiers say. A mask may be
         shorter than the highest row; rows past its end are not kept.
         Raises VectorError when the vector is not finite or not of this length.
         """
-        return self._top(unit(vector, self.dim), limit, self._kept(mask), exact=exact)
+        query = unit(vector, self.dim)
+        return self._top(query, limit, self._kept(mask), exact=exact, breadth=breadth)
 
     def _top(
-        self, query: Vectors, limit: int, kept: Kept, *, exact: bool = False
+        self,
+        query: Vectors,
+        limit: int,
+        kept: Kept,
+        *,
+        exact: bool = False,
+        breadth: int | None = None,
     ) -> tuple[Rows, Scores]:
         total = _total(kept)
         want = min(limit, total)
         while want > 0:
-            if exact or self._is_small(total, want) or not query.any():
+            handed_on = self._handed_on(want) if breadth is None else max(want, breadth)
+            if exact or self._is_small(total, handed_on) or not query.any():
                 picks = _everything(kept)
             else:
-                picks = _near(kept, query, self._handed_on(want))
+                picks = _near(kept, query, handed_on)
             rows, scores = _best(picks, query, want)
             if len(rows) >= limit or want == total:
                 return rows[:limit], scores[:limit]
             want = min(WIDENING * want, total)
         return no_rows()
 
-    def _is_small(self, total: int, want: int) -> bool:
+    def _is_small(self, total: int, handed_on: int) -> bool:
         tiers = self.tiers
         living = sum(part.vectors for part in self.parts)
         few = max(tiers.gathered, int(tiers.fraction * living))
-        return living <= tiers.exact or total <= few or total <= 3 * self._handed_on(want)
+        return living <= tiers.exact or total <= few or total <= 3 * handed_on
 
     def _handed_on(self, want: int) -> int:
         return max(want, self.tiers.rescored + self.tiers.each * want)
@@ -132,7 +147,7 @@ class VectorSnapshot:
         return found
 
     def _multiplies(self, queries: int, total: int, want: int) -> bool:
-        together = 2 if self._is_small(total, want) else self.tiers.together
+        together = 2 if self._is_small(total, self._handed_on(want)) else self.tiers.together
         return queries >= together and total <= self.tiers.multiplied
 
     def _kept(self, mask: Mask | None) -> Kept:

@@ -4,7 +4,8 @@ CREATE OR REPLACE TEMP MACRO "similar"(
     index, key,
     k := 10, mode := NULL, fields := NULL, weights := NULL, fusion := 'rrf', rrf_k := NULL,
     candidates := NULL, filter := NULL, min_score := NULL, distinct_by := NULL, exact := false,
-    highlight := false, tie := 1.0
+    highlight := false, tie := 1.0, embedder := NULL, field_weights := NULL,
+    min_similarity := NULL, ef := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
@@ -17,7 +18,8 @@ FROM (
                 CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
                 CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
-                min_score, distinct_by, exact, highlight, tie, 0, NULL, NULL, NULL
+                min_score, distinct_by, exact, highlight, tie, 0,
+                embedder, to_json(field_weights)::VARCHAR, min_similarity, ef, NULL, NULL, NULL
             ),
             recursive := true
         )

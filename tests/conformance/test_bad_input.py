@@ -177,7 +177,21 @@ def test_a_vector_of_numpy_is_taken(hybrid_movies: Index) -> None:
 
 # Names of indexes, and keys
 
-NAMES: list[Any] = ["", "a b", "a/b", "ä", "a\n", "x" * 401, 5, None, 'a"b', "a;--"]
+NAMES: list[Any] = [
+    "",
+    "a b",
+    "a/b",
+    "ä",
+    "a\n",
+    "x" * 401,
+    5,
+    None,
+    'a"b',
+    "a;--",
+    ".",
+    "..",
+    ".a",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -186,12 +200,14 @@ def test_a_name_that_no_index_may_have_is_refused(memory: Database, name: Any) -
         lambda: memory.create_index(name),
         NameRefused,
         "invalid_index_uid",
-        "use letters, digits, _ and -, 400 at most",
+        "use letters, digits, _, - and, but not first, dots; 400 at most",
         uid=str(name),
     )
 
 
-@pytest.mark.parametrize("name", ["select", "main", "hybridsearch", "x" * 400, "-", "1"])
+@pytest.mark.parametrize(
+    "name", ["select", "main", "hybridsearch", "x" * 400, "-", "1", "main.a", "logs-1.2"]
+)
 def test_every_other_name_can_be_used_in_sql(memory: Database, name: str) -> None:
     memory.create_index(name, primary_key="id").add([{"id": 1}])
     assert memory.connect().sql(f'SELECT * FROM "{name}"').fetchall() == [(1,)]

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 import hybridsearch
@@ -127,6 +127,9 @@ keys = st.sampled_from(["INTEGER", "VARCHAR", "DECIMAL(6, 2)"])
 
 @settings(max_examples=60, **USUAL)
 @given(rows, wheres, languages, keys, texts)
+@example([("", None)], "title @@@ '-\"red running\"'", "none", "INTEGER", "")
+@example([("", None), (None, "red")], "d.title @@@ '-red'", "en", "VARCHAR", "red")
+@example([("", "run")], "title @@@ 'r* -red'", "none", "INTEGER", "red")
 def test_the_index_gives_the_rows_of_the_scan(
     db: Database, given: Any, where: str, stemmer: str, key: str, change: str
 ) -> None:

@@ -104,6 +104,16 @@ def test_missing_index_is_made(client: TestClient, memory: Database) -> None:
     assert memory.index("logs").get("x") == {"_id": "x", "id": 5, "title": "a"}
 
 
+def test_names_with_dates_are_those_of_log_senders(client: TestClient, memory: Database) -> None:
+    name = "vector-2026.11.22"
+    line = {"index": {"_index": name, "_id": "x"}}
+    assert bulk(client, line, {"message": "disk full"})["errors"] is False
+    found = client.post(f"/indexes/{name}/search", json={"q": "disk"}).json()
+    assert [hit["_id"] for hit in found["hits"]] == ["x"]
+    counted = client.post("/sql", json={"sql": f'SELECT message FROM "{name}"'}).json()
+    assert counted["rows"] == [["disk full"]]
+
+
 def test_document_without_id_gets_one(client: TestClient, memory: Database) -> None:
     answer = bulk(client, {"index": {}}, {"title": "a"}, {"index": {}}, {"title": "b"},
                   path="/logs/_bulk")  # fmt: skip
@@ -134,7 +144,7 @@ def test_unfit_documents_spoil_no_others(client: TestClient, hybrid_movies: Inde
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ([{"index": {"_index": "a.b", "_id": "1"}}, {}], "invalid_index_name_exception"),
+        ([{"index": {"_index": ".b", "_id": "1"}}, {}], "invalid_index_name_exception"),
         ([{"delete": {"_index": "none", "_id": "1"}}], "index_not_found_exception"),
         ([{"index": {"_index": "movies", "_id": ""}}, {}], "illegal_argument_exception"),
         ([{"index": {"_index": "movies", "_id": "1"}}, {"id": 2}], "illegal_argument_exception"),

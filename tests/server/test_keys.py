@@ -82,6 +82,7 @@ UID = "82acc342-d2df-4291-84bd-8400d3f05f06"
         ({"indexes": None}, 400, "missing_api_key_indexes"),
         ({"indexes": ["a b"]}, 400, "invalid_api_key_indexes"),
         ({"indexes": ["*a"]}, 400, "invalid_api_key_indexes"),
+        ({"indexes": [".a"]}, 400, "invalid_api_key_indexes"),
         ({"expiresAt": "2000-01-01"}, 400, "invalid_api_key_expires_at"),
         ({"expiresAt": "soon"}, 400, "invalid_api_key_expires_at"),
         ({"expiresAt": 7}, 400, "invalid_api_key_expires_at"),

@@ -437,3 +437,18 @@ def test_a_refresh_of_all_rows_that_breaks_off_is_begun_again(
     db.refresh_search_index("i")
     assert ids(db, "shoes hose") == [1, 2, 4]
     assert db.freshness("i").stale == 0
+
+
+def test_search_indexes_over_a_table_are_found_by_its_name(db: Database) -> None:
+    with db.connect() as connection:
+        connection.execute('CREATE SCHEMA other; CREATE TABLE "My ""Docs" (id INTEGER, t VARCHAR)')
+        connection.execute("CREATE TABLE other.docs (id INTEGER, t VARCHAR)")
+        for name, source in (("a", '"My ""Docs"'), ("b", "other.docs"), ("c", "(FROM other.docs)")):
+            connection.execute(f"CREATE SEARCH INDEX {name} ON {source} (t) WITH (key = id)")
+    found = {table: db._search_indexes.over(table) for table in ('MY "docs', "docs", "a", "")}
+    assert {table: [report.name for report in reports] for table, reports in found.items()} == {
+        'MY "docs': ["a"],
+        "docs": ["b"],
+        "a": [],
+        "": [],
+    }

@@ -173,8 +173,9 @@ def test_search_prints_hits_with_title_id_ranks_and_total(shop: Path) -> None:
 
 def test_search_in_json_gives_hits_and_figures(shop: Path) -> None:
     found = in_json("search", "shop.duckdb", "movies", "space opera", "--limit", "1")
-    assert found.keys() == {"hits", "total", "mode", "seconds", "facets", "facet_stats"}
-    assert found["mode"] == "hybrid"
+    figures = {"total", "mode", "degraded", "seconds", "facets", "facet_stats"}
+    assert found.keys() == {"hits", *figures}
+    assert (found["mode"], found["degraded"]) == ("hybrid", None)
     ranks = ["keyword_rank", "semantic_rank", "keyword_score", "semantic_score"]
     assert list(found["hits"][0]) == ["rank", "id", "score", *ranks, "document"]
     assert found["hits"][0]["document"] == MOVIES[1]

@@ -43,6 +43,10 @@ CALLS = [
     "k := 5, tie := 0",
     "k := 5, tie := NULL",
     "k := 0",
+    "k := 5, field_weights := {title: 2.5}",
+    "k := 5, min_similarity := 0.2",
+    "k := 5, ef := 40",
+    "k := 5, embedder := 'letters'",
 ]
 
 

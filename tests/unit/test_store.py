@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridsearch import assets
-from hybridsearch.errors import DatabaseClosed, FormatTooNew, StorageError
+from hybridsearch.errors import DatabaseClosed, FormatTooNew, InputError, StorageError
 from hybridsearch.settings import Settings
 from hybridsearch.store import Store, Task, quoted
 from hybridsearch.task_log import TaskFilter, find
@@ -237,3 +237,22 @@ def test_tasks_are_found_by_the_beginning_of_an_index_name(store: Store) -> None
         found, total = find(store, TaskFilter(patterns=patterns))
         assert [task.index_uid for task in found] == expected
         assert total == len(expected)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson", "a.JSON", "a.parquet", "a.tsv.gz"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_of_data_is_no_database(tmp_path: Path, name: str, there: bool) -> None:
+    path = tmp_path / name
+    if there:
+        path.write_text("id,title\n1,Alien\n")
+    with pytest.raises(InputError, match=rf"hybridsearch index shop.duckdb INDEX {name}`, or read"):
+        Store.open(path)
+    assert path.exists() == there
+    assert sorted(tmp_path.iterdir()) == [path] * there
+
+
+def test_a_database_may_have_any_name(tmp_path: Path) -> None:
+    made = tmp_path / "shop.duckdb"
+    Store.open(made).close()
+    odd = made.rename(tmp_path / "shop.json")
+    Store.open(odd).close()

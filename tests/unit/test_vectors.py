@@ -75,6 +75,19 @@ def share_found(snapshot: VectorSnapshot, query: Vectors) -> float:
     return float((snapshot.top(query, 10)[1] >= tenth).mean())
 
 
+def test_more_is_found_where_more_is_compared_exactly() -> None:
+    narrow = Tiers(exact=0, gathered=0, fraction=0, rescored=10, each=1)
+    snapshot = filled(1_000, tiers=narrow).snapshot()
+    shares = {}
+    for breadth in (None, 30, 300, 1_000):
+        found = []
+        for query in clustered(40, seed=3):
+            tenth = snapshot.top(query, 10, exact=True)[1][-1]
+            found.append(float((snapshot.top(query, 10, breadth=breadth)[1] >= tenth).mean()))
+        shares[breadth] = np.mean(found)
+    assert shares[None] < shares[30] < shares[300] <= shares[1_000] == 1
+
+
 @pytest.mark.parametrize("dim", [1, 3, 64, 65, 300, 768])
 def test_the_codes_serve_any_dimension(dim: int) -> None:
     vectors = clustered(500, dim=dim)

@@ -87,6 +87,45 @@ def test_a_search_finds(ask: Ask, path: str, body: dict[str, Any], found: list[i
 
 
 @pytest.mark.parametrize(
+    ("strategy", "found"),
+    [(None, [1, 4, 456]), ("last", [4, 456]), ("frequency", [456]), ("all", [456])],
+)
+def test_a_strategy_says_what_must_match_wherever_it_is_given(
+    ask: Ask, server: TestClient, strategy: str | None, found: list[int]
+) -> None:
+    given = {} if strategy is None else {"matchingStrategy": strategy}
+    body = {"q": "book little adventure", "facets": ["id"], **given}
+    answer = ask(BOOKS, **body)
+    assert sorted(ids(answer)) == found
+    assert answer["estimatedTotalHits"] == len(found)
+    assert answer["facetDistribution"]["id"] == {str(key): 1 for key in found}
+    address = {**body, "facets": "id"}
+    assert sorted(ids(server.get(BOOKS, params=address).json())) == found
+    query = {"indexUid": "books", **body}
+    assert sorted(ids(ask("/multi-search", queries=[query])["results"][0])) == found
+    del query["facets"]
+    assert sorted(ids(ask("/multi-search", queries=[query], federation={}))) == found
+    faceted = {"facetName": "id", "q": body["q"], **given}
+    values = ask("/indexes/books/facet-search", **faceted)["facetHits"]
+    assert sorted(int(one["value"]) for one in values) == found
+    words = {"hybrid": {**HYBRID, "semanticRatio": 0}, **body}
+    assert sorted(ids(ask(MEANING, **{**words, "facets": []}))) == found
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_a_threshold_holds_in_every_mode(ask: Ask, ratio: float) -> None:
+    body = {"q": "little prince", "hybrid": {**HYBRID, "semanticRatio": ratio}, "limit": 50}
+    every = ask(MEANING, **body, showRankingScore=True)["hits"]
+    scores = [hit["_rankingScore"] for hit in every]
+    assert scores == sorted(scores, reverse=True)
+    for least in {*scores, 0.5}:
+        kept = [hit["id"] for hit in every if hit["_rankingScore"] >= least]
+        answer = ask(MEANING, **body, rankingScoreThreshold=least, facets=["id"])
+        assert (ids(answer), answer["estimatedTotalHits"]) == (kept, len(kept))
+        assert answer["facetDistribution"]["id"].keys() == {str(key) for key in kept}
+
+
+@pytest.mark.parametrize(
     ("body", "code"),
     [
         ({"q": 1}, "invalid_search_q"),
