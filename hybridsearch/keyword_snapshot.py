@@ -220,7 +220,9 @@ class KeywordSnapshot:
         there = [word for word in query.words if self._occurrences(word, query, known)]
         if not there:
             return query.words[0] if query.words else None
-        return there[0] if match == "last" else min(there, key=lambda w: self._number(w, query, known))
+        return (
+            there[0] if match == "last" else min(there, key=lambda w: self._number(w, query, known))
+        )
 
     def _number(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """How many documents hold the word or what may stand for it, in whatever attribute."""

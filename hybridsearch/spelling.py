@@ -27,11 +27,11 @@ from itertools import pairwise
 from hybridsearch.analysis import Analyzer, fold
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword import KeywordSnapshot
-from hybridsearch.languages import COMPOUNDING
+from hybridsearch.languages import COMPOUNDING, UNACCENTED
 from hybridsearch.localized import Analyzers
 from hybridsearch.query import Other, Query, Word
 from hybridsearch.synonyms import Synonyms
-from hybridsearch.word_forms import compounds_of, forms_of
+from hybridsearch.word_forms import compounds_of, forms_of, written_otherwise
 from hybridsearch.word_settings import TypoTolerance
 
 __all__ = ["Speller"]
@@ -81,7 +81,7 @@ class Speller:
         query, in which its words have other forms where attributes are not stemmed.
         """
         others = self._meant(query.words) if self.synonyms else [()] * len(query.words)
-        if self._compounding or languages or self.analyzers.rules:
+        if self._accented or languages or self.analyzers.rules:
             alike = [self._made(word, attributes, languages) for word in query.words]
             others = [one + more for one, more in zip(others, alike, strict=True)]
         if self.tolerance.enabled and most != 0:
@@ -116,6 +116,11 @@ class Speller:
     # Forms and compounds
 
     @cached_property
+    def _accented(self) -> bool:
+        """Whether there are stemmers to which accents matter; all that join words are of these."""
+        return any(one.language not in UNACCENTED for one in self.analyzers.all)
+
+    @cached_property
     def _compounding(self) -> Analyzer | None:
         """The first of the analysers whose language writes several words as one."""
         return next((one for one in self.analyzers.all if one.language in COMPOUNDING), None)
@@ -134,8 +139,10 @@ class Speller:
     ) -> _Others:
         keyword = self.keyword
         found: _Others = ()
+        if self._accented:
+            found = written_otherwise(word, keyword=keyword, analyzers=self.analyzers.all)
         if languages or self.analyzers.rules:
-            found = forms_of(
+            found += forms_of(
                 word, attributes, keyword=keyword, analyzers=self.analyzers, languages=languages
             )
         if self._compounding is None:

@@ -2,9 +2,11 @@
 
 - forms: where an attribute is not stemmed but its languages, or those of the query, are known, the
   words of the index that have the same stem in one of them: "cities" for "city";
+- the same word with other accents, where a stemmer takes the two apart: "préférés" for "preferes";
 - compounds, in languages that write several words as one (German, Dutch, Danish, Norwegian,
-  Swedish): the words that a compound is made of, as far as the index holds them, and the compounds
-  that begin or end with a word, where what is left of them is made of words of the index too.
+  Swedish): the words of the index that a compound is made of, or if there is more to it, those
+  that it ends and begins with; and the compounds that a word ends or begins. What a compound ends
+  with says what it is, so fewer letters will do there.
 
 Nothing of this is in the index: it holds words as they stand, and these are found when they are
 asked for, in the vocabulary. So phrases stay exact, and highlights mark what was found.
@@ -16,15 +18,16 @@ asked for, in the vocabulary. So phrases stay exact, and highlights mark what wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 
 from hybridsearch.analysis import Analyzer, WordRules
 from hybridsearch.keyword import KeywordSnapshot
 from hybridsearch.localized import Analyzers
 from hybridsearch.query import Other, Word
 
-__all__ = ["compounds_of", "forms_of", "parts"]
+__all__ = ["compounds_of", "forms_of", "parts", "written_otherwise"]
 
 FORM = 0.95
 """What another form of a word counts."""
@@ -34,11 +37,11 @@ BEHIND = 0.6
 """What is left of that where the word as typed is there."""
 MOST = 16
 SHORTEST_PART = 4
-SHORTEST_ALONE = 6
-"""Letters of a word at the end of a compound of which the rest is unknown."""
+SHORTEST_END, SHORTEST_START = 6, 8
+"""Letters of a word at the end and at the start of a compound of which the rest is unknown."""
 LINKS = ("", "s", "es", "n", "en", "er", "e")
 """Letters between the words of a compound; what is longer is tried last."""
-SHORTEST_START = 3
+SHORTEST_STEM = 3
 MOST_BEGINNING = 1000
 
 
@@ -79,11 +82,21 @@ def _with_stem(
     own = analyzer.folded(word.typed)
     stems = {analyzer.term(word.typed), analyzer.term(own)}
     shortest = min(map(len, stems))
-    start = own[: max(SHORTEST_START, shortest - 2)]
+    start = own[: max(SHORTEST_STEM, shortest - 2)]
     for term, _ in keyword.terms(start, limit=MOST_BEGINNING):
         count = keyword.frequency(term, attributes) if analyzer.term(term) in stems else 0
         if count and term != own:
             yield term, count
+
+
+def written_otherwise(
+    word: Word, *, keyword: KeywordSnapshot, analyzers: Sequence[Analyzer]
+) -> tuple[Other, ...]:
+    """The words of the index that differ from a word in accents alone, and so have other stems."""
+    stems = [(analyzer, analyzer.term(word.typed)) for analyzer in analyzers]
+    near = keyword.vocabulary.near(word.typed, most=0) if word.typed else ()
+    found = [other for other, _ in near if any(a.term(other) != stem for a, stem in stems)]
+    return tuple(Other((analyzers[0].term(other),), FORM, "form", other) for other in found[:MOST])
 
 
 def compounds_of(
@@ -99,9 +112,9 @@ def compounds_of(
 
     there = known(typed)
     factor = PART * (BEHIND if there else 1.0)
-    made_of = [part for part in parts(typed, known) if part != typed]
-    if not made_of and not there:
-        made_of = list(_at_the_ends(typed, known))
+    made_of = parts(typed, lambda part: part != typed and known(part))
+    if not made_of:
+        made_of = [*_at_the_end(typed, known), *_at_the_start(typed, known)]
     longer = [
         whole
         for whole in keyword.vocabulary.bordered(typed)
@@ -117,25 +130,37 @@ def compounds_of(
     return tuple(Other((term,), factor, "compound", meant) for term, (_, meant) in ordered)
 
 
-def _at_the_ends(compound: str, known: Callable[[str], bool]) -> Iterator[str]:
-    """The longest word of six letters and more at either end of an unknown word, if any."""
-    ends = range(len(compound) - SHORTEST_PART, SHORTEST_ALONE - 1, -1)
-    for pieces in ((compound[:end] for end in ends), (compound[-end:] for end in ends)):
-        yield from (piece for piece in [next(filter(known, pieces), None)] if piece)
+def _at_the_end(compound: str, known: Callable[[str], bool]) -> list[str]:
+    """The longest word that it ends with, as a list of one, or none."""
+    starts = range(SHORTEST_PART, len(compound) - SHORTEST_END + 1)
+    return list(islice(filter(known, (compound[start:] for start in starts)), 1))
+
+
+def _at_the_start(compound: str, known: Callable[[str], bool]) -> list[str]:
+    """The longest word that it begins with, as a list of one, or none."""
+    ends = range(len(compound) - SHORTEST_PART, SHORTEST_START - 1, -1)
+    return list(islice(filter(known, (compound[:end] for end in ends)), 1))
 
 
 def _is_made_with(whole: str, word: str, known: Callable[[str], bool]) -> bool:
-    """Whether what is left of a compound beside a word is made of words."""
-    if whole.startswith(word):
-        rests = [
-            whole[len(word) + len(link) :] for link in LINKS if whole[len(word) :].startswith(link)
-        ]
-        if any(parts(rest, known) for rest in rests):
-            return True
-    if not whole.endswith(word):
-        return False
-    rest = whole[: -len(word)]
-    return any(parts(rest[: len(rest) - len(link)], known) for link in LINKS if rest.endswith(link))
+    """Whether a longer word is a compound of a word that it begins or ends with."""
+    ends = whole.endswith(word)
+    rest = whole.removesuffix(word) if ends else whole.removeprefix(word)
+    shortest = SHORTEST_END if ends else SHORTEST_START
+    if len(word) >= shortest and len(rest) >= SHORTEST_PART:
+        return True
+    others = _without_link(rest) if ends else _behind_link(rest)
+    return any(parts(other, known) for other in others)
+
+
+def _behind_link(rest: str) -> Iterator[str]:
+    """What stands behind a word in a compound, without the letters that link them, if any."""
+    return (rest.removeprefix(link) for link in LINKS if rest.startswith(link))
+
+
+def _without_link(rest: str) -> Iterator[str]:
+    """What stands before a word in a compound, without the letters that link them, if any."""
+    return (rest.removesuffix(link) for link in LINKS if rest.endswith(link))
 
 
 def parts(compound: str, known: Callable[[str], bool]) -> list[str]:

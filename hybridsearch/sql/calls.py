@@ -50,6 +50,7 @@ ARGUMENTS = {
     "field_weights": "VARCHAR",
     "min_similarity": "DOUBLE",
     "ef": "BIGINT",
+    "locales": "VARCHAR[]",
     "rows": "BIGINT[]",
     "numbers": "BIGINT[]",
     "names": "VARCHAR[]",
@@ -109,6 +110,7 @@ class Call(NamedTuple):
     field_weights: str | None
     min_similarity: float | None
     ef: int | None
+    locales: tuple[str, ...] | None
     rows: bytes | None
     numbers: bytes | None
     names: tuple[str, ...] | None
@@ -186,6 +188,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         field_weights=None if call.field_weights is None else loads(call.field_weights.encode()),
         min_similarity=call.min_similarity,
         ef=call.ef,
+        locales=call.locales,
         rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),
     )
 

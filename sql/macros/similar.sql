@@ -19,7 +19,8 @@ FROM (
                 CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
                 min_score, distinct_by, exact, highlight, tie, 0,
-                embedder, to_json(field_weights)::VARCHAR, min_similarity, ef, NULL, NULL, NULL
+                embedder, to_json(field_weights)::VARCHAR, min_similarity, ef, NULL, NULL, NULL,
+                NULL
             ),
             recursive := true
         )
