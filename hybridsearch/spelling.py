@@ -140,7 +140,10 @@ class Speller:
         keyword = self.keyword
         found: _Others = ()
         if self._accented:
-            found = written_otherwise(word, keyword=keyword, analyzers=self.analyzers.all)
+            known = self._frequency(word.typed, word.term, attributes) > 0
+            found = written_otherwise(
+                word, keyword=keyword, analyzers=self.analyzers.all, known=known
+            )
         if languages or self.analyzers.rules:
             found += forms_of(
                 word, attributes, keyword=keyword, analyzers=self.analyzers, languages=languages

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
-from hybridsearch.analysis import Analyzer, WordRules
+from hybridsearch.analysis import Analyzer, WordRules, fold
 from hybridsearch.keyword import KeywordSnapshot
 from hybridsearch.localized import Analyzers
 from hybridsearch.query import Other, Word
@@ -31,6 +31,8 @@ __all__ = ["compounds_of", "forms_of", "parts", "written_otherwise"]
 
 FORM = 0.95
 """What another form of a word counts."""
+ACCENTED = 0.8
+"""What a word counts that has other accents than what was typed."""
 PART = 0.5
 """What a word of a compound counts where no document holds the compound, and a compound itself."""
 BEHIND = 0.6
@@ -90,13 +92,20 @@ def _with_stem(
 
 
 def written_otherwise(
-    word: Word, *, keyword: KeywordSnapshot, analyzers: Sequence[Analyzer]
+    word: Word, *, keyword: KeywordSnapshot, analyzers: Sequence[Analyzer], known: bool
 ) -> tuple[Other, ...]:
-    """The words of the index that differ from a word in accents alone, and so have other stems."""
+    """The words of the index that differ from a word in accents alone, and so have other stems.
+
+    known: whether the index has the word; one that is typed with its accents then means itself.
+    """
+    if not word.typed or (known and fold(word.typed) != word.typed):
+        return ()
     stems = [(analyzer, analyzer.term(word.typed)) for analyzer in analyzers]
-    near = keyword.vocabulary.near(word.typed, most=0) if word.typed else ()
+    near = keyword.vocabulary.near(word.typed, most=0)
     found = [other for other, _ in near if any(a.term(other) != stem for a, stem in stems)]
-    return tuple(Other((analyzers[0].term(other),), FORM, "form", other) for other in found[:MOST])
+    return tuple(
+        Other((analyzers[0].term(other),), ACCENTED, "form", other) for other in found[:MOST]
+    )
 
 
 def compounds_of(
