@@ -330,6 +330,7 @@ def rebuild_command(path: str, name: str | None, **options: Any) -> None:
     epilog=examples(
         "hybridsearch serve shop.duckdb",
         "hybridsearch serve shop.duckdb --port 8000 --master-key correct-horse-battery",
+        "hybridsearch serve shop.duckdb --import-dump 20261122-153000123.dump",
     ),
 )
 @database_argument
@@ -346,21 +347,29 @@ def rebuild_command(path: str, name: str | None, **options: Any) -> None:
     "--allow-network",
     "Where embedding services and webhooks may be: loopback, private, 10.1.0.0/16.",
 )
+@click.option("--import-dump", metavar="FILE", help="Make the database from a dump first.")
+@click.option("--import-snapshot", metavar="FILE", help="Make it from a snapshot first.")
+@click.option("--ignore-missing-dump", is_flag=True, help="Go on without a dump.")
+@click.option("--ignore-dump-if-db-exists", is_flag=True, help="Serve a database that is there.")
+@click.option("--ignore-missing-snapshot", is_flag=True, help="Go on without a snapshot.")
+@click.option("--ignore-snapshot-if-db-exists", is_flag=True, help="As that for dumps.")
 def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> None:
     """Answer over HTTP, as Meilisearch does.
 
-    The database is made when it is absent. Ctrl-C finishes the requests and the task in hand.
+    The database is made when it is absent, empty or from a dump, ours or Meilisearch's. Ctrl-C
+    finishes the requests and the task in hand.
     """
     serving = import_module("hybridsearch.server.serving")
     master_key = options["master_key"] or None
     serving.check_address(options["host"], master_key)
     embedder = None if no_default_embedder else "static"
+    opening = {"default_embedder": embedder, "allowed_networks": options["allow_network"]}
     with (
         closing(serving.listener(options["host"], options["port"])) as listening,
-        hybridsearch.open(
-            path, default_embedder=embedder, allowed_networks=options["allow_network"]
-        ) as database,
+        ExitStack() as on,
     ):
+        _import(Path(path), options, opening)
+        database = on.enter_context(hybridsearch.open(path, **opening))
         app = import_module("hybridsearch.server").app_for(
             database, master_key=master_key, allowed_networks=options["allow_network"]
         )
@@ -368,6 +377,27 @@ def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> No
         name = f"[{address}]" if ":" in address else address
         click.echo(f"serving {path} on http://{name}:{port} (Ctrl-C ends it)", err=True)
         serving.serve(app, listening)
+
+
+def _import(path: Path, options: Mapping[str, Any], opening: Mapping[str, Any]) -> None:
+    """Make the database from what the options name, if they do."""
+    kinds = [kind for kind in ("dump", "snapshot") if options[f"import_{kind}"]]
+    if len(kinds) > 1:
+        raise click.UsageError("give one of --import-dump and --import-snapshot")
+    for kind in kinds:
+        file = Path(options[f"import_{kind}"])
+        if path.exists() and options[f"ignore_{kind}_if_db_exists"]:
+            continue
+        if not file.exists() and options[f"ignore_missing_{kind}"]:
+            continue
+        restoring = import_module("hybridsearch.restoring")
+        with loading(None) as done:
+            told = {"progress": done} if kind == "dump" else {}
+            found = getattr(restoring, f"import_{kind}")(path, file, **told, **opening)
+        for line in found.left:
+            click.echo(f"left out: {one_line(line)}", err=True)
+        indexes = f"{found.indexes} index{'' if found.indexes == 1 else 'es'}"
+        click.echo(f"imported {indexes} with {_documents(found.documents)} from {file}", err=True)
 
 
 @commands.command(

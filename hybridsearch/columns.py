@@ -113,6 +113,23 @@ def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[
     return column, path
 
 
+def shown(columns: Columns) -> dict[str, StoredColumn]:
+    """The columns by the names that people see in SQL.
+
+    DuckDB's names have no case, so a second "Name" gets _2.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for attribute in columns:
+        name = plain = attribute.replace("\0", "") or "_"
+        number = 2
+        while name.lower() in taken:
+            name, number = f"{plain}_{number}", number + 1
+        taken.add(name.lower())
+        names.append(name)
+    return dict(zip(names, columns.values(), strict=True))
+
+
 def _wider(old: StoredColumn, kind: str) -> StoredColumn:
     """JSON goes to a column of another name: held snapshots still look at the one before."""
     name = f"{old.name}_json" if kind == "JSON" != old.type else old.name

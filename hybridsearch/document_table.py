@@ -20,9 +20,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows
-from hybridsearch.columns import Columns, StoredColumn, nested
+from hybridsearch.columns import Columns, StoredColumn, nested, shown
 from hybridsearch.errors import Conflict
-from hybridsearch.jsontext import loads
+from hybridsearch.nested_values import values_at
 from hybridsearch.sorting import SortKey, sort_terms
 from hybridsearch.store import Connection, Store, quoted, registered
 
@@ -413,36 +413,43 @@ class DocumentTable:
         places[rows] = found["place"]
         return places
 
-    def values(self, attribute: str, columns: Columns, *, size: int) -> tuple[Rows, list[Any]]:
-        """(row, value) pairs of an attribute for the rows below `size`, one for each list item.
+    def values(
+        self, attribute: str, columns: Columns, *, size: int, start: int = 0
+    ) -> tuple[Rows, list[Any] | pa.Array]:
+        """(row, value) of an attribute for the rows `start` to `size`, one for each list item.
 
         Null and what is neither text, number nor boolean is left out.
         """
         column = columns.get(attribute)
         if column is None or column.kind == "json":
-            return self._json_values(attribute, columns, size)
+            return self._json_values(attribute, columns, start, size)
         value = f"unnest({column.name})" if column.kind == "list" else column.name
         relation = self._store.cursor().sql(
             f"SELECT row, value FROM (SELECT row, {value} AS value FROM {self._table}"
-            " WHERE row < ?) WHERE value IS NOT NULL",
-            params=[size],
+            " WHERE row >= ? AND row < ?) WHERE value IS NOT NULL",
+            params=[start, size],
         )
         table: pa.Table = relation.to_arrow_table()
-        return table["row"].to_numpy(), table["value"].to_pylist()
+        return table["row"].to_numpy(), table["value"].combine_chunks()
 
-    def _json_values(self, attribute: str, columns: Columns, size: int) -> tuple[Rows, list[Any]]:
+    def _json_values(
+        self, attribute: str, columns: Columns, start: int, size: int
+    ) -> tuple[Rows, list[Any]]:
         column, path = nested(attribute, columns)
         if column is None or column.kind != "json":
             return np.empty(0, np.int64), []
         cursor = self._store.cursor().execute(
             f"SELECT row, CAST({column.name} AS VARCHAR) FROM {self._table}"
-            f" WHERE row < ? AND {column.name} IS NOT NULL",
-            [size],
+            f" WHERE row >= ? AND row < ? AND {column.name} IS NOT NULL",
+            [start, size],
         )
-        pairs = [
-            (row, value) for row, text in cursor.fetchall() for value in leaves(loads(text), path)
-        ]
-        return np.array([row for row, _ in pairs], np.int64), [value for _, value in pairs]
+        rows: list[int] = []
+        values: list[Any] = []
+        while pairs := cursor.fetchmany(BATCH):
+            counts, found = values_at([text for _, text in pairs], path)
+            rows.extend(np.repeat([row for row, _ in pairs], counts).tolist())
+            values.extend(found)
+        return np.array(rows, np.int64), values
 
     def _vectors_of(self, rows: Sequence[int]) -> dict[int, dict[str, list[list[float]]]]:
         cursor = self._store.cursor().execute(
@@ -485,35 +492,3 @@ def check_free(cursor: Connection, uid: str) -> None:
             f'there is a table "{uid}" in this database already; name the index otherwise',
             uid=uid,
         )
-
-
-def leaves(value: Any, path: Sequence[str]) -> Iterator[Any]:
-    """The scalars at a path inside a JSON value; lists on the way stand for their items."""
-    if isinstance(value, list):
-        for item in value:
-            yield from leaves(item, path)
-    elif path:
-        if isinstance(value, dict):
-            for length in range(1, len(path) + 1):
-                name = ".".join(path[:length])
-                if name in value:
-                    yield from leaves(value[name], path[length:])
-    elif isinstance(value, str | int | float):
-        yield value
-
-
-def shown(columns: Columns) -> dict[str, StoredColumn]:
-    """The columns by the names that people see in SQL.
-
-    DuckDB's names have no case, so a second "Name" gets _2.
-    """
-    names: list[str] = []
-    taken: set[str] = set()
-    for attribute in columns:
-        name = plain = attribute.replace("\0", "") or "_"
-        number = 2
-        while name.lower() in taken:
-            name, number = f"{plain}_{number}", number + 1
-        taken.add(name.lower())
-        names.append(name)
-    return dict(zip(names, columns.values(), strict=True))

@@ -1,11 +1,14 @@
 """How does everything leave a database in a form that other programs read?
 
 A dump is one tar.gz: for each index its documents as JSON lines, with the vectors that came with
-them, and its settings; and the keys, without their values.
+them, and its settings; the keys, without their values; webhooks and switches of features. Secrets
+of embedders and webhooks are in it in full.
 
-    metadata.json  keys.jsonl  indexes/<name>/metadata.json  settings.json  documents.jsonl
+    metadata.json  keys.jsonl  webhooks.json  experimental-features.json
+    indexes/<name>/  metadata.json  settings.json  documents.jsonl
 
-`hybridsearch index DB NAME documents.jsonl --settings settings.json` takes an index in again.
+`hybridsearch serve DB --import-dump FILE` makes a database of it again (`restoring`), and
+`hybridsearch index DB NAME documents.jsonl --settings settings.json` takes in one index.
 
     write_dump(store, Path("shop.duckdb.dumps"), Course())   # "20261122-153000123"
 """
@@ -43,6 +46,8 @@ def write_dump(store: Store, folder: Path, course: Course) -> str:
     with _placed(folder / f"{uid}{SUFFIX}") as fresh, tarfile.open(fresh, "w:gz") as tar:
         _add(tar, "metadata.json", dumps({"dumpVersion": FORMAT, "dumpDate": _time(now())}))
         _add(tar, "keys.jsonl", b"".join(_keys(store)))
+        _add(tar, "webhooks.json", dumps({"webhooks": _webhooks(store)}))
+        _add(tar, "experimental-features.json", dumps(store.features()))
         for record in store.indexes():
             _add_index(tar, store, record, folder, course)
     return uid
@@ -106,6 +111,11 @@ def _keys(store: Store) -> Iterator[bytes]:
         key = {"uid": uid, "name": name, "description": description}
         key |= {"actions": loads(actions), "indexes": loads(indexes)}
         yield dumps({**key, "expiresAt": expires, "createdAt": created}) + b"\n"
+
+
+def _webhooks(store: Store) -> dict[str, Any]:
+    rows = store.cursor().execute("SELECT uuid, url, headers FROM hybridsearch.webhooks").fetchall()
+    return {uuid: {"url": url, "headers": loads(headers)} for uuid, url, headers in rows}
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -14,24 +14,42 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows
 
+TEXT = pa.large_string()
+
 
 @dataclass(frozen=True)
 class FacetColumn:
-    """The values of one attribute: rows[i] has labels[codes[i]]; numbers is NaN for texts."""
+    """The values of one attribute: rows[i] has labels[codes[i]], a text of an Arrow array.
+
+    numbers: the value of each label; NaN for texts.
+    """
 
     rows: Rows
     codes: NDArray[np.int64]
-    labels: tuple[str, ...]
+    labels: pa.Array
     numbers: NDArray[np.float64]
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        own = (self.rows, self.codes, self.numbers, self.labels)
+        return sum(array.nbytes for array in own)
+
+    def named(self, codes: NDArray[np.int64]) -> list[str]:
+        """The labels of the codes, in their order."""
+        found: list[str] = self.labels.take(pa.array(codes)).to_pylist()
+        return found
 
     def counts(self, member: Mask) -> dict[str, int]:
         """label -> how many of the rows that `member` keeps have it, where any has."""
         found = np.bincount(self.codes[member[self.rows]], minlength=len(self.labels))
-        return {self.labels[code]: int(found[code]) for code in np.flatnonzero(found)}
+        there = np.flatnonzero(found)
+        return dict(zip(self.named(there), found[there].tolist(), strict=True))
 
     def stats(self, member: Mask) -> dict[str, float] | None:
         """{"min": least number, "max": greatest} over the rows kept; None where there is none."""
@@ -41,6 +59,25 @@ class FacetColumn:
             return None
         return {"min": float(numbers.min()), "max": float(numbers.max())}
 
+    def below(self, size: int) -> FacetColumn:
+        """The column of the rows below `size`."""
+        kept = self.rows < size
+        return FacetColumn(self.rows[kept], self.codes[kept], self.labels, self.numbers)
+
+    def followed_by(self, other: FacetColumn) -> FacetColumn:
+        """This column and that of other rows as one."""
+        both = pa.concat_arrays([self.labels, other.labels]).dictionary_encode()
+        codes = both.indices.to_numpy()[len(self.labels) :]
+        numbers = np.full(len(both.dictionary), np.nan)
+        numbers[codes] = other.numbers
+        numbers[: len(self.labels)] = self.numbers
+        return FacetColumn(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.codes, codes[other.codes]]),
+            both.dictionary,
+            numbers,
+        )
+
     def first(self, size: int) -> NDArray[np.int64]:
         """The code of each row's first value, int64 [size]; -1 for a row without one."""
         codes = np.full(size, -1, np.int64)
@@ -48,20 +85,57 @@ class FacetColumn:
         return codes
 
 
-def facet_column(rows: Rows, values: Sequence[Any]) -> FacetColumn:
+def facet_column(rows: Rows, values: Sequence[Any] | pa.Array) -> FacetColumn:
     """The column of (row, value) pairs; values are texts, numbers or booleans."""
+    array = values if isinstance(values, pa.Array) else _array(values)
+    if array is None:
+        distinct, codes = _distinct(values)
+        labels, numbers, codes = _labelled(distinct, codes)
+    else:
+        encoded = array.dictionary_encode()
+        codes = encoded.indices.to_numpy().astype(np.int64)
+        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+            labels = encoded.dictionary.cast(TEXT)
+            numbers = np.full(len(labels), np.nan)
+        else:
+            labels, numbers, codes = _labelled(encoded.dictionary.to_pylist(), codes)
+    once = np.sort(_first_of_each(rows, codes, len(labels)))
+    return FacetColumn(rows[once], codes[once], labels, numbers)
+
+
+def _labelled(
+    distinct: Sequence[Any], places: NDArray[np.int64]
+) -> tuple[pa.Array, NDArray[np.float64], NDArray[np.int64]]:
+    """(labels, their numbers, the codes) of values that are not all texts."""
     numbering: dict[str, int] = {}
     numbers: list[float] = []
-    codes = np.empty(len(values), np.int64)
-    for place, value in enumerate(values):
-        name = label(value)
-        code = numbering.setdefault(name, len(numbering))
+    codes = np.empty(len(distinct), np.int64)
+    for place, value in enumerate(distinct):
+        code = numbering.setdefault(label(value), len(numbering))
         if code == len(numbers):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             numbers.append(float(value) if is_number else np.nan)
         codes[place] = code
-    once = np.sort(_first_of_each(rows, codes, len(numbering)))
-    return FacetColumn(rows[once], codes[once], tuple(numbering), np.asarray(numbers, np.float64))
+    texts = [name.encode(errors="replace").decode() for name in numbering]
+    return pa.array(texts, TEXT), np.asarray(numbers, np.float64), codes[places]
+
+
+def _distinct(values: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+    """The different values, in the order of first sight, and the place of each value in them."""
+    numbering: dict[tuple[type, Any], int] = {}  # 1, 1.0 and true are equal, and not the same
+    keys = [(type(value), value) for value in values]
+    places = [numbering.setdefault(key, len(numbering)) for key in keys]
+    return [value for _, value in numbering], np.array(places, np.int64)
+
+
+def _array(values: Sequence[Any]) -> pa.Array | None:
+    """The values as an Arrow array; None when they are of several types, or do not fit one."""
+    if len(set(map(type, values))) != 1:
+        return None
+    try:
+        return pa.array(values)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):
+        return None
 
 
 def label(value: str | float | bool) -> str:

@@ -1,12 +1,13 @@
 """Which rows match a query best, in one committed state of a keyword index?
 
-`KeywordSnapshot` asks tantivy for the best rows of an unfiltered query. tantivy takes no mask and
-hands over matches one Python object at a time, so everything that needs *all* of them (masks,
-exact totals under a mask, match sets, scores of given rows) is summed in numpy
-(`hybridsearch.keyword_scores`) over postings that tantivy computed: they are fetched once a term
-and kept, up to `CACHED_BYTES` a snapshot. Where few rows are allowed and the postings are not
-there yet, the rows become a clause of the query. All ways give the same rows and, but for the
-rounding of float32, the same scores.
+What every clause scores where comes from tantivy. It scores each match of each search and hands
+over matches one Python object at a time, so the clauses that are asked for again and again are
+fetched once and kept, up to `CACHED_BYTES` and `CACHED_PER_ROW` a row (`hybridsearch.keyword_kept`
+says when that pays), and summed in numpy (`hybridsearch.keyword_postings`), under a mask or
+without. A query with other clauses goes to tantivy, which takes no mask: where few rows are
+allowed they become a clause of the query; where the best of all rows hold enough of the allowed
+ones, these are the best of them; else all postings are fetched (`hybridsearch.keyword_scores`).
+All ways give the same rows and, but for the rounding of float32, the same scores.
 
     snapshot.top(parse("red shoes", analyzer), weights={"title": 2.0, "text": 1.0}, limit=10)
 """
@@ -14,9 +15,9 @@ rounding of float32, the same scores.
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import gc
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,9 +26,13 @@ import numpy as np
 import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.errors import NotFound
 from hybridsearch.extraction import is_wanted
+from hybridsearch.keyword_bodies import Bodies
+from hybridsearch.keyword_kept import Clauses, Kept, Key
+from hybridsearch.keyword_parts import parts
 from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
+from hybridsearch.keyword_postings import Column, Columns, column, padded
+from hybridsearch.keyword_questions import Questions
 from hybridsearch.keyword_scores import Postings, at_rows, best, evaluate, in_rows
 from hybridsearch.keyword_terms import Terms
 from hybridsearch.query import Query, Word
@@ -37,26 +42,37 @@ from hybridsearch.wordlists import WordLists
 
 __all__ = ["KeywordSnapshot", "Ranking"]
 
-CACHED_BYTES = 32_000_000
+UNIT_BYTES = 16_000_000
+CACHED_BYTES = 64_000_000
+CACHED_PER_ROW = 48
 COST_OF_ROW = 30
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
-REMEMBERED = 1 << 14
-
-_Should, _Must, _Not = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
+PLANS = 1 << 12
+SIFTED = 8000
+"""Hits of all rows that are fetched at most to find those of a mask."""
+SPARE, SURPLUS = 2.0, 40
+"""How many times more hits are fetched than should be needed for the limit, and hits on top."""
 
 
 @dataclass(frozen=True)
 class Ranking:
     """Rows int64 [n] and scores float32 [n], best first, ties by row, ascending.
 
-    total: how many rows match in all, exactly.
+    whole: whether these are sure to be all that match. count: counts those, which may take longer
+    than finding the best.
     """
 
     rows: Rows
     scores: Scores
-    total: int
+    whole: bool
+    count: Callable[[], int]
+
+    @cached_property
+    def total(self) -> int:
+        """How many rows match in all, exactly."""
+        return self.count()
 
 
 class KeywordSnapshot:
@@ -77,12 +93,13 @@ class KeywordSnapshot:
         self.attributes = tuple(fields)
         self._searcher = searcher
         self._fields = dict(fields)
-        self._schema = schema
+        self._ask = Questions(schema, self._fields)
         self._words = words
-        self._postings = _Cache(CACHED_BYTES)
+        self._postings = Kept[Postings](UNIT_BYTES, _bytes)
+        self._laid: dict[Hashable, tuple[Plan, tuple[Key, ...]]] = {}
+        self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
-        self._addresses: dict[int, tantivy.DocAddress] = {}
-        self._recent: deque[tuple[Rows, Sequence[tantivy.DocAddress]]] = deque(maxlen=8)
+        self._bodies = Bodies(searcher, self._ask)
 
     def top(
         self,
@@ -102,17 +119,28 @@ class KeywordSnapshot:
         neighbouring words being near.
         Raises QueryError for another `match`.
         """
-        laid = self._plan(query, weights, match, tie, bonus)
-        if mask is None:
-            return self._search(self._question(laid), limit)
-        if self._cheap(laid, int(np.count_nonzero(mask))):
-            return self._search(self._among(laid, np.flatnonzero(mask)), limit)
-        found = self._evaluate(laid, mask)
-        return Ranking(*best(*found, limit), total=len(found[0]))
+        laid, keys = self._lay(query, weights, match, tie, bonus)
+        columns = self._clauses.affordable(keys, needed=len(laid.must))
+        if mask is not None:
+            return self._masked(laid, columns, mask, limit)
+        if columns is None:
+            return self._search(self._ask.whole(laid), limit)
+        with self._scratch() as scratch:
+            rows, scores = columns.top(limit, scratch=scratch)
+        return Ranking(rows, scores, len(rows) < limit, lambda: len(columns.matching()))
+
+    def foresee(
+        self,
+        queries: Iterable[tuple[Query, Mapping[str, float], str, float]],
+    ) -> None:
+        """Fetch what pays for so many searches: (query, weights, match, tie) of `top` for each."""
+        self._clauses.foresee(self._lay(*asked, 0.0)[1] for asked in queries)
 
     def matches(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> Rows:
         """Every row that matches, int64, ascending."""
-        return self._evaluate(self._plan(query, weights, match, 1.0, 0.0), None)[0]
+        laid, keys = self._lay(query, weights, match, 1.0, 0.0)
+        columns = self._clauses.known(keys, needed=len(laid.must))
+        return self._evaluate(laid, None)[0] if columns is None else columns.matching()
 
     def scores(
         self,
@@ -125,9 +153,15 @@ class KeywordSnapshot:
         bonus: float = 0.0,
     ) -> Scores:
         """What `top` gives these rows, in their order: float32 [n], 0 where one does not match."""
-        laid = self._plan(query, weights, match, tie, bonus)
+        laid, keys = self._lay(query, weights, match, tie, bonus)
+        columns = self._clauses.known(keys, needed=len(laid.must))
+        if columns is not None:
+            known = rows < self._size
+            sums = np.zeros(len(rows), np.float32)
+            sums[known] = columns.scores(rows[known])
+            return sums
         if self._cheap(laid, len(rows)):
-            found = self._search(self._among(laid, np.unique(rows)), max(1, len(rows)))
+            found = self._search(self._ask.among(laid, np.unique(rows)), max(1, len(rows)))
             order = np.argsort(found.rows)
             at, scores = at_rows((found.rows[order], found.scores[order]), rows)
         else:
@@ -149,8 +183,7 @@ class KeywordSnapshot:
 
     def bodies(self, rows: Rows) -> list[bytes]:
         """What was kept for each row, in the order of the rows. Raises NotFound for one absent."""
-        documents = [self._searcher.doc(self._address(row)) for row in rows.tolist()]
-        return [document.get_first("body") or b"" for document in documents]
+        return self._bodies.read(rows)
 
     def explain(
         self,
@@ -172,16 +205,8 @@ class KeywordSnapshot:
         laid = self._plan(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
         score = self.scores(query, rows, weights=weights, match=match, tie=tie, bonus=bonus).item()
-        clauses = [(clause, laid.tie) for clause in (*laid.must, *laid.should)]
-        parts = [part for clause, share in clauses for part in self._parts(clause, row, share)]
-        near = [part for clause in laid.near for part in self._parts(clause, row, 1.0)]
-        parts += [{**part, "kind": "near"} for part in near]
-        words = [word for reading in query.readings() for word in reading.words]
-        how = {" ".join(other.terms): other.how for word in words for other in word.others}
-        for part in parts:
-            if "for" in part:
-                part["how"] = how.get(part["term"], "prefix")
-        return {"score": score, "parts": parts if score > 0 else []}
+        told = parts(query, laid, lambda unit: self._score(unit, row))
+        return {"score": score, "parts": told if score > 0 else []}
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -201,7 +226,25 @@ class KeywordSnapshot:
     def _plan(
         self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
     ) -> Plan:
+        return self._lay(query, weights, match, tie, bonus)[0]
+
+    def _lay(
+        self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
+    ) -> tuple[Plan, tuple[Key, ...]]:
+        """The plan, and the keys of its clauses; of a query that was asked before, the same."""
         known = {name: weights[name] for name in weights if name in self._fields}
+        asked = (query, tuple(known.items()), match, tie, bonus)
+        laid = self._laid.get(asked)
+        if laid is None:
+            if len(self._laid) >= PLANS:
+                self._laid.clear()
+            made = self._planned(query, known, match, tie, bonus)
+            laid = self._laid[asked] = (made, self._clauses.keys(made))
+        return laid
+
+    def _planned(
+        self, query: Query, known: Mapping[str, float], match: str, tie: float, bonus: float
+    ) -> Plan:
         needed = None
         if match in NEEDING:
             needed, match = self._needed(query, known, match), "any"
@@ -227,8 +270,8 @@ class KeywordSnapshot:
     def _number(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """How many documents hold the word or what may stand for it, in whatever attribute."""
         alone = Query((word,), strict=query.strict, analyzers=query.analyzers)
-        laid = plan(alone, known, expand=self.statistics.expand)
-        found: int = self._searcher.search(self._question(laid), limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+        question = self._ask.whole(plan(alone, known, expand=self.statistics.expand))
+        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
         return found
 
     def _occurrences(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
@@ -258,53 +301,6 @@ class KeywordSnapshot:
 
     # Asking tantivy
 
-    def _question(self, laid: Plan) -> tantivy.Query:
-        """The plan as a query of tantivy's."""
-        flat = [*laid.should, *laid.near] if laid.tie == 1.0 else laid.near
-        parts = [(_Should, self._weighted(*option)) for clause in flat for option in clause]
-        parts += [(_Must, self._clause(clause, laid.tie)) for clause in laid.must]
-        if laid.tie != 1.0:
-            parts += [(_Should, self._clause(clause, laid.tie)) for clause in laid.should]
-        parts += [(_Not, self._unit(unit)) for unit in laid.excluded]
-        if not laid.must and not laid.should:
-            everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
-            parts.append((_Must, everything))
-        return tantivy.Query.boolean_query(parts)
-
-    def _clause(self, clause: Clause, tie: float) -> tantivy.Query:
-        if not clause:
-            return tantivy.Query.empty_query()
-        options = [self._weighted(unit, weight) for unit, weight in clause]
-        return tantivy.Query.disjunction_max_query(options, tie)
-
-    def _weighted(self, unit: Unit, weight: float) -> tantivy.Query:
-        query = self._unit(unit)
-        return query if weight == 1.0 else tantivy.Query.boost_query(query, weight)
-
-    def _unit(self, unit: Unit) -> tantivy.Query:
-        field = self._fields[unit.attribute]
-        if len(unit.alternatives) == 1:
-            return self._alternative(field, *unit.alternatives[0], unit.slop)
-        options = [self._alternative(field, *option, unit.slop) for option in unit.alternatives]
-        return tantivy.Query.disjunction_max_query(options)
-
-    def _alternative(
-        self, field: str, terms: tuple[str, ...], factor: float, slop: int
-    ) -> tantivy.Query:
-        if len(terms) == 1:
-            query = tantivy.Query.term_query(self._schema, field, terms[0])
-        else:
-            query = tantivy.Query.phrase_query(self._schema, field, list(terms), slop)
-        return query if factor == 1.0 else tantivy.Query.boost_query(query, factor)
-
-    def _among(self, laid: Plan, rows: Rows) -> tantivy.Query:
-        """The plan, restricted to a few rows."""
-        options = [
-            (_Should, tantivy.Query.term_query(self._schema, "row", row)) for row in rows.tolist()
-        ]
-        allowed = tantivy.Query.const_score_query(tantivy.Query.boolean_query(options), 0.0)
-        return tantivy.Query.boolean_query([(_Must, self._question(laid)), (_Must, allowed)])
-
     def _search(self, question: tantivy.Query, limit: int) -> Ranking:
         """The best rows; fetches on while a tie crosses the limit, for ties go by row."""
         size = limit + EXTRA
@@ -316,23 +312,84 @@ class KeywordSnapshot:
             size *= 2
         total: int = found.count  # type: ignore[attr-defined]  # missing in tantivy's stub
         if not hits or not limit:
-            return Ranking(*no_rows(), total=total)
+            return Ranking(*no_rows(), total == 0, lambda: total)
         if len(hits) > limit and hits[limit][0] < hits[limit - 1][0]:
             del hits[limit:]
         found_scores, addresses = zip(*hits, strict=True)
         scores = np.array(found_scores, np.float32)
         rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
-        self._recent.append((rows, addresses))
+        self._bodies.remember(rows, addresses)
         if len(set(found_scores)) < len(scores):
             rows, scores = best(rows, scores, limit)
-        return Ranking(rows, scores, total=total)
+        return Ranking(rows, scores, len(rows) == total, lambda: total)
+
+    def _masked(self, laid: Plan, columns: Columns | None, mask: Mask, limit: int) -> Ranking:
+        """The best rows of the mask."""
+        kept = int(np.count_nonzero(mask))
+        if columns is None and self._cheap(laid, kept):
+            return self._search(self._ask.among(laid, np.flatnonzero(mask)), limit)
+        sifted = self._sifted(laid, mask, kept, limit) if columns is None else None
+        if sifted is not None:
+            return sifted
+        if columns is None:
+            found = self._evaluate(laid, mask)
+        else:
+            found = columns.within(_fitted(mask, padded(self._size)))
+        return Ranking(*best(*found, limit), len(found[0]) <= limit, lambda: len(found[0]))
+
+    def _sifted(self, laid: Plan, mask: Mask, kept: int, limit: int) -> Ranking | None:
+        """The same out of the best of all rows, if few of these are likely to be enough."""
+        wanted = int(SPARE * limit * self.count / max(kept, 1)) + SURPLUS
+        missing = sum(self._most(unit) for unit in self._units(laid) if unit not in self._postings)
+        if limit < 1 or 2 * wanted > min(missing, SIFTED):
+            return None
+        found = self._searcher.search(self._ask.whole(laid), limit=wanted, count=False).hits
+        if not found:
+            return Ranking(*no_rows(), True, lambda: 0)
+        rows, scores = self._read(found)
+        allowed = _fitted(mask, int(rows.max()) + 1)[rows]
+        if len(found) == wanted:  # what is worth as much as the last may stand behind it
+            allowed &= scores > scores[-1]
+        count = int(np.count_nonzero(allowed))
+        if len(found) == wanted and count < limit:
+            return None
+        whole = len(found) < wanted and count <= limit
+        counted = lambda: len(self._evaluate(laid, mask)[0])  # noqa: E731  # as short as its name
+        return Ranking(*best(rows[allowed], scores[allowed], limit), whole, counted)
+
+    # Keeping postings
+
+    @cached_property
+    def _clauses(self) -> Clauses:
+        most = CACHED_BYTES + CACHED_PER_ROW * self._size
+        return Clauses(most, size_of=self._size_of, fetch=self._column)
+
+    def _column(self, clause: Clause, tie: float) -> Column:
+        """What a clause scores in every row."""
+        most = self._size_of(clause)
+        postings = self._all(self._ask.clause(clause, tie), most) if most else no_rows()
+        return column(*postings, size=self._size)
+
+    def _size_of(self, clause: Clause) -> int:
+        """At least as many as the rows that the clause matches."""
+        return sum(self._most(unit) for unit, _ in clause)
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[Scores]:
+        """Zeros for one thread, which leaves zeros; an error takes them along."""
+        try:
+            scratch = self._spare.pop()
+        except IndexError:
+            scratch = np.zeros(padded(self._size), np.float32)
+        yield scratch
+        self._spare.append(scratch)
 
     # Summing up
 
     def _evaluate(self, laid: Plan, mask: Mask | None) -> Postings:
         """Every row that matches, ascending, and its score."""
         if not laid.must and not laid.should:
-            rows = np.array(self._listed(self._question(laid)), np.int64)
+            rows = np.array(self._listed(self._ask.whole(laid)), np.int64)
             rows = (
                 rows if mask is None else in_rows((rows, np.zeros(len(rows), np.float32)), mask)[0]
             )
@@ -346,11 +403,15 @@ class KeywordSnapshot:
 
     def _cheap(self, laid: Plan, kept: int) -> bool:
         """Whether asking tantivy about `kept` rows costs less than the postings still to fetch."""
-        units = [unit for clause in laid.scored for unit, _ in clause]
+        units = self._units(laid)
         cost = kept * COST_OF_ROW
         if not units or cost >= self.count * len(units):
             return False
         return cost < sum(self._most(unit) for unit in units if unit not in self._postings)
+
+    def _units(self, laid: Plan) -> list[Unit]:
+        """Every word or phrase that scores, in each attribute."""
+        return [unit for clause in laid.scored for unit, _ in clause]
 
     def _most(self, unit: Unit) -> int:
         """At least as many as the documents that the unit matches."""
@@ -368,14 +429,24 @@ class KeywordSnapshot:
         most = self._most(unit)
         if not most:
             return no_rows()
-        hits = self._searcher.search(self._unit(unit), limit=most, count=False).hits
-        if not hits:
-            return no_rows()
-        found, addresses = zip(*hits, strict=True)
-        rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
-        scores = np.array(found, np.float32)
+        return self._all(self._ask.unit(unit), most)
+
+    def _all(self, question: tantivy.Query, most: int) -> Postings:
+        """The rows that answer, no more than `most`, ascending, and their scores."""
+        limit = max(1, min(most, self.count))
+        with _uncollected():
+            hits = self._searcher.search(question, limit=limit, count=False).hits
+            rows, scores = self._read(hits)
         order = np.argsort(rows)
         return rows[order], scores[order]
+
+    def _read(self, hits: Sequence[tuple[Any, tantivy.DocAddress]]) -> Postings:
+        """The rows and scores of hits, in their order."""
+        if not hits:
+            return no_rows()
+        addresses = [hit[1] for hit in hits]
+        rows = np.array(self._searcher.fast_field_values("row", addresses), np.int64)
+        return rows, np.array([hit[0] for hit in hits], np.float32)
 
     def _listed(self, question: tantivy.Query) -> list[int]:
         """Every row that answers, ascending, whatever its score."""
@@ -389,94 +460,36 @@ class KeywordSnapshot:
     def _size(self) -> int:
         """One more than the highest row."""
         last = self._searcher.search(
-            tantivy.Query.all_query(), limit=1, count=False, order_by_field="row"
+            self._ask.everything(), limit=1, count=False, order_by_field="row"
         )
         return int(last.hits[0][0]) + 1 if last.hits else 0
 
-    # One row
-
-    def _address(self, row: int) -> tantivy.DocAddress:
-        """Where a row is: what was just found is what bodies are wanted of next."""
-        if row not in self._addresses:
-            self._recall()
-        address = self._addresses.get(row)
-        if address is None:
-            question = tantivy.Query.term_query(self._schema, "row", row)
-            hits = self._searcher.search(question, limit=1, count=False).hits
-            if not hits:
-                raise NotFound(f"no row {row} in the keyword index; rebuild the index", row=row)
-            address = self._addresses[row] = hits[0][1]
-        return address
-
-    def _recall(self) -> None:
-        """Take in the addresses of the last rankings; forget the others when there are many."""
-        if len(self._addresses) >= REMEMBERED:
-            self._addresses.clear()
-        while self._recent:
-            with contextlib.suppress(IndexError):  # another thread took the last one
-                rows, addresses = self._recent.popleft()
-                self._addresses.update(zip(rows.tolist(), addresses, strict=True))
-
-    def _parts(self, clause: Clause, row: int, tie: float) -> Iterator[dict[str, Any]]:
-        """What each attribute adds to the score of a row, from its best alternative."""
-        found = [self._part(unit, weight, row) for unit, weight in clause]
-        matched = [part for part in found if part["score"] > 0]
-        for place, part in enumerate(sorted(matched, key=lambda part: -part["score"])):
-            yield {**part, "score": part["score"] * (tie if place else 1.0)}
-
-    def _part(self, unit: Unit, weight: float, row: int) -> dict[str, Any]:
-        """What one attribute scores by itself, from its best alternative."""
-        options = [unit._replace(alternatives=(option,)) for option in unit.alternatives]
-        scores = [self._score(option, row) for option in options]
-        (asked, _), (terms, factor) = (
-            unit.alternatives[0],
-            unit.alternatives[scores.index(max(scores))],
-        )
-        return {
-            "attribute": unit.attribute,
-            "term": " ".join(terms),
-            "kind": "word" if len(terms) == 1 else "phrase",
-            "weight": weight * factor,
-            "score": weight * max(scores),
-            **({} if terms == asked else {"for": " ".join(asked)}),
-        }
-
     def _score(self, unit: Unit, row: int) -> float:
-        wanted = tantivy.Query.const_score_query(
-            tantivy.Query.term_query(self._schema, "row", row), 0.0
-        )
-        question = tantivy.Query.boolean_query([(_Must, self._unit(unit)), (_Must, wanted)])
-        hits = self._searcher.search(question, limit=1, count=False).hits
+        hits = self._searcher.search(self._ask.at(unit, row), limit=1, count=False).hits
         return float(hits[0][0]) if hits else 0.0
-
-
-class _Cache:
-    """Postings by unit up to a number of bytes; what was not used for longest goes first."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._size = 0
-        self._kept: OrderedDict[Unit, Postings] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __contains__(self, unit: Unit) -> bool:
-        return unit in self._kept
-
-    def get(self, unit: Unit) -> Postings | None:
-        with self._lock:
-            postings = self._kept.get(unit)
-            if postings is not None:
-                self._kept.move_to_end(unit)
-            return postings
-
-    def put(self, unit: Unit, postings: Postings) -> None:
-        with self._lock:
-            if unit not in self._kept:
-                self._kept[unit] = postings
-                self._size += _bytes(postings)
-            while self._size > self._most and self._kept:
-                self._size -= _bytes(self._kept.popitem(last=False)[1])
 
 
 def _bytes(postings: Postings) -> int:
     return postings[0].nbytes + postings[1].nbytes + 500
+
+
+def _fitted(mask: Mask, size: int) -> Mask:
+    """The mask for the rows below `size`."""
+    if len(mask) == size:
+        return mask
+    fitted = np.zeros(size, bool)
+    fitted[: len(mask)] = mask[:size]
+    return fitted
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector out while many objects come and go that hold no others: it would look
+    through the whole process again and again, which takes longer than fetching them."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

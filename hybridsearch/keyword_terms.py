@@ -49,6 +49,7 @@ class Terms:
         self._fields = fields
         self._count = count
         self._expanded: dict[tuple[str, Word], Alternatives] = {}
+        self._counted: dict[tuple[str, str], int] = {}
 
     def idf(self, frequency: int) -> float:
         """How much a term of so many documents tells: ln(1 + (n - f + .5) / (f + .5))."""
@@ -57,18 +58,18 @@ class Terms:
     def rarest(self, attribute: str, terms: Iterable[str]) -> int:
         """In how many documents the attribute has the rarest of these terms."""
         field = self._fields[attribute]
-        return min(self._searcher.doc_freq(field, term) for term in terms)
+        return min(self._documents(field, term) for term in terms)
 
     def weight(self, attribute: str, terms: Iterable[str]) -> float:
         """The idf of terms side by side, which is their sum; 0 where one is in no document."""
         field = self._fields[attribute]
-        counts = [self._searcher.doc_freq(field, term) for term in terms]
+        counts = [self._documents(field, term) for term in terms]
         return sum(map(self.idf, counts)) if all(counts) else 0.0
 
     def frequency(self, term: str, attributes: Iterable[str]) -> int:
         """How many documents have the term in these attributes, counted once for each of them."""
         fields = (self._fields[name] for name in attributes if name in self._fields)
-        return sum(self._searcher.doc_freq(field, term) for field in fields)
+        return sum(self._documents(field, term) for field in fields)
 
     def holds(self, terms: tuple[str, ...], attributes: Iterable[str]) -> bool:
         """Whether any document has these two terms or more side by side in one attribute."""
@@ -115,6 +116,15 @@ class Terms:
             self._expanded[key] = longer + self._others(attribute, word)
         return self._expanded[key]
 
+    def _documents(self, field: str, term: str) -> int:
+        """How many documents have the term in the field."""
+        count = self._counted.get((field, term))
+        if count is None:
+            if len(self._counted) >= REMEMBERED:
+                self._counted.clear()
+            count = self._counted[field, term] = self._searcher.doc_freq(field, term)
+        return count
+
     def _others(self, attribute: str, word: Word) -> Alternatives:
         """What else may be meant and is there."""
         found = [(other, self.weight(attribute, other.terms)) for other in word.others]
@@ -129,7 +139,7 @@ class Terms:
         longer = [(term, count) for term, count in found if term != word.term][:EXPANSIONS]
         if not longer and word.stemmed:
             longer = self._shortened(field, word, typed)
-        exact = self._searcher.doc_freq(field, word.term)
+        exact = self._documents(field, word.term)
         idf = self.idf(exact or max((count for _, count in longer), default=1))
         factor = BEHIND_EXACT if exact else PREFIX
         return tuple(((t,), factor * min(1.0, idf / self.idf(n))) for t, n in longer)
@@ -137,7 +147,7 @@ class Terms:
     def _shortened(self, field: str, word: Word, typed: str) -> list[tuple[str, int]]:
         """The stem that the typed letters run past: "relat" for "relativi"."""
         for end in range(len(typed) - 1, max(SHORTEST_STEM, len(typed) - 5) - 1, -1):
-            count = self._searcher.doc_freq(field, typed[:end])
+            count = self._documents(field, typed[:end])
             if count:
                 return [(typed[:end], count)] if typed[:end] != word.term else []
         return []

@@ -89,7 +89,7 @@ class Phrase:
     terms: tuple[str, ...]
     slop: int = 0
     only: str | None = None
-    typed: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    typed: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Query:
     excluded: tuple[Word | Phrase, ...] = ()
     sequence: tuple[str, ...] = ()
     strict: frozenset[str] = frozenset()
-    typed: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    typed: tuple[str, ...] = field(default=(), repr=False)
     analyzers: Analyzers | None = field(default=None, compare=False, repr=False)
 
     def read(self, analyzer: Analyzer) -> Query:
@@ -194,7 +194,7 @@ def parse(
     Returns a Query whose terms are the analyser's. Never raises.
     """
     split = _split(text.translate(_quotes), analyzer, _with_parents(attributes))
-    parts = [part for part in split if part.tokens]
+    parts = [part._replace(anew=analyzers is not None) for part in split if part.tokens]
     wanted = [part for part in parts if not part.negated]
     words = [word for part in wanted if not part.quoted for word in _words(part, analyzer, prefix)]
     phrases = tuple(part.phrase for part in wanted if part.quoted)
@@ -203,7 +203,7 @@ def parse(
         phrases=phrases,
         excluded=tuple(_excluded(part, analyzer) for part in parts if part.negated),
         sequence=tuple(token.term for part in wanted for token in part.tokens),
-        typed=tuple(word for part in wanted for word in part.typed) if analyzers else (),
+        typed=tuple(word for part in wanted for word in part.typed),
         analyzers=analyzers,
     )
 
@@ -216,6 +216,7 @@ class _Part(NamedTuple):
     last: bool = True
     slop: int = 0
     only: str | None = None
+    anew: bool = False
 
     @property
     def phrase(self) -> Phrase:
@@ -224,8 +225,11 @@ class _Part(NamedTuple):
 
     @property
     def typed(self) -> tuple[str, ...]:
-        """Each word in plain form; "" for a pair of characters and a word of the dictionary."""
-        return tuple(_typed(self.text, token) for token in self.tokens)
+        """Each word in plain form; "" for a pair of characters and a word of the dictionary.
+
+        Nothing where no other analyser is going to read it.
+        """
+        return tuple(_typed(self.text, token) for token in self.tokens) if self.anew else ()
 
 
 def _split(text: str, analyzer: Analyzer, names: frozenset[str]) -> Iterator[_Part]:

@@ -173,7 +173,8 @@ def ranked(state: State, plan: Plan) -> Ranked:
 
 
 def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -> Ranked:
-    """The ranking with rows of equal score in the plan's order, also of those that it cuts off."""
+    """The ranking with rows of equal score in the plan's order, also of those that it cuts off;
+    as far as anybody looks."""
     if plan.tied is None or not plan.needed:
         return stage(state, plan)
     most, needed = len(state.living), plan.needed + 1
@@ -181,7 +182,10 @@ def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -
     while is_cut(ranked.scores, plan.needed) and len(ranked.rows) >= needed and needed < most:
         needed = min(WIDER * needed, most)
         ranked = stage(state, replace(plan, needed=needed))
-    rows = settled(ranked.rows, ranked.scores, plan.tied)
+    end = len(ranked.rows) if plan.whole else _run_end(ranked.scores, plan.reach)
+    rows = np.concatenate(
+        [settled(ranked.rows[:end], ranked.scores[:end], plan.tied), ranked.rows[end:]]
+    )
     arm = (rows, ranked.scores)
     return replace(
         ranked,
@@ -189,6 +193,13 @@ def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -
         keyword=arm if ranked.keyword[0] is ranked.rows else ranked.keyword,
         semantic=arm if ranked.semantic[0] is ranked.rows else ranked.semantic,
     )
+
+
+def _run_end(scores: Scores, count: int) -> int:
+    """How many of the scores, best first, are no lower than the `count`th."""
+    if len(scores) <= count:
+        return len(scores)
+    return int(np.count_nonzero(scores >= scores[count - 1]))
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
@@ -214,8 +225,7 @@ def _everything(state: State, plan: Plan) -> Ranked:
 def _by_words(state: State, plan: Plan) -> Ranked:
     found = _words(state, plan, len(state.living) if plan.whole else plan.reach)
     arm = (found.rows, found.scores)
-    whole = len(found.rows) == found.total
-    return Ranked(*arm, whole, lambda: found.total, keyword=arm, semantic=no_rows())
+    return Ranked(*arm, found.whole, lambda: found.total, keyword=arm, semantic=no_rows())
 
 
 def _by_meaning(state: State, plan: Plan) -> Ranked:
@@ -240,7 +250,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     return Ranked(
         rows,
         scores,
-        whole=len(words.rows) == words.total,
+        whole=words.whole,
         count=lambda: words.total + _unmatched(state, plan, near[0], words),
         keyword=(words.rows, words.scores),
         semantic=near,
@@ -261,7 +271,7 @@ def _weights(plan: Plan, words: Scores) -> tuple[float, float]:
 
 def _words(state: State, plan: Plan, limit: int) -> Ranking:
     if plan.query.empty:
-        return Ranking(*no_rows(), total=0)
+        return Ranking(*no_rows(), True, lambda: 0)
     found = state.keyword.top(
         plan.query,
         weights=plan.fields,
@@ -277,10 +287,11 @@ def _others(state: State, plan: Plan, row: int, found: Ranking, limit: int) -> R
     """The ranking without that row, which may be in its total without being in its rows."""
     arm = _without((found.rows, found.scores), row, limit)
     matches = bool(np.isin(row, found.rows))
-    if not matches and len(found.rows) < found.total and (plan.mask is None or plan.mask[row]):
+    if not matches and not found.whole and (plan.mask is None or plan.mask[row]):
         own = np.array([row], np.int64)
         matches = bool(state.keyword.scores(plan.query, own, weights=plan.fields)[0] > 0)
-    return Ranking(*arm, total=found.total - matches)
+    whole = found.whole and len(arm[0]) == len(found.rows) - matches
+    return Ranking(*arm, whole, lambda: found.total - matches)
 
 
 def _without(arm: tuple[Rows, Scores], row: int | None, limit: int) -> tuple[Rows, Scores]:
@@ -318,7 +329,7 @@ def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     matched = np.zeros(state.size, bool)
     matched[words.rows] = True
     unseen = near[~matched[near]]
-    if len(words.rows) == words.total or not len(unseen):
+    if words.whole or not len(unseen):
         return len(unseen)
     scores = state.keyword.scores(
         plan.query, unseen, weights=plan.fields, match=plan.request.match, tie=plan.tie

@@ -28,8 +28,11 @@ INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT",
 """Types whose values are whole numbers to JSON and to numpy; wider ones go as text."""
 
 
-FEW = 10_000
-"""For more rows than these the order of all ids is made, and kept until there are others."""
+CALL = 300
+"""Ids that can be put in order in the time that a call takes besides."""
+MOST_BYTES = 2**30
+"""Ids in pieces are copied into one, unless it would be too large for Arrow: to take a few out of
+several, Arrow copies all of them each time."""
 
 
 class RowIds:
@@ -44,6 +47,7 @@ class RowIds:
         self._rows: Rows = np.empty(0, np.int64)
         self._ids: pa.ChunkedArray = pa.chunked_array([], pa.int64() if self.whole else pa.string())
         self._order: tuple[Rows, Rows] | None = None
+        self._spent = 0
         self._all: tuple[str, pa.ChunkedArray, Rows] | None = None
 
     def of(self, rows: Rows) -> pa.Array:
@@ -77,13 +81,15 @@ class RowIds:
         kind: the DuckDB type in whose order they stand; their own where it is not given.
         """
         kind = kind or self.kind
-        if len(rows) <= FEW:
-            return self._ranks(self.of(rows), kind)
         known, ids, _ = self._known(int(rows.max(initial=-1)) + 1)
         made = self._all
         if made is None or made[0] != kind or made[1] is not ids:
+            self._spent += CALL + len(rows)
+            if self._spent < len(ids) or not len(ids):
+                return self._ranks(self.of(rows), kind)
+            self._spent = 0  # as much as it costs to put all in order once, until there are others
             made = self._all = (kind, ids, self._ranks(ids, kind))
-        return made[2][np.searchsorted(known, rows)]
+        return made[2][np.minimum(np.searchsorted(known, rows), len(known) - 1)]
 
     def _ranks(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
         if kind in INTEGERS:
@@ -111,7 +117,8 @@ class RowIds:
             if self._order is None or self._size < size:
                 rows, ids = self._documents.ids(self._size, size, kind=self._ids.type)
                 self._rows = np.concatenate([self._rows, rows])
-                self._ids = pa.chunked_array([*self._ids.chunks, *ids.chunks], self._ids.type)
+                chunks = [*self._ids.chunks, *ids.chunks]
+                self._ids = _joined(pa.chunked_array(chunks, self._ids.type))
                 self._order = self._sorted()
                 self._size = max(size, self._size)
             return self._rows, self._ids, self._order
@@ -122,3 +129,10 @@ class RowIds:
         ids = self._ids.to_numpy()
         order = np.argsort(ids, kind="stable")
         return ids[order], self._rows[order]
+
+
+def _joined(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same in one piece, unless they are too many."""
+    if ids.num_chunks == 1 or ids.nbytes > MOST_BYTES:
+        return ids
+    return pa.chunked_array([ids.combine_chunks()])

@@ -34,6 +34,8 @@ from hybridsearch.settings import EVERYTHING
 from hybridsearch.sorting import SortKey
 
 KEPT = 48
+"""So many answers are kept, and more while they have no more than `KEPT_BYTES` together."""
+KEPT_BYTES = 64 << 20
 
 
 class Selection:
@@ -42,6 +44,7 @@ class Selection:
     def __init__(self, documents: DocumentTable) -> None:
         self._documents = documents
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def mask(
@@ -82,8 +85,7 @@ class Selection:
     def _grown(
         self, key: tuple[Any, ...], tree: filters.Filter, columns: Mapping[str, Any], size: int
     ) -> Mask:
-        with self._lock:
-            known = self._kept.get(key)
+        known = self._known(key)
         start = 0 if known is None else len(known)
         if known is not None and start >= size:
             return np.asarray(known[:size], bool)
@@ -131,8 +133,7 @@ class Selection:
         now = time.time() // MINUTE * MINUTE if formula.timed else 0.0
         sql, values = factor_sql(formula, columns, now=now, lenient=lenient)
         key = ("factors", formula.text, columns.stored, now)
-        with self._lock:
-            known = self._kept.get(key)
+        known = self._known(key)
         start = 0 if known is None else len(known)
         if known is None or start < size:
             fresh = self._documents.numbers(sql, values, size=size, start=start)
@@ -147,25 +148,42 @@ class Selection:
 
     def facet(self, attribute: str, columns: Columns, *, size: int) -> FacetColumn:
         """The values of an attribute for the rows below `size`; none if no document has it."""
-        found: FacetColumn = self._keep(
-            ("facet", attribute, columns.stored, size),
-            lambda: facet_column(*self._documents.values(attribute, columns, size=size)),
-        )
-        return found
+        key = ("facet", attribute, columns.stored)
+        start, known = self._known(key) or (0, None)
+        if known is None or start < size:
+            values = self._documents.values(attribute, columns, size=size, start=start)
+            fresh = facet_column(*values)
+            known = fresh if known is None else known.followed_by(fresh)
+            self._put(key, (size, known))
+        column: FacetColumn = known
+        return column if start <= size else column.below(size)
 
     def _keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        known = self._known(key)
+        return self._put(key, make()) if known is None else known
+
+    def _known(self, key: Hashable) -> Any:
+        """What is kept under the key, which it is for longer; None when nothing is."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
-        return self._put(key, make())
+            return self._kept.get(key)
 
     def _put(self, key: Hashable, value: Any) -> Any:
         with self._lock:
+            self._bytes += _bytes_of(value) - _bytes_of(self._kept.get(key))
             self._kept[key] = value
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT and self._bytes > KEPT_BYTES:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= _bytes_of(dropped)
         return value
+
+
+def _bytes_of(kept: object) -> int:
+    if isinstance(kept, tuple):
+        return sum(map(_bytes_of, kept))
+    return kept.nbytes if isinstance(kept, np.ndarray | FacetColumn) else 0
 
 
 def _check_filterable(tree: filters.Filter, allowed: Sequence[Rule]) -> None:

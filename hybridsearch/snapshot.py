@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, Qu
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
+from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.planning import Plan, asked, confined, must_embed, plan
@@ -39,7 +40,11 @@ from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
 from hybridsearch.ties import Order
 
+MOST_NESTED = 32
+"""So many nested attributes are counted by "*"; every one is when it is named."""
 STAGES = ("embed", "plan", "rank", "load", "facets")
+TOGETHER = 2048
+"""Searches of a batch that are planned before the first of them is made."""
 
 log = logging.getLogger("hybridsearch")
 
@@ -121,7 +126,10 @@ class Snapshot:
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
-        return [self._answer(question, started) for question in self._asked(requests)]
+        return [
+            self._told(question, made, started, time.perf_counter())
+            for question, made in self._planned(requests)
+        ]
 
     def places(
         self, requests: Sequence[SearchRequest], *, tied: Order | None = None
@@ -130,10 +138,20 @@ class Snapshot:
 
         tied: in which order rows of equal score stand; None for that of rows.
         """
-        return [
-            self._placed(replace(plan(self.state, one.request, one.vector), tied=tied))
-            for one in self._asked(requests)
-        ]
+        return [self._placed(replace(made, tied=tied)) for _, made in self._planned(requests)]
+
+    def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[tuple[_Question, Plan]]:
+        """Each request and its plan, in order; the keyword arm is told of many beforehand."""
+        questions = self._asked(requests)
+        for start in range(0, len(questions), TOGETHER):
+            some = questions[start : start + TOGETHER]
+            made = [plan(self.state, one.request, one.vector) for one in some]
+            worded = [one for one in made if not one.query.empty]
+            if len(worded) > 1:
+                self.state.keyword.foresee(
+                    (one.query, one.fields, one.request.match, one.tie) for one in worded
+                )
+            yield from zip(some, made, strict=True)
 
     def places_like(self, id: str, request: SearchRequest, *, tied: Order | None = None) -> Places:
         """Where the hits of `similar` stand, without loading documents."""
@@ -286,6 +304,11 @@ class Snapshot:
     def _answer(self, question: _Question, started: float) -> SearchResult:
         embedded_at = time.perf_counter()
         made = plan(self.state, question.request, question.vector)
+        return self._told(question, made, started, embedded_at)
+
+    def _told(
+        self, question: _Question, made: Plan, started: float, embedded_at: float
+    ) -> SearchResult:
         found = self._answered(made, started, embedded_at)
         return found if question.degraded is None else replace(found, degraded=question.degraded)
 
@@ -397,12 +420,22 @@ class Snapshot:
         stats = {name: column.stats(member) for name, column in columns.items()}
         return counts, {name: found for name, found in stats.items() if found is not None}
 
+    def _with_values(self) -> list[str]:
+        """The attributes that have values of their own; of nested ones the first `MOST_NESTED`."""
+        columns = self.state.columns
+        plain = [name for name, column in columns.items() if column.kind != "json"]
+        inside = [
+            name
+            for name in self.state.keyword.attributes
+            if name not in columns and name.partition(".")[0] not in (GEO, GEOJSON)
+        ]
+        return [*plain, *inside[:MOST_NESTED]]
+
     def _facet_names(self, wanted: Sequence[str]) -> list[str]:
         allowed = self.state.settings.filterable
         names = list(dict.fromkeys(wanted))
         if "*" in names:
-            plain = [name for name, column in self.state.columns.items() if column.kind != "json"]
-            found = [name for name in plain if is_wanted(name, allowed)]
+            found = [name for name in self._with_values() if is_wanted(name, allowed)]
             named = [name for name in allowed if "*" not in name]
             return list(dict.fromkeys([*found, *named]))
         for name in names:

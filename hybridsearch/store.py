@@ -261,6 +261,14 @@ class Store:
         )
         return record
 
+    def date_index(self, uid: str, created: datetime, updated: datetime) -> None:
+        """Write down when an index that came from elsewhere was made and changed; durable then."""
+        with self.transaction() as cursor:
+            cursor.execute(
+                "UPDATE hybridsearch.indexes SET created_at = ?, updated_at = ? WHERE uid = ?",
+                [created, updated, uid],
+            )
+
     def remove_index(self, cursor: Connection, record: IndexRecord) -> None:
         """Forget the index's record, inside the caller's transaction."""
         cursor.execute("DELETE FROM hybridsearch.indexes WHERE number = ?", [record.number])

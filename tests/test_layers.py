@@ -14,11 +14,12 @@ fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 segmentation analysis localized
-query fusion diversity highlight extraction templates embedded_texts facets
+query fusion diversity highlight excerpts extraction templates embedded_texts facets
 files course columns
-payloads migrations database_file store task_log sorting boosting document_table
+payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
-vocabulary wordlists keyword_plan keyword_terms keyword_scores keyword_snapshot keyword
+vocabulary wordlists keyword_plan keyword_parts keyword_terms keyword_questions
+keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
 synonyms word_forms spelling
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -27,11 +28,13 @@ generation preparation selection state ties planning relevance ranking arranging
 snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.calls sql.relation sql.hits sql.asking sql.holders sql.functions sql.permission sql
-sql.tokens sql.levels sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering
-sql.constants sql.definitions sql.emitting sql.explaining sql.scoring sql.ahead sql.session
+sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
+sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries
+sql.operators
+sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
+sql.snippets sql.ahead sql.session
 sql.connection sql.sealed
-index dumping chores inspection database
+index dumping chores inspection database restoring
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
 server.access server.bodies server.threads server.call
@@ -49,7 +52,9 @@ shell cli
 """
 ORDER = LIST.split()
 OWNERS = {
-    "tantivy": {"keyword", "keyword_snapshot", "keyword_terms"},
+    "tantivy": {
+        *("keyword", "keyword_bodies", "keyword_questions", "keyword_snapshot", "keyword_terms"),
+    },
     "duckdb": {
         *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
         *("sql.connection", "shell.answers"),
@@ -58,8 +63,8 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "payloads", "store", "document_table"),
-        *("sql.relation", "sql.hits", "sql.holders", "sql.functions", "sql.sealed"),
+        *("columns", "payloads", "store", "document_table", "facets"),
+        *("sql.relation", "sql.hits", "sql.holders", "sql.marks", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.connection"),

@@ -64,7 +64,7 @@ function score(value) {
 
 /** {title, passage, fields}: which value stands for the hit, which passage fits, what is left. */
 function parts(hit, primaryKey) {
-  const values = Object.entries(plain(hit)).map(([name]) => [name, hit._formatted?.[name] ?? hit[name]]);
+  const values = Object.keys(plain(hit)).flatMap((name) => leaves(name, hit._formatted?.[name] ?? hit[name]));
   const texts = values.filter(([, value]) => typeof value === "string" && unmarked(value).trim());
   const title = titled(texts, primaryKey) ?? [primaryKey, String(hit[primaryKey] ?? "")];
   const long = texts.filter(([name, text]) => name !== title[0] && unmarked(text).length > LONG);
@@ -73,6 +73,20 @@ function parts(hit, primaryKey) {
   const rest = values.filter(([name]) => ![title[0], passage[0], primaryKey].includes(name));
   const fields = rest.filter(([, value]) => !isEmpty(value) && !isLong(value));
   return { title: title[1], passage: passage[1], fields: fields.slice(0, MOST_FIELDS) };
+}
+
+/** [name, value] of what is nested in a value, under names joined by dots, lists of objects too. */
+function leaves(name, value) {
+  const items = Array.isArray(value) ? value : [value];
+  if (!items.some((item) => item !== null && typeof item === "object")) return [[name, value]];
+  const found = new Map();
+  const inner = items.filter((item) => item !== null).flatMap((item) =>
+    Object(item) === item && !Array.isArray(item)
+      ? Object.entries(item).flatMap(([key, nested]) => leaves(`${name}.${key}`, nested))
+      : leaves(name, item),
+  );
+  for (const [key, nested] of inner) found.set(key, [...(found.get(key) ?? []), ...[nested].flat()]);
+  return [...found].map(([key, all]) => [key, all.length === 1 ? all[0] : all]);
 }
 
 function titled(texts, primaryKey) {
@@ -93,12 +107,8 @@ function isLong(value) {
 
 function field([name, value]) {
   const values = Array.isArray(value) ? value : [value];
-  const shown = values.slice(0, MOST_VALUES).map((item) => make("span", {}, ...marked(written(item))));
+  const shown = values.slice(0, MOST_VALUES).map((item) => make("span", {}, ...marked(item)));
   const more = values.length - shown.length;
   if (more > 0) shown.push(make("span", { class: "more" }, `+${counted(more)}`));
   return make("div", {}, make("dt", {}, name), make("dd", {}, shown));
-}
-
-function written(value) {
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

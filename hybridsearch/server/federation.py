@@ -205,8 +205,9 @@ def _labels(parts: Sequence[_Part], uid: str, distinct: str | None) -> dict[int,
     state = own[0].snapshot.state
     column = state.selection.facet(distinct, state.columns, size=state.size)
     codes = column.first(state.size)
-    rows = {hit.row for part in own for hit in part.result.hits}
-    return {row: column.labels[codes[row]] for row in rows if codes[row] >= 0}
+    hits = {hit.row for part in own for hit in part.result.hits}
+    rows = [row for row in hits if codes[row] >= 0]
+    return dict(zip(rows, column.named(codes[rows]), strict=True))
 
 
 def _laid(merged: Sequence[_Ranked]) -> list[dict[str, Any]]:
@@ -248,7 +249,7 @@ def _total(members: Mapping[str, tuple[Snapshot, Mask]], distinct: str | None) -
         column = state.selection.facet(distinct, state.columns, size=state.size)
         codes = column.first(state.size)[mask]
         without += int(np.count_nonzero(codes < 0))
-        values.update(column.labels[code] for code in np.unique(codes[codes >= 0]))
+        values.update(column.named(np.unique(codes[codes >= 0])))
     return len(values) + without
 
 

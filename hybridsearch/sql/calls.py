@@ -76,6 +76,8 @@ TYPES: dict[str, Any] = {
     "FLOAT": int | float,
     "BOOLEAN": bool,
 }
+TAGS = ("<mark>", "</mark>")
+"""What SQL puts around what matches."""
 ARMS = ("keyword", "semantic")
 PLAIN_K = 60
 PLAIN_WEIGHTS = (1.0, 1.0)
@@ -171,6 +173,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         limit=count if call.k is None else call.k,
         filter=call.filter,
         highlight=("*",) if call.highlight else (),
+        highlight_tags=TAGS,
         vector=call.vector,
         fusion=call.fusion or (None if weights is None else "rrf"),
         weights=weights,

@@ -2,8 +2,8 @@
 
 `Functions.attach` puts Python functions into the connection's DuckDB instance, under names that
 nobody else has, and temporary macros over them on the connection: `search`, `similar`, `facets`,
-`tokens`, `suggest`, `rrf`, `rrf_score`, `match_phrase` and the operators `@@@ ||| &&& ===`. Nothing
-is written into any file, and attaching again changes nothing.
+`tokens`, `suggest`, `rrf`, `rrf_score`, `match_phrase`, `highlight`, `snippet`, `snippets` and the
+operators `@@@ ||| &&& ===`. Nothing is written into any file, and attaching again changes nothing.
 
     functions.attach(connection)
     connection.sql("SELECT title, _score FROM search('movies', 'space opera', k := 5)")
@@ -49,6 +49,7 @@ from hybridsearch.sql.hits import (
 )
 from hybridsearch.sql.holders import Holders
 from hybridsearch.sql.indexing import GIVES, Indexing
+from hybridsearch.sql.marks import Marks
 from hybridsearch.sql.relation import (
     Source,
     by_name,
@@ -61,6 +62,7 @@ from hybridsearch.sql.relation import (
     living,
     unfolded,
 )
+from hybridsearch.sql.whole_rows import holds_row
 from hybridsearch.state import State
 from hybridsearch.store import Connection, quoted
 
@@ -105,16 +107,21 @@ SIGNATURES = {
     "tokens": _Signature(["VARCHAR", "VARCHAR"], _rows_of(TOKEN), fresh=True),
     "suggest": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], _rows_of(SUGGESTION), fresh=True),
     "asked": _TEST,
+    "row": _TEST,
     "any": _TEST,
     "all": _TEST,
     "term": _Signature(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
     "phrase": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], "BOOLEAN"),
+    "marked": _Signature(
+        ["VARCHAR", "VARCHAR[]", *["VARCHAR"] * 3, "BIGINT", "BIGINT", "BOOLEAN"], "VARCHAR[]"
+    ),
     "holders": _Signature(
         ["VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]", "BIGINT", "VARCHAR"], "VARCHAR[]", fresh=True
     ),
 }
 TESTS: Mapping[str, Callable[..., matching.Answers]] = {
     "asked": matching.holds_asked,
+    "row": holds_row,
     "any": matching.holds_any,
     "all": matching.holds_all,
     "term": matching.holds_term,
@@ -151,6 +158,7 @@ class Functions:
         self._indexing = indexing
         self._attaching = threading.Lock()
         self._holders = Holders(self._engine)
+        self._marks = Marks(self._engine)
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
 
     def attach(self, connection: Connection) -> None:
@@ -247,6 +255,7 @@ class Functions:
             "tokens": self._tokens,
             "suggest": self._suggestions,
             "holders": self._holders.lists,
+            "marked": self._marks.lists,
             **{name: _answering(test) for name, test in TESTS.items()},
         }
         for name, function in functions.items():

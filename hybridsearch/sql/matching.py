@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from hybridsearch.analysis import Analyzer, fold
 from hybridsearch.query import Phrase, Word, parse
@@ -31,6 +31,7 @@ __all__ = [
     "holds_asked",
     "holds_phrase",
     "holds_term",
+    "holds_together",
     "wanted",
 ]
 
@@ -115,15 +116,29 @@ def _has_all(terms: Iterable[str], words: frozenset[str]) -> bool:
 
 
 def _has_asked(terms: list[str], query: str) -> bool:
+    return bool(holds_together([terms], query))
+
+
+def holds_together(texts: Sequence[list[str]], query: str) -> bool | None:
+    """Whether texts, given as their terms, hold between them what a query of `@@@` asks for.
+
+    A phrase has to stand in one of them. None for a query that asks nothing.
+    """
     asked = wanted(query, PLAIN)
+    if asked.empty:
+        return None
+    terms = texts[0] if len(texts) == 1 else list(chain.from_iterable(texts))
     return (
-        not asked.empty
-        and asked.words.issubset(terms)
+        asked.words.issubset(terms)
         and all(any(term.startswith(start) for term in terms) for start in asked.beginnings)
         and all(any(typos(w, t, most=n) <= n for t in terms) for w, n in asked.near)
-        and all(_side_by_side(terms, p.terms, p.slop) for p in asked.phrases)
-        and not any(_side_by_side(terms, p.terms, p.slop) for p in asked.excluded)
+        and all(_stands_in(texts, phrase) for phrase in asked.phrases)
+        and not any(_stands_in(texts, phrase) for phrase in asked.excluded)
     )
+
+
+def _stands_in(texts: Sequence[list[str]], phrase: Phrase) -> bool:
+    return any(_side_by_side(terms, phrase.terms, phrase.slop) for terms in texts)
 
 
 @lru_cache(maxsize=256)

@@ -31,6 +31,7 @@ __all__ = [
     "conditions",
     "innermost",
     "is_conjunct",
+    "is_row",
     "tables",
     "tests",
 ]
@@ -132,6 +133,11 @@ def is_conjunct(statement: Statement, test: Test) -> bool:
         return False
     where = statement.levels[test.level].clauses.get("where")
     return where is not None and test.where in conditions(statement, where)
+
+
+def is_row(test: Test, table: Table) -> bool:
+    """Whether a test that names no column of the table asks of its whole rows."""
+    return test.kind == "asked" and test.qualifier is None and test.column == table.alias
 
 
 def conditions(statement: Statement, where: Range) -> list[Range]:

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from hybridsearch.columns import Columns, StoredColumn
+from hybridsearch.columns import Columns, StoredColumn, shown
 from hybridsearch.definition import Definition
-from hybridsearch.document_table import shown
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.origin import Origin
 from hybridsearch.row_ids import INTEGERS

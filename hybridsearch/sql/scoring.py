@@ -4,7 +4,7 @@
 gives it: the sum over the operators, 0 for a row that one does not match. A filter beside them
 changes nothing in it. It becomes a look into the hits of a search for each operator:
 
-    scored("SELECT id, score() FROM docs WHERE title ||| 'red shoe' ORDER BY score() DESC", columns)
+    scoring(read("SELECT id, score() FROM docs WHERE title ||| 'red shoe'"), columns)
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from hybridsearch.errors import QueryError
 from hybridsearch.sql.levels import Level, Range
-from hybridsearch.sql.operators import Table, Test, innermost, tables, tests
+from hybridsearch.sql.operators import Table, Test, innermost, is_row, tables, tests
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
-from hybridsearch.sql.tokens import Edit, spliced
+from hybridsearch.sql.tokens import Edit
 from hybridsearch.store import quoted
 
-__all__ = ["Searched", "Tables", "scored"]
+__all__ = ["Searched", "Tables", "is_column", "scoring"]
 
 WORDS = {"asked": "all", "any": "any", "all": "all", "term": "all", "phrase": "phrase"}
 """kind of a test -> which of the words a hit must have."""
@@ -33,12 +33,13 @@ class Searched(NamedTuple):
     key: str
 
 
-Tables = Callable[[str, str], Searched | None]
-"""(table, column) in small letters -> an index over the table that searches the column."""
+Tables = Callable[[str, str | None], Searched | None]
+"""(table, column) in small letters -> an index over the table that searches the column by words;
+None is any column."""
 
 
-def scored(statement: Statement, searched: Tables) -> str:
-    """The text of the statement with an expression in the place of each score().
+def scoring(statement: Statement, searched: Tables) -> list[Edit]:
+    """An expression in the place of each score() of the statement.
 
     Raises QueryError, whose field `token` says where, for a score() without a test or an index.
     """
@@ -47,10 +48,11 @@ def scored(statement: Statement, searched: Tables) -> str:
         if _is_score(statement, at):
             level = innermost(statement, at)
             value = _value(statement, level, at, searched)
-            if level is not None and _is_column(statement, statement.levels[level], at):
+            where = Range(at, at + 3)
+            if level is not None and is_column(statement, statement.levels[level], where):
                 value += " AS score"
             edits.append(Edit(token.start, statement.tokens[at + 2].end, value))
-    return spliced(statement.text, edits) if edits else statement.text
+    return edits
 
 
 def _is_score(statement: Statement, at: int) -> bool:
@@ -59,10 +61,10 @@ def _is_score(statement: Statement, at: int) -> bool:
     return statement.tokens[at].word == "score" and following == ["(", ")"] and before != "."
 
 
-def _is_column(statement: Statement, level: Level, at: int) -> bool:
-    """Whether the score() at a token is a whole column of the SELECT, without a name."""
+def is_column(statement: Statement, level: Level, call: Range) -> bool:
+    """Whether a call, all its tokens, is a whole column of the SELECT, without a name."""
     listed = level.clauses.get("select", Range(0, 0))
-    after = at + 3  # behind the brackets
+    at, after = call
     if not listed.start <= at < listed.stop or any(
         opened < at < closed
         for opened, closed in statement.brackets.items()
@@ -85,16 +87,13 @@ def _value(statement: Statement, level: int | None, at: int, searched: Tables) -
     parts = []
     for test in found:
         index = searched(table.name, test.column or "")
+        whole = index is None and is_row(test, table)
+        index = searched(table.name, None) if whole else index
         if index is None:
-            raise QueryError(
-                f'score() needs a search index on "{test.column}" of {table.name}; CREATE SEARCH'
-                f" INDEX name ON {table.name} ({test.column})",
-                token=at,
-            )
+            raise _without_index(table, "column" if whole else test.column or "", at)
         hits = (
             f"SELECT {quoted(index.key)} AS key, _score FROM search({literal(index.uid)},"
-            f" {_words(statement, test)}, mode := 'keyword',"
-            f" fields := [{literal(test.column or '')}])"
+            f" {_words(statement, test, whole=whole)}, mode := 'keyword')"
         )
         parts.append(
             f"coalesce((SELECT hits._score FROM ({hits}) AS hits"
@@ -103,12 +102,23 @@ def _value(statement: Statement, level: int | None, at: int, searched: Tables) -
     return f"({' + '.join(parts)})"
 
 
-def _words(statement: Statement, test: Test) -> str:
-    """What a search is to look for, and which of the words its hits must have."""
+def _without_index(table: Table, column: str, at: int) -> QueryError:
+    return QueryError(
+        f'score() needs a search index on "{column}" of {table.name}; CREATE SEARCH INDEX name ON'
+        f" {table.name} ({column})",
+        token=at,
+    )
+
+
+def _words(statement: Statement, test: Test, *, whole: bool) -> str:
+    """What a search is to look for, which of the words its hits must have, and where."""
     written = statement.written(test.query)
+    if whole:
+        return f"{written}, match := 'any'"
+    fields = f"fields := [{literal(test.column or '')}]"
     if statement.tokens[test.query.start].text == "[":
-        return f"array_to_string({written}, ' '), match := 'any'"
-    return f"{written}, match := '{WORDS[test.kind]}'"
+        return f"array_to_string({written}, ' '), match := 'any', {fields}"
+    return f"{written}, match := '{WORDS[test.kind]}', {fields}"
 
 
 def _table(statement: Statement, level: Level, at: int) -> Table:

@@ -31,8 +31,8 @@ from pyarrow import dataset
 
 from hybridsearch.arrays import Rows
 from hybridsearch.columns import ARROW as TYPES
-from hybridsearch.columns import StoredColumn
-from hybridsearch.document_table import DocumentTable, shown
+from hybridsearch.columns import StoredColumn, shown
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import FilterError, NotFound, QueryError, near
 from hybridsearch.jsontext import loads
 from hybridsearch.request import Filter
@@ -40,10 +40,13 @@ from hybridsearch.row_ids import RowIds
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql.asking import Searchable
 from hybridsearch.sql.functions import Functions
-from hybridsearch.sql.lowering import lower
+from hybridsearch.sql.lowering import lower, read
+from hybridsearch.sql.operators import check
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
 from hybridsearch.sql.pushdown import Facts
 from hybridsearch.sql.relation import Source, by_name
+from hybridsearch.sql.snippets import marking
+from hybridsearch.sql.tokens import spliced
 from hybridsearch.store import Connection, IndexRecord, quoted
 
 __all__ = ["Answer", "Limits", "Sealed", "Values"]
@@ -67,6 +70,9 @@ KNOWN = (
 """name -> (gives one value for one row, may give another at each call)."""
 BATCH = 1000
 IDLE = 4
+_constructs = re.compile(
+    r"search|similar|highlight|snippet|@@@|\|\|\||&&&|===", re.IGNORECASE
+).search
 UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
 LINES = (
     "Not implemented",
@@ -181,9 +187,13 @@ class Sealed:
 
         Conditions that may speak of a query around the search's stay where they are.
         """
-        if "search" not in statement.lower() and "similar" not in statement.lower():
+        if _constructs(statement) is None:
             return statement
         facts = Facts(self._volatile, self._plain, binds=lambda query: False)
+        found = read(statement)
+        if found is not None:
+            check(found)
+            statement = spliced(statement, marking(found))
         return lower(statement, self._source, facts).text
 
     def _source(self, uid: str, kept: bool) -> Source | None:

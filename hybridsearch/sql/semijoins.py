@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from hybridsearch.sql.holders import print_of
 from hybridsearch.sql.levels import Level, Range
-from hybridsearch.sql.operators import Table, Test, conditions, is_conjunct, tables, tests
+from hybridsearch.sql.operators import Table, Test, conditions, is_conjunct, is_row, tables, tests
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
 from hybridsearch.sql.tokens import Edit, Token, scan, spliced
@@ -134,6 +134,8 @@ def _table(beside: list[Table | None], test: Test) -> Table | str:
 
 def _why_not(statement: Statement, test: Test, table: Table, held: Held | None) -> str | None:
     """Why the index is not asked; None if it is."""
+    if held is None and is_row(test, table):
+        return "it asks of the whole row"
     if held is None:
         return f"no search index over {table.written} searches {test.column}"
     level = statement.levels[test.level or 0]

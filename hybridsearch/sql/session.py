@@ -30,9 +30,10 @@ from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
 from hybridsearch.sql.operators import check
 from hybridsearch.sql.pushdown import Facts, Statement
 from hybridsearch.sql.relation import Source
-from hybridsearch.sql.scoring import Searched, scored
+from hybridsearch.sql.scoring import Searched, scoring
 from hybridsearch.sql.semijoins import Decision, Held, joined, probe
-from hybridsearch.sql.tokens import place, scan, statements
+from hybridsearch.sql.snippets import marking
+from hybridsearch.sql.tokens import place, scan, spliced, statements
 from hybridsearch.store import Connection
 
 __all__ = ["Session", "Step", "translated"]
@@ -40,14 +41,18 @@ __all__ = ["Session", "Step", "translated"]
 KEPT = 256
 TRIED = "hybridsearch_tried"
 _searches = re.compile(
-    r"\b(?:search|similar|facets|suggest|score|match_phrase)\b|@@@|\|\|\||&&&|===", re.IGNORECASE
+    r"\b(?:search|similar|facets|suggest|score|match_phrase|highlight|snippets?)\b"
+    r"|@@@|\|\|\||&&&|===",
+    re.IGNORECASE,
 ).search
 _raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
 _defines = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:create|refresh|alter|drop|show|desc|describe|explain)\b",
     re.IGNORECASE | re.DOTALL,
 ).match
-_call = re.compile(r'\b(search|similar|facets|tokens|suggest)"?\s*\(', re.IGNORECASE)
+_call = re.compile(
+    r'\b(search|similar|facets|tokens|suggest|highlight|snippets?)"?\s*\(', re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,9 @@ class Session:
         if statement is None:
             return Lowered(text)
         check(statement)
-        changed, tests = self._with_indexes(scored(statement, self._searched), statement)
+        edits = [*scoring(statement, self._searched), *marking(statement)]
+        plain = spliced(statement.text, edits) if edits else statement.text
+        changed, tests = self._with_indexes(plain, statement)
         if changed == statement.text:
             return replace(lower(text, self._source, facts), tests=tests)
         lower(text, self._source, facts)  # what is wrong is told with its place
@@ -188,16 +195,16 @@ class Session:
         except NotFound:
             return None
 
-    def _searched(self, table: str, column: str) -> Searched | None:
-        """An index over the table that searches the column by words."""
+    def _searched(self, table: str, column: str | None) -> Searched | None:
+        """An index over the table that searches the column by words; None is any column."""
         for report in self._indexes.over(table):
-            if column in {name.lower() for name in report.text}:
+            if column is None or column in {name.lower() for name in report.text}:
                 return Searched(report.name, report.key)
         try:
             state = self._functions.state(table)
         except NotFound:
             return None
-        there = column in {name.lower() for name in state.keyword.attributes}
+        there = column is None or column in {name.lower() for name in state.keyword.attributes}
         return Searched(table, state.primary_key) if there and state.primary_key else None
 
     def _indexed(self, table: str, column: str) -> Held | None:

@@ -1,21 +1,32 @@
 -- Tests of a text, with or without an index. Null on either side gives null.
+-- @@@ takes a row too, which DuckDB passes as a STRUCT.
 CREATE OR REPLACE TEMP MACRO "@@@"(text, query) AS
-hybridsearch_asked(CAST(text AS VARCHAR), CAST(query AS VARCHAR));
+CASE WHEN typeof(text) LIKE 'STRUCT(%'
+    THEN hybridsearch_row(to_json(text)::VARCHAR, CAST(query AS VARCHAR))
+    ELSE hybridsearch_asked(CAST(text AS VARCHAR), CAST(query AS VARCHAR)) END;
 
 CREATE OR REPLACE TEMP MACRO "|||"(text, query) AS
-hybridsearch_any(CAST(text AS VARCHAR), CAST(query AS VARCHAR));
+CASE WHEN typeof(text) LIKE 'STRUCT(%'
+    THEN error('||| takes a column; of a whole row only @@@ can ask')
+    ELSE hybridsearch_any(CAST(text AS VARCHAR), CAST(query AS VARCHAR)) END;
 
 CREATE OR REPLACE TEMP MACRO "&&&"(text, query) AS
-hybridsearch_all(CAST(text AS VARCHAR), CAST(query AS VARCHAR));
+CASE WHEN typeof(text) LIKE 'STRUCT(%'
+    THEN error('&&& takes a column; of a whole row only @@@ can ask')
+    ELSE hybridsearch_all(CAST(text AS VARCHAR), CAST(query AS VARCHAR)) END;
 
 -- Finished terms: one, or a list of which any will do.
 CREATE OR REPLACE TEMP MACRO "==="(text, terms) AS
-hybridsearch_term(
-    CAST(text AS VARCHAR),
-    CASE WHEN terms IS NULL THEN NULL
-        WHEN typeof(terms) = 'VARCHAR' THEN [CAST(terms AS VARCHAR)]
-        ELSE CAST(terms AS VARCHAR[]) END
-);
+CASE WHEN typeof(text) LIKE 'STRUCT(%'
+    THEN error('=== takes a column; of a whole row only @@@ can ask')
+    ELSE hybridsearch_term(
+        CAST(text AS VARCHAR),
+        CASE WHEN terms IS NULL THEN NULL
+            WHEN typeof(terms) = 'VARCHAR' THEN [CAST(terms AS VARCHAR)]
+            ELSE CAST(terms AS VARCHAR[]) END
+    ) END;
 
 CREATE OR REPLACE TEMP MACRO match_phrase(text, query, slop := 0) AS
-hybridsearch_phrase(CAST(text AS VARCHAR), CAST(query AS VARCHAR), slop);
+CASE WHEN typeof(text) LIKE 'STRUCT(%'
+    THEN error('match_phrase() takes a column; of a whole row only @@@ can ask')
+    ELSE hybridsearch_phrase(CAST(text AS VARCHAR), CAST(query AS VARCHAR), slop) END;

@@ -49,6 +49,17 @@ def filled() -> Database:
     }
     db.create_index("films", primary_key="id", settings=settings).add(list(films()))
     db.create_index("notes", primary_key="id").add([{"id": 1, "note": "buy bread"}])
+    db.create_index("goods", primary_key="id").add(
+        [
+            {
+                "id": number,
+                "name": f"Shirt {number}",
+                "details": {"colour": ["red", "blue"][number % 2], "size": {"cm": 170}},
+                "offers": [{"shop": "Nord"}, {"shop": "Sued"}],
+            }
+            for number in range(8)
+        ]
+    )
     return db
 
 

@@ -42,7 +42,7 @@ def test_hits_come_while_typing_with_what_matched_marked(visit: Open) -> None:
     page.keyboard.type("film 17")
     page.wait_for_function("() => document.querySelector('#hits mark')?.textContent.length > 0")
     page.wait_for_function("() => location.search.includes('q=film+17')")
-    assert titles(page)[0] == "Film 17 of the sea"
+    page.wait_for_selector("#hits li:first-child .open:text('Film 17 of the sea')")
     assert {"Film", "17"} <= set(page.locator("#hits li:first-child mark").all_inner_texts())
     assert page.complaints == []
 
@@ -141,6 +141,17 @@ def test_index_without_embedder_is_searched_by_words(visit: Open) -> None:
     page.wait_for_function("() => location.search.includes('index=films')")
     page.wait_for_selector("#facets .tick")
     assert page.get_by_label("From words to meaning").is_enabled()
+
+
+def test_nested_values_are_shown_and_counted_under_their_names(visit: Open) -> None:
+    page = visit("?index=goods&q=shirt")
+    page.wait_for_selector("#facets .tick")
+    names = page.locator("#hits .hit").first.locator("dt").all_inner_texts()
+    assert names == ["details.colour", "details.size.cm", "offers.shop"]
+    shops = page.locator("#hits .hit").first.locator("dd").last.locator("span").all_inner_texts()
+    assert shops == ["Nord", "Sued"]
+    page.get_by_label("blue").check()
+    page.wait_for_function("() => document.querySelectorAll('#hits .hit').length === 4")
 
 
 def test_keyboard_is_enough(visit: Open) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ CANCELATION = -1
 
 
 @contextmanager
-def served(path: Path) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
+def served(path: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
     """A serving process and a client of it; the process is killed at the end if it still runs."""
     with subprocess.Popen(
-        [*SERVE, str(path)], stderr=subprocess.PIPE, cwd=ROOT, text=True
+        [*SERVE, *options, str(path)], stderr=subprocess.PIPE, cwd=ROOT, text=True
     ) as process:
         try:
             with httpx2.Client(base_url=address(process), timeout=60) as client:
@@ -146,6 +146,15 @@ def listening(limits: Limits | None = None) -> Iterator[tuple[str, int]]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def test_an_answer_leaves_at_once_in_all_its_parts() -> None:
+    with (
+        closing(serving.listener("127.0.0.1", 0)) as place,
+        socket.create_connection(place.getsockname()[:2]),
+        closing(place.accept()[0]) as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def is_cut(place: tuple[str, int], *parts: bytes) -> bytes:

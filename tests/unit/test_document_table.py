@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hybridsearch.columns import Columns, nested
-from hybridsearch.document_table import Document, DocumentTable, leaves
+from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.jsontext import dumps
 from hybridsearch.sorting import SortKey
 from hybridsearch.store import Store
@@ -190,22 +190,6 @@ def test_what_is_nested_sorts_as_numbers_where_it_is_numbers(table: Table) -> No
 def test_the_first_attribute_decides_and_then_the_second(table: Table) -> None:
     table.add(*[{"id": n, "a": a, "b": b} for n, (a, b) in enumerate([(1, 1), (0, 1), (1, 2)])])
     assert table.order(("a", True), ("b", True)) == [3, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("value", "path", "expected"),
-    [
-        ({"a": {"b": 1}}, ["a", "b"], [1]),
-        ({"a": [{"b": 1}, {"b": [2, "x"]}, 5]}, ["a", "b"], [1, 2, "x"]),
-        ({"a.b": 1, "a": {"b": 2}}, ["a", "b"], [2, 1]),
-        ({"a": {"b": None}}, ["a", "b"], []),
-        ({"a": 1}, ["a", "b"], []),
-        ([1, [True]], [], [1, True]),
-        ({"a": 1}, [], []),
-    ],
-)
-def test_the_scalars_at_a_path_are_found(value: Any, path: list[str], expected: list[Any]) -> None:
-    assert list(leaves(value, path)) == expected
 
 
 def test_a_nested_attribute_belongs_to_its_nearest_parent() -> None:

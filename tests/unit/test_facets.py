@@ -43,6 +43,24 @@ def test_the_first_value_of_each_row_is_its_own() -> None:
     assert COLUMN.first(5).tolist() == [-1, 0, 0, 0, -1]
 
 
+def test_a_column_followed_by_another_is_that_of_all_rows() -> None:
+    values = ["a", 2, "b", 2.5, "2", True]
+    rows = np.arange(6)
+    for cut in range(7):
+        first, second = (facet_column(rows[part], values[part]) for part in cuts(cut))
+        both, whole = first.followed_by(second), facet_column(rows, values)
+        assert both.counts(np.ones(6, bool)) == whole.counts(np.ones(6, bool))
+        assert both.stats(np.ones(6, bool)) == whole.stats(np.ones(6, bool)) == MIXED
+        assert both.below(cut).first(6).tolist() == [*whole.first(6)[:cut], *[-1] * (6 - cut)]
+
+
+MIXED = {"min": 2.0, "max": 2.5}
+
+
+def cuts(place: int) -> tuple[slice, slice]:
+    return slice(0, place), slice(place, 6)
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(4, "4"), (4.0, "4"), (4.5, "4.5"), (-0.0, "0"), (True, "true"), (False, "false"), ("4", "4")],

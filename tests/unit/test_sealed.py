@@ -63,6 +63,9 @@ READS = [
     ("SELECT q, id FROM (VALUES ('up'), ('alien')) v(q), LATERAL (FROM search('movies', q)) "
      "ORDER BY ALL", [("alien", 1), ("up", 2)]),
     ("SELECT id FROM movies WHERE title ||| 'texas up' ORDER BY id", [(2,), (4,)]),
+    ("SELECT highlight(title) FROM search('movies', 'aliens', k := 1)", [("<mark>Aliens</mark>",)]),
+    ("SELECT snippet(title, '[', ']') FROM movies WHERE title ||| 'texas'", [("Paris, [Texas]",)]),
+    ("SELECT id FROM movies m WHERE m @@@ 'title:alien* -year:1986'", [(1,)]),
     ("SELECT value, count FROM facets('movies', 'alien aliens', \"by\" := ['year'])",
      [("1979", 1), ("1986", 1)]),
     ("SELECT term FROM tokens('movies', 'Wim Wenders')", [("wim",), ("wenders",)]),

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import hybridsearch
-from hybridsearch import Database, Index
+from hybridsearch import Database, Index, selection
 from hybridsearch.errors import FilterError, QueryError
+from hybridsearch.request import SearchRequest
 from hybridsearch.selection import KEPT
 from tests.conftest import letters
 
@@ -61,7 +62,20 @@ def test_a_facet_that_was_asked_before_sees_what_changed(index: Index) -> None:
     )
 
 
-def test_filters_beyond_those_kept_are_right_too(index: Index) -> None:
+def test_a_snapshot_counts_its_own_documents_after_the_index_has_grown(index: Index) -> None:
+    held = index.snapshot()
+    index.add([{"id": 7, "t": "t9"}, {"id": 8, "t": "t0"}])
+    grown = index.search("", facets=["t"]).facets
+    assert (held.search(SearchRequest("", facets=["t"])).facets, grown) == (
+        {"t": {"t0": 3, "t1": 2}},
+        {"t": {"t0": 4, "t1": 2, "t9": 1}},
+    )
+
+
+def test_filters_beyond_those_kept_are_right_too(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "KEPT_BYTES", 0)
     for _ in range(2):
         assert [ids(index, filter=f"n = {n}") for n in range(KEPT + 3)][:6] == [
             [0], [1], [2], [3], [4], [],

@@ -143,6 +143,9 @@ def test_facets_count_documents_by_value_and_numbers_have_their_range(movies: In
 
 
 def test_a_star_counts_whatever_may_be_filtered_by(movies: Index) -> None:
+    everything = counted(movies, "*").facets
+    assert everything["crew.director"] == {"Pete": 1, "Wim": 1}  # nested ones by their own names
+    assert "crew" not in everything
     movies.update_settings({"filterable_attributes": ["genres", "year"]})
     assert list(counted(movies, "*").facets) == ["year", "genres"]
 

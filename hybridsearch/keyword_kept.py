@@ -1,0 +1,201 @@
+"""What of the postings is worth keeping in memory?
+
+`Kept` holds values by key up to a number of bytes; what was not used for longest goes first.
+`Clauses` keeps what the clauses of plans score where. `Credits` decides when fetching pays: every
+search that the engine answers pays its cost into the clauses that were not there, and they are
+fetched once their credit covers what fetching costs. So fetching never costs more than what was
+spent without it, whatever is asked (Karlin et al., "Competitive snoopy caching", 1988). Any thread
+may ask.
+
+>>> credits = Credits()
+>>> [credits.enough({"rare": 10}, cost=700), credits.enough({"often": 1000}, cost=700)]
+[True, False]
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from hybridsearch.keyword_plan import Clause, Plan
+from hybridsearch.keyword_postings import Column, Columns
+
+__all__ = ["Clauses", "Credits", "Kept", "Key"]
+
+FETCHED = 60
+"""How many postings the engine scores in the time that one takes to fetch."""
+CALL = 400
+"""And in that of a call."""
+REMEMBERED = 1 << 14
+OVERHEAD = 1000
+"""Bytes of a column besides its numbers: its key above all."""
+
+_Value = TypeVar("_Value")
+
+
+class Kept(Generic[_Value]):
+    """Values by key; weigh: how many bytes one takes. dropped: is told what has to go."""
+
+    def __init__(
+        self,
+        most: int,
+        weigh: Callable[[_Value], int],
+        dropped: Callable[[Hashable], None] = lambda key: None,
+    ) -> None:
+        self._most = most
+        self._weigh = weigh
+        self._dropped = dropped
+        self._size = 0
+        self._kept: OrderedDict[Hashable, _Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+    def get(self, key: Hashable) -> _Value | None:
+        """The value, now the last one to go; None if it is not here."""
+        with self._lock:
+            value = self._kept.get(key)
+            if value is not None:
+                self._kept.move_to_end(key)
+            return value
+
+    def put(self, key: Hashable, value: _Value) -> None:
+        """Keep the value, and let go what is too much then; perhaps the value itself."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = value
+                self._size += self._weigh(value)
+            while self._size > self._most and self._kept:
+                gone, old = self._kept.popitem(last=False)
+                self._size -= self._weigh(old)
+                self._dropped(gone)
+
+
+class Credits:
+    """What searches have paid in for clauses that are not kept, in postings scored."""
+
+    def __init__(self) -> None:
+        self._credit: dict[Hashable, float] = {}
+
+    def enough(self, missing: Mapping[Any, int], *, cost: int) -> bool:
+        """Pay the cost of one search in; whether fetching all of `missing` now pays.
+
+        missing: clause -> how many postings it has. cost: postings that the search scores.
+        """
+        self.pay(missing, cost=cost)
+        return self.covers(missing)
+
+    def covers(self, missing: Mapping[Any, int]) -> bool:
+        """Whether fetching all of `missing` pays by now."""
+        price = sum(_price(postings) for postings in missing.values())
+        return sum(self._credit.get(key, 0.0) for key in missing) >= price
+
+    def pay(self, missing: Mapping[Any, int], *, cost: int) -> None:
+        """Share the cost of one search among the clauses that are not kept."""
+        if len(self._credit) >= REMEMBERED:
+            self._credit.clear()
+        share = (cost + CALL) / max(len(missing), 1)
+        for key in missing:
+            self._credit[key] = self._credit.get(key, 0.0) + share
+
+    def clear(self, key: Hashable) -> None:
+        """Start anew with a clause: it was fetched, or has to be fetched once more."""
+        self._credit.pop(key, None)
+
+
+def _price(postings: int) -> float:
+    return FETCHED * postings + CALL
+
+
+@dataclass(frozen=True, eq=False)
+class Key:
+    """One clause of plans and their `tie`; size: at least as many as the rows that it matches.
+
+    There is one for each pair of these, so that it can be looked up by what it is.
+    """
+
+    clause: Clause
+    tie: float
+    size: int
+
+
+class Clauses:
+    """What the clauses of plans score where, in one state of an index.
+
+    most: bytes to keep. size_of: at least as many as the rows that a clause matches. fetch: what
+    it scores in each of them, given the plan's `tie`.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        *,
+        size_of: Callable[[Clause], int],
+        fetch: Callable[[Clause, float], Column],
+    ) -> None:
+        self._size_of = size_of
+        self._fetch = fetch
+        self._keys: dict[tuple[Clause, float], Key] = {}
+        self._credits = Credits()
+        self._kept = Kept[Column](most, lambda one: one.nbytes + OVERHEAD, self._credits.clear)
+
+    def keys(self, plan: Plan) -> tuple[Key, ...]:
+        """Those of the plan's clauses, the needed ones first; none if they are not all of it."""
+        if plan.excluded or plan.near:
+            return ()
+        return tuple([self._key(clause, plan.tie) for clause in (*plan.must, *plan.should)])
+
+    def known(self, keys: Sequence[Key], *, needed: int) -> Columns | None:
+        """What the clauses score, of which so many are needed; None unless all are kept."""
+        found = [self._kept.get(key) for key in keys]
+        columns = tuple([one for one in found if one is not None])
+        if not columns or len(columns) < len(found):
+            return None
+        return Columns(columns, columns[:needed])
+
+    def affordable(self, keys: Sequence[Key], *, needed: int) -> Columns | None:
+        """The same; what is not kept is fetched if that pays now."""
+        missing = self._missing(keys)
+        if missing and not self._credits.enough(missing, cost=_cost(keys)):
+            return None
+        columns = tuple([self._column(key) for key in keys])
+        return Columns(columns, columns[:needed]) if columns else None
+
+    def foresee(self, searches: Iterable[Sequence[Key]]) -> None:
+        """Fetch what pays once all of these searches are made."""
+        wanted: dict[Key, int] = {}
+        for keys in searches:
+            missing = self._missing(keys)
+            if missing:
+                self._credits.pay(missing, cost=_cost(keys))
+                wanted.update(missing)
+        for key, size in wanted.items():
+            if self._credits.covers({key: size}):
+                self._column(key)
+
+    def _key(self, clause: Clause, tie: float) -> Key:
+        key = self._keys.get((clause, tie))
+        if key is None:
+            if len(self._keys) >= REMEMBERED:
+                self._keys.clear()  # what is kept under one that goes is not used any more
+            key = self._keys[clause, tie] = Key(clause, tie, self._size_of(clause))
+        return key
+
+    def _missing(self, keys: Sequence[Key]) -> dict[Key, int]:
+        return {key: key.size for key in keys if key not in self._kept}
+
+    def _column(self, key: Key) -> Column:
+        found = self._kept.get(key)
+        if found is None:
+            found = self._fetch(key.clause, key.tie)
+            self._kept.put(key, found)
+        return found
+
+
+def _cost(keys: Sequence[Key]) -> int:
+    """Postings that the engine scores for these clauses."""
+    return sum([key.size for key in keys])

@@ -1,0 +1,91 @@
+"""How is a plan asked of tantivy?
+
+`Questions` makes queries of tantivy's out of the clauses of `hybridsearch.keyword_plan`, term by
+term: no text of a user reaches tantivy's parser.
+
+    questions = Questions(schema, {"title": "t0"})
+    searcher.search(questions.whole(plan), limit=10)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tantivy
+
+from hybridsearch.arrays import Rows
+from hybridsearch.keyword_plan import Clause, Plan, Unit
+
+__all__ = ["Questions"]
+
+_Should, _Must, _Not = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
+
+
+class Questions:
+    """Queries over the fields of one index; fields: attribute -> its field."""
+
+    def __init__(self, schema: tantivy.Schema, fields: Mapping[str, str]) -> None:
+        self._schema = schema
+        self._fields = fields
+
+    def whole(self, laid: Plan) -> tantivy.Query:
+        """The plan as a query of tantivy's."""
+        flat = [*laid.should, *laid.near] if laid.tie == 1.0 else laid.near
+        parts = [(_Should, self._weighted(*option)) for clause in flat for option in clause]
+        parts += [(_Must, self.clause(clause, laid.tie)) for clause in laid.must]
+        if laid.tie != 1.0:
+            parts += [(_Should, self.clause(clause, laid.tie)) for clause in laid.should]
+        parts += [(_Not, self.unit(unit)) for unit in laid.excluded]
+        if not laid.must and not laid.should:
+            everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
+            parts.append((_Must, everything))
+        return tantivy.Query.boolean_query(parts)
+
+    def clause(self, clause: Clause, tie: float) -> tantivy.Query:
+        """One word or phrase in every attribute: the best, and `tie` of what the others score."""
+        if not clause:
+            return tantivy.Query.empty_query()
+        options = [self._weighted(unit, weight) for unit, weight in clause]
+        return tantivy.Query.disjunction_max_query(options, tie)
+
+    def _weighted(self, unit: Unit, weight: float) -> tantivy.Query:
+        query = self.unit(unit)
+        return query if weight == 1.0 else tantivy.Query.boost_query(query, weight)
+
+    def unit(self, unit: Unit) -> tantivy.Query:
+        """The best of the alternatives in one attribute."""
+        field = self._fields[unit.attribute]
+        if len(unit.alternatives) == 1:
+            return self._alternative(field, *unit.alternatives[0], unit.slop)
+        options = [self._alternative(field, *option, unit.slop) for option in unit.alternatives]
+        return tantivy.Query.disjunction_max_query(options)
+
+    def _alternative(
+        self, field: str, terms: tuple[str, ...], factor: float, slop: int
+    ) -> tantivy.Query:
+        if len(terms) == 1:
+            query = tantivy.Query.term_query(self._schema, field, terms[0])
+        else:
+            query = tantivy.Query.phrase_query(self._schema, field, list(terms), slop)
+        return query if factor == 1.0 else tantivy.Query.boost_query(query, factor)
+
+    def among(self, laid: Plan, rows: Rows) -> tantivy.Query:
+        """The plan, restricted to a few rows."""
+        options = [
+            (_Should, tantivy.Query.term_query(self._schema, "row", row)) for row in rows.tolist()
+        ]
+        allowed = tantivy.Query.const_score_query(tantivy.Query.boolean_query(options), 0.0)
+        return tantivy.Query.boolean_query([(_Must, self.whole(laid)), (_Must, allowed)])
+
+    def row(self, row: int) -> tantivy.Query:
+        """This row, if it is there."""
+        return tantivy.Query.term_query(self._schema, "row", row)
+
+    def everything(self) -> tantivy.Query:
+        """Every row."""
+        return tantivy.Query.all_query()
+
+    def at(self, unit: Unit, row: int) -> tantivy.Query:
+        """This row, if it matches, with what the unit scores there."""
+        wanted = tantivy.Query.const_score_query(self.row(row), 0.0)
+        return tantivy.Query.boolean_query([(_Must, self.unit(unit)), (_Must, wanted)])

@@ -1,0 +1,119 @@
+"""What is kept of the postings, for how long, and when it is fetched."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybridsearch.keyword_kept import Clauses, Credits, Kept
+from hybridsearch.keyword_plan import Clause, Plan, Unit
+from hybridsearch.keyword_postings import Column, Columns, column
+
+SIZE = 1000
+
+
+def word(name: str) -> Clause:
+    return ((Unit("text", (((name,), 1.0),)), 1.0),)
+
+
+class Engine:
+    """Counts what is fetched; the word `w7` has seven rows."""
+
+    def __init__(self, most: int = 10**6) -> None:
+        self.fetched: list[str] = []
+        self.clauses = Clauses(most, size_of=self.size_of, fetch=self.fetch)
+
+    def affordable(self, plan: Plan) -> Columns | None:
+        return self.clauses.affordable(self.clauses.keys(plan), needed=len(plan.must))
+
+    def known(self, plan: Plan) -> Columns | None:
+        return self.clauses.known(self.clauses.keys(plan), needed=len(plan.must))
+
+    def size_of(self, clause: Clause) -> int:
+        return int(clause[0][0].alternatives[0][0][0][1:])
+
+    def fetch(self, clause: Clause, tie: float) -> Column:
+        count = self.size_of(clause)
+        self.fetched.append(f"w{count}")
+        return column(np.arange(count), np.full(count, tie, np.float32), size=SIZE)
+
+
+def test_what_was_not_used_for_longest_goes_first() -> None:
+    kept = Kept[str](6, len)
+    for key in ("aa", "bb", "cc"):
+        kept.put(key, key)
+    kept.get("aa")
+    kept.put("dd", "dd")
+    assert [key in kept for key in ("aa", "bb", "cc", "dd")] == [True, False, True, True]
+
+
+def test_a_value_that_is_too_large_is_not_kept_and_what_goes_is_told() -> None:
+    gone: list[object] = []
+    kept = Kept[str](3, len, gone.append)
+    kept.put("large", "large")
+    assert gone == ["large"]
+    assert "large" not in kept
+
+
+def test_putting_a_value_twice_counts_it_once() -> None:
+    kept = Kept[str](4, len)
+    for _ in range(3):
+        kept.put("ab", "ab")
+    kept.put("cd", "cd")
+    assert "ab" in kept
+
+
+def test_searches_pay_in_until_fetching_costs_no_more_than_they_did() -> None:
+    credits = Credits()
+    asked = [credits.enough({"often": 100}, cost=1000) for _ in range(6)]
+    assert asked == [False, False, False, False, True, True]
+
+
+def test_a_clause_that_is_asked_for_again_and_again_is_fetched_once() -> None:
+    engine = Engine()
+    plan = Plan(should=(word("w40"),))
+    found = [engine.affordable(plan) for _ in range(20)]
+    assert engine.fetched == ["w40"]
+    assert found[0] is None
+    assert found[-1] is not None
+    assert found[-1].matching().tolist() == list(range(40))
+
+
+def test_what_was_let_go_has_to_earn_its_place_again() -> None:
+    engine = Engine(most=2500)
+    for _ in range(20):
+        engine.affordable(Plan(should=(word("w40"),)))
+    for _ in range(20):
+        engine.affordable(Plan(should=(word("w50"),)))
+    assert engine.fetched == ["w40", "w50"]
+    assert engine.affordable(Plan(should=(word("w40"),))) is None
+
+
+def test_a_batch_fetches_what_many_of_its_searches_ask_for() -> None:
+    engine = Engine()
+    often, once = Plan(should=(word("w40"),)), Plan(should=(word("w900"),))
+    engine.clauses.foresee(engine.clauses.keys(plan) for plan in [*[often] * 20, once])
+    assert engine.fetched == ["w40"]
+    assert engine.known(often) is not None
+    assert engine.known(once) is None
+
+
+def test_a_plan_that_excludes_is_left_to_the_engine() -> None:
+    engine = Engine()
+    plan = Plan(should=(word("w4"),), excluded=(word("w5")[0][0],))
+    assert [engine.affordable(plan) for _ in range(50)] == [None] * 50
+
+
+def test_a_plan_is_known_only_when_all_of_it_is() -> None:
+    engine = Engine()
+    for _ in range(20):
+        engine.affordable(Plan(must=(word("w40"),)))
+    assert engine.known(Plan(must=(word("w40"),), should=(word("w7"),))) is None
+
+
+def test_the_same_words_at_another_tie_are_another_clause() -> None:
+    engine = Engine()
+    for tie in (1.0, 0.5):
+        for _ in range(20):
+            found = engine.affordable(Plan(should=(word("w40"),), tie=tie))
+        assert found is not None
+        assert found.scores(np.array([3])).tolist() == [tie]
