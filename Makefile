@@ -26,6 +26,7 @@ test: $(READY) ## the tests, without the long proofs
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(READY) ## the long proofs: many kills, every failing write, many random cases
+	@test -z "$$MEILISEARCH_PYTHON" || $(BIN)/pip install --quiet --group official
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(READY) ## ruff and mypy

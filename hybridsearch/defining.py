@@ -94,8 +94,10 @@ def _source(cursor: Connection, text: str) -> _Source:
     try:
         columns = columns_of(cursor, f"FROM {found}")
     except (duckdb.Error, StorageError) as error:
+        cause = error.__cause__  # where it is the disk, it is that of the source, not of our file
+        cause = cause if isinstance(cause, duckdb.Error) else error
         raise InputError(
-            f"cannot read {shown:.200}: {first_line(error)}", field="source"
+            f"cannot read {shown:.200}: {first_line(cause)}", field="source"
         ) from error
     return _Source(cursor, shown, found, kind, columns)
 

@@ -139,6 +139,16 @@ def shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: settings.get(name, setting.default) for name, setting in KEPT.items()}
 
 
+def most_hits(settings: Mapping[str, Any]) -> int | None:
+    """How many hits pages may reach down to; None where nothing but the default is set.
+
+    >>> most_hits({"pagination": {"maxTotalHits": 50}}), most_hits({})
+    (50, None)
+    """
+    found = settings.get("pagination")
+    return None if found is None else int(found["maxTotalHits"])
+
+
 def custom_rules(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The "attribute:asc" and ":desc" among the kept ranking rules: those before all of the others
     but `sort`, and the rest of them, each in their order.

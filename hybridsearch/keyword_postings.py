@@ -24,7 +24,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.keyword_scores import Postings, best
+from hybridsearch.keyword_scores import Cut, Postings, best
 
 __all__ = ["Column", "Columns", "Dense", "Sparse", "column", "padded"]
 
@@ -125,16 +125,17 @@ class Columns(NamedTuple):
     every: tuple[Column, ...]
     needed: tuple[Column, ...] = ()
 
-    def top(self, limit: int, *, scratch: Scores) -> Postings:
+    def top(self, limit: int, *, scratch: Scores, cut: Cut = best) -> Postings:
         """The `limit` matches of the highest sums, best first, ties by row, with their sums.
 
-        scratch: zeros, as many as the padded size; zeros again on return.
+        cut: what takes them out of more. scratch: zeros, as many as the padded size; zeros again
+        on return.
         """
         if limit < 1:
             return no_rows()
-        if self._rarest:
+        if self._rarest is not None:
             rows = self._holding(self._rarest.rows)
-            return best(rows, self._sums(rows), limit)
+            return cut(rows, self._sums(rows), limit)
         least = self._sure(limit)
         sparse, idle, dense = self._parted(least)
         rows, sums = _added(sparse, scratch)
@@ -148,7 +149,7 @@ class Columns(NamedTuple):
             more = self._holding(_scanned(dense, least - _highest(idle)))
             rows = np.concatenate([rows, more])
         rows = _once(rows)
-        return best(rows, self._sums(rows), limit)
+        return cut(rows, self._sums(rows), limit)
 
     def within(self, mask: Mask) -> Postings:
         """Every match that the mask keeps, ascending, with its sum. mask: bool [padded size]."""
@@ -204,7 +205,7 @@ class Columns(NamedTuple):
 
     def _possible(self, mask: Mask) -> Rows:
         """The matches that the mask keeps, ascending."""
-        if self._rarest:
+        if self._rarest is not None:
             rows = self._rarest.rows
             return self._holding(rows[mask[rows]])
         if all(isinstance(one, Sparse) for one in self.every):

@@ -22,11 +22,25 @@ from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows, Scores
 from hybridsearch.keyword_plan import Clause, Plan, Unit
+from hybridsearch.ties import run_end
 
-__all__ = ["Found", "Postings", "Project", "at_rows", "best", "evaluate", "in_rows"]
+__all__ = [
+    "Cut",
+    "Found",
+    "Postings",
+    "Project",
+    "at_rows",
+    "best",
+    "evaluate",
+    "in_rows",
+    "leading",
+]
 
 Postings: TypeAlias = tuple[Rows, Scores]
 """Where a unit matches: rows or places, ascending and without repeats, and the scores there."""
+
+Cut: TypeAlias = Callable[[Rows, Scores, int], Postings]
+"""`best` or `leading`."""
 
 Project: TypeAlias = Callable[[Unit], Postings]
 
@@ -99,9 +113,24 @@ def at_rows(postings: Postings, wanted: Rows) -> Postings:
 
 def best(rows: Rows, scores: Scores, limit: int) -> Postings:
     """The `limit` rows of the highest scores, best first; ties by row, ascending."""
-    if limit < len(rows) // 2:
-        least = np.partition(scores, len(scores) - limit)[len(scores) - limit] if limit else np.inf
-        kept = scores >= least
-        rows, scores = rows[kept], scores[kept]
+    rows, scores = _candidates(rows, scores, limit)
     order = np.lexsort((rows, -scores))[:limit]
     return rows[order], scores[order]
+
+
+def leading(rows: Rows, scores: Scores, limit: int) -> Postings:
+    """The same and all others that score as much as the last of them."""
+    rows, scores = _candidates(rows, scores, limit)
+    order = np.lexsort((rows, -scores))
+    rows, scores = rows[order], scores[order]
+    end = run_end(scores, limit)
+    return rows[:end], scores[:end]
+
+
+def _candidates(rows: Rows, scores: Scores, limit: int) -> Postings:
+    """Those that score as much as the last of the best, if that leaves out many."""
+    if limit >= len(rows) // 2:
+        return rows, scores
+    least = np.partition(scores, len(scores) - limit)[len(scores) - limit] if limit else np.inf
+    kept = scores >= least
+    return rows[kept], scores[kept]

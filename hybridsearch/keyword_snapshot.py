@@ -15,7 +15,6 @@ All ways give the same rows and, but for the rounding of float32, the same score
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import numpy as np
 import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
+from hybridsearch.collecting import uncollected
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword_bodies import Bodies
 from hybridsearch.keyword_kept import Clauses, Kept, Key
@@ -33,7 +33,7 @@ from hybridsearch.keyword_parts import parts
 from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
 from hybridsearch.keyword_postings import Column, Columns, column, padded
 from hybridsearch.keyword_questions import Questions
-from hybridsearch.keyword_scores import Postings, at_rows, best, evaluate, in_rows
+from hybridsearch.keyword_scores import Cut, Postings, at_rows, best, evaluate, in_rows, leading
 from hybridsearch.keyword_terms import Terms
 from hybridsearch.query import Query, Word
 from hybridsearch.request import NEEDING
@@ -49,6 +49,8 @@ COST_OF_ROW = 30
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
+WIDER = 4
+"""How many times as many are fetched next if one does."""
 PLANS = 1 << 12
 SIFTED = 8000
 """Hits of all rows that are fetched at most to find those of a mask."""
@@ -111,22 +113,24 @@ class KeywordSnapshot:
         mask: Mask | None = None,
         tie: float = 1.0,
         bonus: float = 0.0,
+        level: bool = False,
     ) -> Ranking:
         """The `limit` best rows, among those of the mask if there is one.
 
         match: "any", "all" or "phrase". tie: how much a word counts in all but its best
         attribute; .5 ranks better than the plain sum, 1, and takes longer. bonus: weight of
-        neighbouring words being near.
+        neighbouring words being near. level: put in all that score as much as the last, too.
         Raises QueryError for another `match`.
         """
         laid, keys = self._lay(query, weights, match, tie, bonus)
         columns = self._clauses.affordable(keys, needed=len(laid.must))
+        cut = leading if level else best
         if mask is not None:
-            return self._masked(laid, columns, mask, limit)
+            return self._masked(laid, columns, mask, limit, cut)
         if columns is None:
-            return self._search(self._ask.whole(laid), limit)
+            return self._search(self._ask.whole(laid), limit, cut)
         with self._scratch() as scratch:
-            rows, scores = columns.top(limit, scratch=scratch)
+            rows, scores = columns.top(limit, scratch=scratch, cut=cut)
         return Ranking(rows, scores, len(rows) < limit, lambda: len(columns.matching()))
 
     def foresee(
@@ -301,7 +305,7 @@ class KeywordSnapshot:
 
     # Asking tantivy
 
-    def _search(self, question: tantivy.Query, limit: int) -> Ranking:
+    def _search(self, question: tantivy.Query, limit: int, cut: Cut = best) -> Ranking:
         """The best rows; fetches on while a tie crosses the limit, for ties go by row."""
         size = limit + EXTRA
         while True:
@@ -309,7 +313,7 @@ class KeywordSnapshot:
             hits = found.hits
             if len(hits) < size or limit == 0 or hits[-1][0] < hits[limit - 1][0]:
                 break
-            size *= 2
+            size *= WIDER
         total: int = found.count  # type: ignore[attr-defined]  # missing in tantivy's stub
         if not hits or not limit:
             return Ranking(*no_rows(), total == 0, lambda: total)
@@ -320,24 +324,26 @@ class KeywordSnapshot:
         rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
         self._bodies.remember(rows, addresses)
         if len(set(found_scores)) < len(scores):
-            rows, scores = best(rows, scores, limit)
+            rows, scores = cut(rows, scores, limit)
         return Ranking(rows, scores, len(rows) == total, lambda: total)
 
-    def _masked(self, laid: Plan, columns: Columns | None, mask: Mask, limit: int) -> Ranking:
+    def _masked(
+        self, laid: Plan, columns: Columns | None, mask: Mask, limit: int, cut: Cut
+    ) -> Ranking:
         """The best rows of the mask."""
         kept = int(np.count_nonzero(mask))
         if columns is None and self._cheap(laid, kept):
-            return self._search(self._ask.among(laid, np.flatnonzero(mask)), limit)
-        sifted = self._sifted(laid, mask, kept, limit) if columns is None else None
+            return self._search(self._ask.among(laid, np.flatnonzero(mask)), limit, cut)
+        sifted = self._sifted(laid, mask, kept, limit, cut) if columns is None else None
         if sifted is not None:
             return sifted
         if columns is None:
             found = self._evaluate(laid, mask)
         else:
             found = columns.within(_fitted(mask, padded(self._size)))
-        return Ranking(*best(*found, limit), len(found[0]) <= limit, lambda: len(found[0]))
+        return Ranking(*cut(*found, limit), len(found[0]) <= limit, lambda: len(found[0]))
 
-    def _sifted(self, laid: Plan, mask: Mask, kept: int, limit: int) -> Ranking | None:
+    def _sifted(self, laid: Plan, mask: Mask, kept: int, limit: int, cut: Cut) -> Ranking | None:
         """The same out of the best of all rows, if few of these are likely to be enough."""
         wanted = int(SPARE * limit * self.count / max(kept, 1)) + SURPLUS
         missing = sum(self._most(unit) for unit in self._units(laid) if unit not in self._postings)
@@ -355,7 +361,7 @@ class KeywordSnapshot:
             return None
         whole = len(found) < wanted and count <= limit
         counted = lambda: len(self._evaluate(laid, mask)[0])  # noqa: E731  # as short as its name
-        return Ranking(*best(rows[allowed], scores[allowed], limit), whole, counted)
+        return Ranking(*cut(rows[allowed], scores[allowed], limit), whole, counted)
 
     # Keeping postings
 
@@ -434,7 +440,7 @@ class KeywordSnapshot:
     def _all(self, question: tantivy.Query, most: int) -> Postings:
         """The rows that answer, no more than `most`, ascending, and their scores."""
         limit = max(1, min(most, self.count))
-        with _uncollected():
+        with uncollected():
             hits = self._searcher.search(question, limit=limit, count=False).hits
             rows, scores = self._read(hits)
         order = np.argsort(rows)
@@ -480,16 +486,3 @@ def _fitted(mask: Mask, size: int) -> Mask:
     fitted = np.zeros(size, bool)
     fitted[: len(mask)] = mask[:size]
     return fitted
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector out while many objects come and go that hold no others: it would look
-    through the whole process again and again, which takes longer than fetching them."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

@@ -35,7 +35,7 @@ from hybridsearch.fusion import (
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
 from hybridsearch.state import State
-from hybridsearch.ties import is_cut, settled
+from hybridsearch.ties import is_cut, run_end, settled
 
 SCALE_ROWS = 1000
 WIDER = 64
@@ -178,11 +178,14 @@ def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -
     if plan.tied is None or not plan.needed:
         return stage(state, plan)
     most, needed = len(state.living), plan.needed + 1
-    ranked = stage(state, replace(plan, needed=min(needed, most)))
-    while is_cut(ranked.scores, plan.needed) and len(ranked.rows) >= needed and needed < most:
+    if _is_level(plan):
+        ranked, needed = stage(state, plan), most
+    else:
+        ranked = stage(state, replace(plan, needed=min(needed, most)))
+    while needed < most and is_cut(ranked.scores, plan.needed) and len(ranked.rows) >= needed:
         needed = min(WIDER * needed, most)
         ranked = stage(state, replace(plan, needed=needed))
-    end = len(ranked.rows) if plan.whole else _run_end(ranked.scores, plan.reach)
+    end = len(ranked.rows) if plan.whole else run_end(ranked.scores, plan.reach)
     rows = np.concatenate(
         [settled(ranked.rows[:end], ranked.scores[:end], plan.tied), ranked.rows[end:]]
     )
@@ -193,13 +196,6 @@ def _settled(state: State, plan: Plan, stage: Callable[[State, Plan], Ranked]) -
         keyword=arm if ranked.keyword[0] is ranked.rows else ranked.keyword,
         semantic=arm if ranked.semantic[0] is ranked.rows else ranked.semantic,
     )
-
-
-def _run_end(scores: Scores, count: int) -> int:
-    """How many of the scores, best first, are no lower than the `count`th."""
-    if len(scores) <= count:
-        return len(scores)
-    return int(np.count_nonzero(scores >= scores[count - 1]))
 
 
 def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
@@ -223,7 +219,8 @@ def _everything(state: State, plan: Plan) -> Ranked:
 
 
 def _by_words(state: State, plan: Plan) -> Ranked:
-    found = _words(state, plan, len(state.living) if plan.whole else plan.reach)
+    limit = len(state.living) if plan.whole else plan.reach
+    found = _words(state, plan, limit, level=_is_level(plan))
     arm = (found.rows, found.scores)
     return Ranked(*arm, found.whole, lambda: found.total, keyword=arm, semantic=no_rows())
 
@@ -269,7 +266,12 @@ def _weights(plan: Plan, words: Scores) -> tuple[float, float]:
     return 1.0 - share, share
 
 
-def _words(state: State, plan: Plan, limit: int) -> Ranking:
+def _is_level(plan: Plan) -> bool:
+    """Whether the ranking comes with all that score as much as the last of the page."""
+    return plan.tied is not None and plan.mode == "keyword" and plan.without is None
+
+
+def _words(state: State, plan: Plan, limit: int, *, level: bool = False) -> Ranking:
     if plan.query.empty:
         return Ranking(*no_rows(), True, lambda: 0)
     found = state.keyword.top(
@@ -279,6 +281,7 @@ def _words(state: State, plan: Plan, limit: int) -> Ranking:
         match=plan.request.match,
         mask=plan.mask,
         tie=plan.tie,
+        level=level,
     )
     return found if plan.without is None else _others(state, plan, plan.without, found, limit)
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
+from hybridsearch.collecting import uncollected
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
@@ -38,6 +39,7 @@ from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
+from hybridsearch.suggesting import suggestions
 from hybridsearch.ties import Order
 
 MOST_NESTED = 32
@@ -126,10 +128,11 @@ class Snapshot:
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """The answer to each request, in their order; the texts are embedded in one call."""
         started = time.perf_counter()
-        return [
-            self._told(question, made, started, time.perf_counter())
-            for question, made in self._planned(requests)
-        ]
+        with uncollected():
+            return [
+                self._told(question, made, started, time.perf_counter())
+                for question, made in self._planned(requests)
+            ]
 
     def places(
         self, requests: Sequence[SearchRequest], *, tied: Order | None = None
@@ -138,7 +141,8 @@ class Snapshot:
 
         tied: in which order rows of equal score stand; None for that of rows.
         """
-        return [self._placed(replace(made, tied=tied)) for _, made in self._planned(requests)]
+        with uncollected():
+            return [self._placed(replace(made, tied=tied)) for _, made in self._planned(requests)]
 
     def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[tuple[_Question, Plan]]:
         """Each request and its plan, in order; the keyword arm is told of many beforehand."""
@@ -256,9 +260,9 @@ class Snapshot:
         return self.state.keyword.bodies(rows)
 
     def suggestions(self, start: str, *, limit: int) -> list[tuple[str, int]]:
-        """(term, in how many attributes of documents) of terms that begin so, most first.
+        """(word, in how many attributes of documents) of words that begin so, most first.
 
-        Raises QueryError where only some documents may be known of: terms are those of all.
+        Raises QueryError where only some documents may be known of: words are those of all.
         """
         if self.state.allowed is not None:
             raise QueryError(
@@ -266,7 +270,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return self.state.keyword.terms(self.state.analyzer.folded(start), limit=limit)
+        return suggestions(self.state.keyword, self.state.analyzer, start, limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute

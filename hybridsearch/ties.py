@@ -14,7 +14,7 @@ import numpy as np
 
 from hybridsearch.arrays import Rows, Scores
 
-__all__ = ["Order", "is_cut", "settled"]
+__all__ = ["Order", "is_cut", "run_end", "settled"]
 
 Order = Callable[[Rows], Rows]
 """rows int64 [n] -> the place of each, int64 [n]; only the order of the places counts."""
@@ -39,6 +39,17 @@ def settled(rows: Rows, scores: Scores, order: Order) -> Rows:
     ordered = rows.copy()
     ordered[places] = rows[places[np.lexsort((order(rows[places]), runs))]]
     return ordered
+
+
+def run_end(scores: Scores, count: int) -> int:
+    """How many of the scores, best first, are no lower than the `count`th; all if they are fewer.
+
+    >>> run_end(np.array([3, 1, 1, 0], np.float32), 2)
+    3
+    """
+    if not 0 < count < len(scores):
+        return len(scores) if count else 0
+    return int(np.count_nonzero(scores >= scores[count - 1]))
 
 
 def is_cut(scores: Scores, count: int) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors expressions arrays jsontext assets
+errors expressions collecting arrays jsontext assets
 folding languages
 setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
@@ -18,13 +18,13 @@ query fusion diversity highlight excerpts extraction templates embedded_texts fa
 files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
-vocabulary wordlists keyword_plan keyword_parts keyword_terms keyword_questions
+vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
 keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
-synonyms word_forms spelling
+synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
-generation preparation selection state ties planning relevance ranking arranging explaining similar
+generation preparation selection state planning relevance ranking arranging explaining similar
 snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
@@ -32,7 +32,7 @@ sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holde
 sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries
 sql.operators
 sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
-sql.snippets sql.ahead sql.session
+sql.snippets sql.ahead sql.telling sql.session
 sql.connection sql.sealed
 index dumping chores inspection database restoring
 evaluate
@@ -57,7 +57,7 @@ OWNERS = {
     },
     "duckdb": {
         *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
-        *("sql.connection", "shell.answers"),
+        *("sql.connection", "sql.telling", "shell.answers"),
         *("origin", "defining", "change_log"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hybridsearch.analysis import fold
@@ -38,7 +39,12 @@ OWN_FIELDS = (
     Field("exhaustiveFacetCount", "boolean", "invalid_facet_search_exhaustive_facet_count",
           help="Counts are exact with or without it."),
 )  # fmt: skip
-FIELDS = (*OWN_FIELDS, *(field for field in SEARCH_FIELDS if field.name in SEARCH), HYBRID)
+IGNORED = "Taken, so that the parameters of a search can be sent as they are; means nothing here."
+FIELDS = (
+    *OWN_FIELDS,
+    *(f if f.name in SEARCH else replace(f, help=IGNORED) for f in SEARCH_FIELDS),
+    HYBRID,
+)
 
 
 def post(call: Call) -> Reply:

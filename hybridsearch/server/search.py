@@ -13,12 +13,15 @@ from typing import Any
 
 from hybridsearch.errors import HybridSearchError, near
 from hybridsearch.extraction import is_wanted
+from hybridsearch.kept_settings import most_hits
 from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.search_answers import METADATA, answer, metadata, request_uid
 from hybridsearch.server.search_fields import (
     BODY_FIELDS,
     GET_FIELDS,
+    View,
+    bounded,
     read_get,
     read_search,
     recoded,
@@ -42,7 +45,7 @@ def get(call: Call) -> Reply:
 def explain(call: Call) -> Reply:
     """The hits for a search, each with the parts of its score."""
     snapshot = call.snapshot()
-    request, view = read_search(call.fields)
+    request, view = _read(snapshot, call.fields)
     request = replace(request, explain=True)
     result = ask(snapshot, request)
     found = answer(snapshot, request, view, result)
@@ -55,11 +58,16 @@ def explain(call: Call) -> Reply:
 def find(call: Call, uid: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to one search of an index. Raises Refused and what the engine raises."""
     snapshot = call.snapshot(uid)
-    request, view = read_search(fields)
+    request, view = _read(snapshot, fields)
     found = answer(snapshot, request, view, ask(snapshot, request))
     if call.headers.get(METADATA, "").lower() == "true":
         found["metadata"] = metadata(uid, snapshot)
     return {**found, **request_uid()}
+
+
+def _read(snapshot: Snapshot, fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
+    """What is asked, within what the settings of the index allow."""
+    return bounded(*read_search(fields), most_hits(snapshot.state.settings.kept))
 
 
 def ask(snapshot: Snapshot, request: SearchRequest) -> SearchResult:

@@ -69,6 +69,7 @@ def hits(
 
 def pages(view: View, total: int) -> dict[str, int]:
     """The figures of paging, of the kind that was asked for."""
+    total = total if view.most is None else min(total, view.most)
     if view.pages is None:
         return {"limit": view.limit, "offset": view.offset, "estimatedTotalHits": total}
     page, size = view.pages

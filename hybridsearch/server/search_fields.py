@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hybridsearch.errors import FilterError, HybridSearchError, QueryError
@@ -34,6 +34,7 @@ __all__ = [
     "HYBRID",
     "SEARCH_FIELDS",
     "View",
+    "bounded",
     "check_share",
     "inside",
     "read_get",
@@ -132,13 +133,15 @@ class View:
 
     pages: (page, hits a page) where pages were asked for. retrieve: what hits show, None = all
     that is displayed. look: what is marked and cropped, None where nothing is. near: the point
-    that distances are told from. semantic: whether the search asks for meaning at all.
+    that distances are told from. semantic: whether the search asks for meaning at all. most: how
+    many hits are told of and can be paged to, None = all.
     """
 
     query: str = ""
     offset: int = 0
     limit: int = LIMIT
     pages: tuple[int, int] | None = None
+    most: int | None = None
     retrieve: Sequence[str] | None = None
     look: Look | None = None
     near: Point | None = None
@@ -214,6 +217,14 @@ def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
         performance=bool(fields.get("showPerformanceDetails")),
         vectors=bool(fields.get("retrieveVectors")),
     )
+
+
+def bounded(request: SearchRequest, view: View, most: int | None) -> tuple[SearchRequest, View]:
+    """The same search, whose pages end with hit number `most`, if there is such a bound."""
+    if most is None:
+        return request, view
+    limit = min(request.limit, max(0, most - request.offset))
+    return replace(request, limit=limit), replace(view, most=most)
 
 
 def recoded(error: HybridSearchError, subject: str = "search") -> HybridSearchError:

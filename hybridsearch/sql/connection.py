@@ -28,7 +28,8 @@ from hybridsearch.attached import SearchIndexes
 from hybridsearch.sql.definitions import Definition, Explain
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered
-from hybridsearch.sql.session import Session, Step, translated
+from hybridsearch.sql.session import Session, Step
+from hybridsearch.sql.telling import guarded, telling, told
 from hybridsearch.store import Connection as Bare
 
 __all__ = ["Connection", "FrontEnd", "Relation"]
@@ -39,6 +40,12 @@ Relation: TypeAlias = duckdb.DuckDBPyRelation
 
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 RESULT = "hybridsearch_result"
+READS = {
+    *("fetchall", "fetchone", "fetchmany", "fetchnumpy", "fetchdf", "fetch_df", "fetch_df_chunk"),
+    *("fetch_arrow_table", "fetch_record_batch", "df", "pl", "arrow", "torch", "tf"),
+    *("to_arrow_table", "to_arrow_reader"),
+}
+"""Methods that read rows, and may fail at one."""
 _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
 
@@ -70,9 +77,12 @@ class Connection:
         self._bare = bare
         self._front_end = front_end
         self._session = session
+        self._in_hand: Step | None = None  # the statement whose rows are read
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._bare, name)
+        value = getattr(self._bare, name)
+        step = self._in_hand if name in READS else None
+        return value if step is None else guarded(value, step)
 
     @property
     def bare(self) -> Bare:
@@ -164,23 +174,27 @@ class Connection:
 
     def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
         run = Run(partial(self._bare.sql, alias=alias), "params")
-        found: Relation = self._run(run, query, params, frame)
-        return found
+        found: Any = self._run(run, query, params, frame)
+        step = self._in_hand
+        return found if found is None or step is None else telling(found, step)
 
     def _run(self, run: Run, query: object, values: object, frame: FrameType) -> Any:
         """Run every statement of the text, the last by `run` with the values."""
         text = query if isinstance(query, str) else getattr(query, "query", None)
         steps = self._session.steps(text) if isinstance(text, str) else None
         if steps is None:
-            return _seen_from(frame, run, query, values)
+            self._in_hand = Step(text, False, text, 0) if isinstance(text, str) else None
+            see = _seen_from if self._in_hand is None else guarded(_seen_from, self._in_hand)
+            return see(frame, run, query, values)
         for step in steps[:-1]:
             self._step(Run(self._bare.execute, "parameters"), step, None, frame)
             self._bare.complete()
         return self._step(run, steps[-1], values, frame)
 
     def _step(self, run: Run, step: Step, values: object, frame: FrameType) -> Any:
+        self._in_hand = step
         if not step.searches:
-            return _seen_from(frame, run, step.text, values)
+            return guarded(_seen_from, step)(frame, run, step.text, values)
         try:
             definition = self._session.definition(step)
             if definition is not None:
@@ -190,7 +204,7 @@ class Connection:
             ways += [self._lowered] if lowered.text != step.text else []
             return self._first_bound([*ways, self._written], run, lowered, step, values, frame)
         except duckdb.Error as error:
-            found = translated(str(error), step)
+            found = told(error, step)
             if found is None:
                 raise
             raise found from None

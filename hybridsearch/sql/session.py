@@ -13,12 +13,10 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import duckdb
 
-from hybridsearch import errors
 from hybridsearch.attached import SearchIndexes
 from hybridsearch.errors import HybridSearchError, NotFound, QueryError
 from hybridsearch.sql.ahead import Ahead, Run, answer
@@ -33,36 +31,23 @@ from hybridsearch.sql.relation import Source
 from hybridsearch.sql.scoring import Searched, scoring
 from hybridsearch.sql.semijoins import Decision, Held, joined, probe
 from hybridsearch.sql.snippets import marking
-from hybridsearch.sql.tokens import place, scan, spliced, statements
+from hybridsearch.sql.telling import Step, at_call
+from hybridsearch.sql.tokens import scan, spliced, statements
 from hybridsearch.store import Connection
 
-__all__ = ["Session", "Step", "translated"]
+__all__ = ["Session", "Step"]
 
 KEPT = 256
 TRIED = "hybridsearch_tried"
 _searches = re.compile(
-    r"\b(?:search|similar|facets|suggest|score|match_phrase|highlight|snippets?)\b"
+    r"\b(?:search|similar|facets|tokens|suggest|score|match_phrase|highlight|snippets?)\b"
     r"|@@@|\|\|\||&&&|===",
     re.IGNORECASE,
 ).search
-_raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
 _defines = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:create|refresh|alter|drop|show|desc|describe|explain)\b",
     re.IGNORECASE | re.DOTALL,
 ).match
-_call = re.compile(
-    r'\b(search|similar|facets|tokens|suggest|highlight|snippets?)"?\s*\(', re.IGNORECASE
-)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One statement, or several that do not search. start: its place in the whole text."""
-
-    text: str
-    searches: bool
-    whole: str
-    start: int
 
 
 class Session:
@@ -178,7 +163,7 @@ class Session:
         try:
             return answer(lowered, values, run=run, hits=self._functions.hits)
         except HybridSearchError as error:
-            raise _at_call(type(error), error.message, step) from None
+            raise at_call(type(error), error.message, step) from None
 
     def close(self) -> None:
         """Close what was opened to try statements on."""
@@ -297,24 +282,5 @@ class Session:
 def _placed(error: QueryError, step: Step) -> QueryError:
     """The error with the place of the token that it speaks of."""
     tokens = scan(step.text) or []
-    line, column = place(step.whole, step.start + tokens[error.fields["token"]].start)
+    line, column = step.place(tokens[error.fields["token"]].start)
     return QueryError(f"{error.message} (line {line}, column {column})", line=line, column=column)
-
-
-def translated(message: str, step: Step) -> HybridSearchError | None:
-    """The error that a function of ours raised inside DuckDB, with the place of its call."""
-    raised = _raised(message)
-    kind: Any = None if raised is None else getattr(errors, raised[1], None)
-    if raised is None or not (isinstance(kind, type) and issubclass(kind, HybridSearchError)):
-        return None
-    return _at_call(kind, raised[2], step)
-
-
-def _at_call(kind: type[HybridSearchError], message: str, step: Step) -> HybridSearchError:
-    """The error with the place of the call, if there is one call alone."""
-    calls = list(_call.finditer(step.text))
-    if len(calls) != 1:
-        return kind(message)
-    line, column = place(step.whole, step.start + calls[0].start())
-    told = f"{message} (in {calls[0][1].lower()}(), line {line}, column {column})"
-    return kind(told, line=line, column=column)

@@ -21,8 +21,10 @@ from hybridsearch.errors import QueryError, near
 from hybridsearch.jsontext import loads
 from hybridsearch.sql.matching import PLAIN, Answers, Texts, holds_together
 
-__all__ = ["Part", "holds_row", "named_parts"]
+__all__ = ["NO_ATTRIBUTE", "Part", "holds_row", "named_parts"]
 
+NO_ATTRIBUTE = "the row has no attribute"
+"""How what is wrong with a name begins."""
 _piece = re.compile(r'(-?)(?:([^\W\d][\w.]*):(?=\S)(?!//))?("[^"]*"?(?:~\d+)?|\S+)').finditer
 
 
@@ -84,7 +86,7 @@ def _value(attributes: Mapping[str, Any], row: Mapping[str, Any], part: Part) ->
     head, *path = name.split(".")
     if not path or head not in attributes:
         raise QueryError(
-            f'the row has no attribute "{part.written}"{near(part.written, row)}'
+            f'{NO_ATTRIBUTE} "{part.written}"{near(part.written, row)}'
             " (words in quotes may hold a colon)",
             field=part.written,
         )

@@ -22,8 +22,8 @@ CASE WHEN typeof(text) LIKE 'STRUCT(%'
     ELSE hybridsearch_term(
         CAST(text AS VARCHAR),
         CASE WHEN terms IS NULL THEN NULL
-            WHEN typeof(terms) = 'VARCHAR' THEN [CAST(terms AS VARCHAR)]
-            ELSE CAST(terms AS VARCHAR[]) END
+            WHEN typeof(terms) LIKE '%]' THEN CAST(terms AS VARCHAR[])
+            ELSE [CAST(terms AS VARCHAR)] END
     ) END;
 
 CREATE OR REPLACE TEMP MACRO match_phrase(text, query, slop := 0) AS

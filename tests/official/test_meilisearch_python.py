@@ -1,8 +1,9 @@
 """The test suite of Meilisearch's official Python client, 0.43.0, run against this server.
 
-It is not part of this repository: MEILISEARCH_PYTHON names a checkout of
-meilisearch/meilisearch-python with its datasets, and the packages `meilisearch` (0.43.0),
-`pytest-timeout` and `pytest-cov` must be there. REASONS says of each test that fails why it does.
+It is not part of this repository, and no package index has it: MEILISEARCH_PYTHON names a checkout
+of meilisearch/meilisearch-python with its datasets, and the packages `meilisearch` (0.43.0),
+`pytest-timeout` and `pytest-cov` must be there, which `make test-slow` sees to. REASONS says of
+each test that fails why it does. What needs no checkout is in test_python_client.
 
     MEILISEARCH_PYTHON=../meilisearch-python python -m pytest -m slow tests/official
 """

@@ -191,6 +191,30 @@ def test_an_answer_out_of_kept_clauses_is_that_of_the_engine(
 
 
 @settings(max_examples=40, deadline=None)
+@given(histories, queries, matches, st.none() | masks, st.integers(0, 8), st.booleans())
+def test_a_level_ranking_goes_on_to_the_end_of_a_tie(
+    history: list[Batch],
+    query: Query,
+    match: str,
+    mask: np.ndarray[tuple[int], np.dtype[np.bool_]] | None,
+    limit: int,
+    foreseen: bool,
+) -> None:
+    with written(history) as (snapshot, _):
+        if foreseen:
+            snapshot.foresee([(query, WEIGHTS, match, 1.0)] * 500)
+        whole, some = (
+            snapshot.top(query, weights=WEIGHTS, limit=most, match=match, mask=mask, level=level)
+            for most, level in ((MOST_ROWS, False), (limit, True))
+        )
+        least = whole.scores[:limit].min(initial=np.inf)
+        end = np.count_nonzero(whole.scores >= least)
+        assert some.rows.tolist() == whole.rows[:end].tolist()
+        assert some.total == whole.total
+        assert not some.whole or len(some.rows) == some.total
+
+
+@settings(max_examples=40, deadline=None)
 @given(histories, queries, matches, st.sampled_from([1.0, 0.5]), st.sampled_from([0.0, 0.2]))
 def test_the_ranking_is_in_the_order_of_the_scores(
     history: list[Batch], query: Query, match: str, tie: float, bonus: float

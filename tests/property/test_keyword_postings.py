@@ -50,6 +50,14 @@ def made(draw: st.DrawFn) -> Made:
     return Made(size, Columns(every, every[:needed]), table, needed)
 
 
+def test_a_needed_column_without_rows_leaves_no_match() -> None:
+    none, some = as_column(np.zeros(9, np.float32)), as_column(np.eye(9, dtype=np.float32)[4])
+    columns = Columns((none, some), (none, some))
+    assert columns.top(5, scratch=np.zeros(padded(9), np.float32))[0].tolist() == []
+    assert columns.within(np.ones(padded(9), bool))[0].tolist() == []
+    assert columns.matching().tolist() == []
+
+
 def as_column(scores: Scores) -> Column:
     rows = np.flatnonzero(scores)
     return column(rows, scores[rows], size=len(scores))

@@ -214,11 +214,19 @@ def test_values_of_a_facet_are_searched(
         ({"facetName": 1}, "invalid_facet_search_facet_name"),
         ({"facetName": "genres", "facetQuery": 1}, "invalid_facet_search_facet_query"),
         ({"facetName": "genres", "filter": "x"}, "invalid_search_filter"),
-        ({"facetName": "genres", "limit": 1}, "bad_request"),
+        ({"facetName": "genres", "limits": 1}, "bad_request"),
     ],
 )
 def test_an_unfit_facet_search_is_refused(ask: Ask, body: dict[str, Any], code: str) -> None:
     assert ask("/indexes/books/facet-search", 400, **body)["code"] == code
+
+
+def test_a_facet_search_takes_the_parameters_of_a_search(ask: Ask) -> None:
+    body = {"facetName": "genres", "facetQuery": "adv"}
+    rest = {"limit": 1, "attributesToHighlight": ["*"], "sort": ["nowhere:asc"], "facets": ["x"]}
+    path = "/indexes/books/facet-search"
+    assert ask(path, **body, **rest)["facetHits"] == ask(path, **body)["facetHits"]
+    assert ask(path, 400, **body, facetQery="x")["code"] == "bad_request"
 
 
 def test_similar_documents_come_by_their_vectors(ask: Ask) -> None:

@@ -208,6 +208,37 @@ def test_totals_are_of_the_kind_that_was_asked_for(ask: Ask) -> None:
     assert [ask(BOOKS, page=0, hitsPerPage=0)[name] for name in names] == [0, 0, 0, 4]
 
 
+def test_pages_end_where_the_settings_say(server: TestClient) -> None:
+    documents = [{"id": n, "kind": "odd" if n % 2 else "even"} for n in range(10)]
+    base = "/indexes/bounded"
+    server.post(f"{base}/documents", json=documents)
+    change = {"pagination": {"maxTotalHits": 7}, "filterableAttributes": ["kind"]}
+    task = server.patch(f"{base}/settings", json=change).json()["taskUid"]
+    assert finished(server, task)["status"] == "succeeded"
+
+    def ask(**body: Any) -> Any:
+        one = server.post(f"{base}/search", json=body).json()
+        query = {"queries": [{"indexUid": "bounded", **body}]}
+        assert ids(server.post("/multi-search", json=query).json()["results"][0]) == ids(one)
+        assert ids(server.get(f"{base}/search", params=body).json()) == ids(one)
+        return one
+
+    whole = ask(limit=20)
+    assert (ids(whole), whole["estimatedTotalHits"], whole["limit"]) == ([*range(7)], 7, 20)
+    assert ids(ask(offset=5, limit=3)) == [5, 6]
+    assert ids(ask(offset=7)) == ids(ask(offset=100)) == []
+    last = ask(hitsPerPage=3, page=3)
+    assert (ids(last), last["totalHits"], last["totalPages"]) == ([6], 7, 3)
+    assert ids(ask(hitsPerPage=3, page=4)) == []
+    few = server.post(f"{base}/search", json={"filter": "kind = odd", "facets": ["kind"]}).json()
+    assert (few["estimatedTotalHits"], few["facetDistribution"]) == (5, {"kind": {"odd": 5}})
+    explained = server.post(f"{base}/explain", json={"limit": 20}).json()
+    assert (ids(explained), explained["estimatedTotalHits"]) == ([*range(7)], 7)
+    task = server.delete(f"{base}/settings/pagination").json()["taskUid"]
+    assert finished(server, task)["status"] == "succeeded"
+    assert server.post(f"{base}/search", json={}).json()["estimatedTotalHits"] == 10
+
+
 def test_a_get_answers_as_a_post(server: TestClient, ask: Ask) -> None:
     address = {
         **{"q": "prince", "limit": "1", "filter": "year > 1900", "sort": "year:asc,title:desc"},

@@ -1,0 +1,308 @@
+"""What is a caller told when DuckDB fails in a statement of theirs?
+
+DuckDB wraps what a function of ours raises in words of its own, shows names that we made up, and
+points into the text that it got, which is not the one that was written. `told` gives the error as
+it should be: ours as it was raised, with the place of the call; a value of a wrong type by the name
+of its parameter; DuckDB's own with a place in the user's text.
+
+    told(error, step)           # the error to raise, or None where it is right as it is
+
+A relation runs when it is read, and fails then: `telling` makes one tell the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from types import GeneratorType
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import duckdb
+
+from hybridsearch import errors
+from hybridsearch.errors import HybridSearchError, QueryError
+from hybridsearch.sql.calls import ARGUMENTS
+from hybridsearch.sql.items import arguments
+from hybridsearch.sql.levels import Range, brackets
+from hybridsearch.sql.tokens import Token, place, scan
+from hybridsearch.sql.whole_rows import NO_ATTRIBUTE
+
+__all__ = ["Relation", "Step", "at_call", "guarded", "telling", "told"]
+
+FUNCTIONS = (
+    *("search", "similar", "facets", "tokens", "suggest", "highlight", "snippet", "snippets"),
+)
+ROWS = "@@@"
+OWN = {
+    "asked": "@@@",
+    "row": "@@@",
+    "any": "|||",
+    "all": "&&&",
+    "term": "===",
+    "phrase": "match_phrase",
+    "marked": "highlight",
+    "holders": "search",
+    "relation": "search",
+}
+"""Names that we made up -> what people write; others are what people write."""
+KINDS = {
+    "BIGINT": "a whole number",
+    "DOUBLE": "a number",
+    "BOOLEAN": "true or false",
+    "VARCHAR": "text",
+    "VARCHAR[]": "a list of texts",
+    "FLOAT[]": "a list of numbers",
+}
+PARAMETERS = {
+    "search": ARGUMENTS,
+    "similar": ARGUMENTS,
+    "facets": {"index": "VARCHAR", "query": "VARCHAR"},
+    "tokens": {"index": "VARCHAR", "text": "VARCHAR"},
+    "suggest": {"index": "VARCHAR", "prefix": "VARCHAR", "limit": "BIGINT"},
+    "phrase": {"text": "VARCHAR", "query": "VARCHAR", "slop": "BIGINT"},
+}
+"""function -> name of a parameter -> its type, in the order in which the function takes them."""
+ANYTHING = ("NULL", '"NULL"', "UNKNOWN", "STRING_LITERAL")
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "INTEGER_LITERAL")
+NUMBERS = (*WHOLE, "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
+GREATEST = 2**63 - 1
+MOST_PLACES = 3
+
+_raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
+_unmatched = re.compile(r"argument types 'hybridsearch_[0-9a-f]{32}_(\w+)\((.*?)\)'\. You might")
+_made_up = re.compile(r"hybridsearch_[0-9a-f]{32}_(\w+)")
+_excerpt = re.compile(r"\n\nLINE (\d+): ([^\n]*)\n( *)\^[\^~ ]*\s*\Z").search
+_quoted = re.compile(r'"([^"]+)"').findall
+_type = re.compile(r"(?:[^,()]|\([^()]*\))+").findall
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement, or several that do not search. start: its place in the whole text."""
+
+    text: str
+    searches: bool
+    whole: str
+    start: int
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column in the whole text of a character of the statement, both from 1."""
+        return place(self.whole, self.start + offset)
+
+
+def told(error: duckdb.Error, step: Step) -> Exception | None:
+    """What is to be raised in the place of the error; None if it is right as it is."""
+    message = str(error)
+    raised = _raised(message)
+    kind: Any = None if raised is None else getattr(errors, raised[1], None)
+    if raised and isinstance(kind, type) and issubclass(kind, HybridSearchError):
+        return at_call(kind, raised[2], step)
+    unmatched = _unmatched.search(message)
+    if unmatched is not None:
+        return _of_types(unmatched[1], unmatched[2], step)
+    better = _with_own_place(_made_up.sub(lambda m: OWN.get(m[1], m[1]), message), step)
+    return None if better == message else type(error)(better)
+
+
+def at_call(kind: type[HybridSearchError], message: str, step: Step) -> HybridSearchError:
+    """The error with the place of the call that it may come from, or with those of up to three."""
+    wanted = (ROWS,) if message.startswith(NO_ATTRIBUTE) else FUNCTIONS
+    found = [(name, *step.place(offset)) for name, offset in _calls(step, wanted)]
+    if not found:
+        return _at_name(kind, message, step)
+    if len(found) > MOST_PLACES:
+        return kind(message)
+    places = ", or ".join(
+        f"in {name}{'' if name == ROWS else '()'}, line {line}, column {column}"
+        for name, line, column in found
+    )
+    fields: dict[str, Any] = {}
+    if len(found) == 1:
+        fields = {"line": found[0][1], "column": found[0][2]}
+    return kind(f"{message} ({places})", **fields)
+
+
+def _at_name(kind: type[HybridSearchError], message: str, step: Step) -> HybridSearchError:
+    """The error with the place of the first name in it that stands once in the statement."""
+    tokens = scan(step.text) or []
+    for name in _quoted(message):
+        found = [token for token in tokens if name.lower() in (token.identifier, token.value)]
+        if len(found) == 1:
+            line, column = step.place(found[0].start)
+            told = f"{message} (line {line}, column {column})"
+            return kind(told, line=line, column=column)
+    return kind(message)
+
+
+def guarded(method: Callable[..., _Found], step: Step) -> Callable[..., _Found]:
+    """The method, whose errors are those of `told`."""
+
+    @wraps(method)
+    def call(*given: Any, **named: Any) -> _Found:
+        try:
+            return method(*given, **named)
+        except duckdb.Error as error:
+            found = told(error, step)
+            if found is None:
+                raise
+            raise found from None
+
+    return call
+
+
+def _calls(step: Step, names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """(name, offset) of each call in the statement."""
+    tokens = scan(step.text) or []
+    for at, token in enumerate(tokens):
+        name = token.identifier or token.text
+        if name not in names or (at and tokens[at - 1].text == "."):
+            continue
+        if name == ROWS or (at + 1 < len(tokens) and tokens[at + 1].text == "("):
+            yield name, token.start
+
+
+# A value of a type that no parameter takes
+
+
+def _of_types(made_up: str, given: str, step: Step) -> QueryError:
+    name = OWN.get(made_up, made_up)
+    types = [each.strip() for each in _type(given)]
+    pairs = zip(PARAMETERS.get(made_up, {}).items(), types, strict=False)
+    for (parameter, wanted), one in pairs:
+        if not _fits(one, wanted):
+            what = one.removesuffix("_LITERAL")
+            return _refused(
+                f"{name}() takes {KINDS[wanted]} as {parameter}, not {what}", step, name, parameter
+            )
+    return _refused(f"a value in {name}() is too large or of a wrong type", step, name, None)
+
+
+def _fits(given: str, wanted: str) -> bool:
+    kind = given.partition("(")[0]
+    if given in ANYTHING or given == wanted:
+        return True
+    if wanted == "BIGINT":
+        return kind in WHOLE
+    return wanted == "DOUBLE" and kind in NUMBERS
+
+
+def _refused(message: str, step: Step, name: str, parameter: str | None) -> QueryError:
+    """The error with the place of the argument, or else of the call, where that is but one."""
+    calls = list(_calls(step, (name,)))
+    if len(calls) != 1:
+        return QueryError(message)
+    line, column = step.place(_argument(step, calls[0][1], parameter))
+    return QueryError(f"{message} (line {line}, column {column})", line=line, column=column)
+
+
+def _argument(step: Step, call: int, parameter: str | None) -> int:
+    """Where the value of the parameter stands, or one that is too large; else the call."""
+    tokens = scan(step.text) or []
+    pairs = brackets(tokens) or {}
+    at = next(number for number, token in enumerate(tokens) if token.start == call)
+    given = arguments(tokens, pairs, Range(at + 2, pairs.get(at + 1, at + 2)))
+    if parameter in given:
+        return tokens[given[parameter].start].start
+    large = [tokens[where.start] for where in given.values() if _is_large(tokens, where)]
+    return large[0].start if large and parameter is None else call
+
+
+def _is_large(tokens: Sequence[Token], where: Range) -> bool:
+    digits = tokens[where.start].text.replace("_", "")
+    return where.stop == where.start + 1 and digits.isdecimal() and int(digits) > GREATEST
+
+
+# A place in the text that DuckDB got
+
+
+def _with_own_place(message: str, step: Step) -> str:
+    """The message with a place in the user's own text, if DuckDB points into another."""
+    shown = _excerpt(message)
+    if shown is None or shown[2].removeprefix("...").removesuffix("...") in step.text:
+        return message
+    head = message[: shown.start()]
+    at = len(shown[3]) - len(f"LINE {shown[1]}: ")
+    pointed = shown[2][max(at, 0) :].removesuffix("...")
+    sizes = range(len(pointed), 3, -1)
+    size = next((size for size in sizes if pointed[:size] in step.text), 0)
+    if not size or step.text.count(pointed[:size]) > 1:
+        return head
+    line, column = step.place(step.text.index(pointed[:size]))
+    return f"{head} (line {line}, column {column})"
+
+
+# Relations
+
+
+class Relation(duckdb.DuckDBPyRelation):
+    """A relation whose errors are those of `told`, and whose relations are the same."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        find = super().__getattribute__
+        if name.startswith("_"):
+            return find(name)
+        step = _steps[self]
+        value = guarded(find, step)(name)
+        return _passed_on(value, step) if callable(value) else value
+
+    def __getattr__(self, name: str) -> duckdb.DuckDBPyRelation:
+        return telling(guarded(super().__getattr__, _steps[self])(name), _steps[self])
+
+    def __getitem__(self, name: str) -> duckdb.DuckDBPyRelation:
+        return telling(guarded(super().__getitem__, _steps[self])(name), _steps[self])
+
+    def __repr__(self) -> str:
+        return guarded(super().__repr__, _steps[self])()
+
+    def __str__(self) -> str:
+        return guarded(super().__str__, _steps[self])()
+
+    def __len__(self) -> int:
+        return guarded(super().__len__, _steps[self])()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        return guarded(super().__arrow_c_stream__, _steps[self])(requested_schema)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return guarded(super()._repr_mimebundle_, _steps[self])(include, exclude)
+
+
+_steps: WeakKeyDictionary[duckdb.DuckDBPyRelation, Step] = WeakKeyDictionary()
+
+
+def telling(relation: duckdb.DuckDBPyRelation, step: Step) -> duckdb.DuckDBPyRelation:
+    """The very relation, whose methods raise what `told` says, as do those made of it."""
+    try:
+        relation.__class__ = Relation
+    except TypeError:  # a DuckDB whose relations have another layout: its own errors stay
+        return relation
+    _steps[relation] = step
+    return relation
+
+
+def _passed_on(method: Callable[..., Any], step: Step) -> Callable[..., Any]:
+    """The method, guarded, whose relation is one that tells."""
+    call = guarded(method, step)
+
+    @wraps(method)
+    def run(*given: Any, **named: Any) -> Any:
+        found = call(*given, **named)
+        if isinstance(found, GeneratorType):
+            return _each(found, step)
+        return telling(found, step) if isinstance(found, duckdb.DuckDBPyRelation) else found
+
+    return run
+
+
+def _each(rows: Iterator[Any], step: Step) -> Iterator[Any]:
+    end = object()
+    following = guarded(next, step)
+    while (row := following(rows, end)) is not end:
+        yield row
