@@ -270,7 +270,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return suggestions(self.state.keyword, self.state.analyzer, start, limit=limit)
+        return suggestions(self.state.keyword, self.state.analyzers, start, limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute

@@ -157,6 +157,11 @@ def test_unknown_languages_of_attributes_are_refused(papers: Index, locales: Any
         papers.update_settings({"localizedAttributes": rules})
 
 
+def test_words_are_suggested_that_any_attribute_holds(papers: Index) -> None:
+    assert papers.snapshot().suggestions("chev", limit=5) == [("chevaux", 3)]
+    assert papers.snapshot().suggestions("hor", limit=5) == [("horses", 1)]
+
+
 # The languages of a query
 
 
