@@ -11,6 +11,7 @@ accepted, worked off in order by one thread, awaited unless `wait=False`.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -279,8 +280,12 @@ class Database:
         return self._front_end.connection(self._store.new_cursor())
 
     def sql(self, text: str, params: object = None) -> Relation:
-        """The result of a statement as a DuckDB relation, on a connection of its own."""
-        return self.connect().sql(text, params=params)
+        """The result of a statement as a DuckDB relation, on a connection of its own.
+
+        It is evaluated whenever it is read. A frame or table in a variable of the caller's can
+        stand in FROM by its name.
+        """
+        return self._front_end.relation(self._store.new_cursor, text, params, sys._getframe(1))
 
     def ask(
         self,
@@ -309,6 +314,7 @@ class Database:
         # The batch in hand is refused for good if it finds the database closed already.
         self._queue.close()
         self._closed = True
+        self._front_end.close()
         if self._sealed is not None:
             self._sealed.close()
         for engine in self._engines.values():

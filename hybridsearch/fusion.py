@@ -7,6 +7,8 @@ Four ways, all pure and exact, none dependent on the order in which the arms are
 - `linear`: a mixture of cosine and BM25 as the arms found them; a row that an arm lacks gets 0.
 - `dbsf`: distribution-based score fusion; each arm is scaled by its own mean and spread.
 
+How much the semantic arm weighs may depend on the query: `share_of_meaning`.
+
 `rrf_gains`, `score_gains`, `linear_gains` and `dbsf_gains` are what each arm gives to each of its
 rows, in the unit of the fused score on 0..1, and `parts` finds them for some rows: their sum is
 the score.
@@ -30,6 +32,7 @@ from hybridsearch.arrays import Rows, Scores, no_rows
 
 __all__ = [
     "Gains",
+    "agreement",
     "by_score",
     "confidence",
     "dbsf",
@@ -41,10 +44,14 @@ __all__ = [
     "rrf_best",
     "rrf_gains",
     "score_gains",
+    "share_of_meaning",
 ]
 
 Gains: TypeAlias = list[NDArray[np.float64]]
 """For each arm what it gives to each of its rows, float64 [n_i], in the order of the arm."""
+
+DOUBT = 2.2
+LEAST = 0.02
 
 # Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
 UNIT = float(1 << 50)
@@ -87,6 +94,43 @@ def confidence(scores: Scores) -> float:
     if not len(scores) or scores[0] <= 0.0:
         return 0.0
     return 1.0 - float(scores[1:10].mean() / scores[0]) if len(scores) > 1 else 1.0
+
+
+def agreement(words: Rows, near: Rows) -> float:
+    """How many of the ten nearest rows are among the fifty best by words: a share, 0..1.
+
+    words, near: rankings, best first. Where fewer than ten rows hold the words, what they do not
+    confirm counts only as far as they go; 1 where either is empty.
+
+    >>> agreement(np.arange(20), np.array([3, 90]))
+    0.5
+    >>> agreement(np.arange(5), np.array([3, 90]))
+    0.75
+    """
+    first = near[:10].tolist()
+    if not first or not len(words):
+        return 1.0
+    confirmed = len(set(first).intersection(words[:50].tolist())) / len(first)
+    return confirmed + (1.0 - confirmed) * max(0.0, 1.0 - len(words) / 10)
+
+
+def share_of_meaning(most: float, words: tuple[Rows, Scores], near: Rows) -> float:
+    """How much the semantic arm weighs for one query, LEAST to `most`.
+
+    The less, the further the best row by words stands out, but half of that doubt goes as the arms
+    agree; and less in proportion where they agree on less than a third:
+    most * max(0, 1 - DOUBT * confidence * (1 - agreement / 2)) * min(1, 3 * agreement).
+    It is never nothing, so that rows without the words stand in the order of their meaning.
+    docs/relevance.md has what this was chosen by and what else was tried.
+
+    >>> round(share_of_meaning(0.7, (np.arange(20), np.ones(20, np.float32)), np.arange(10)), 6)
+    0.7
+    >>> share_of_meaning(0.7, (np.arange(20), np.ones(20, np.float32)), np.arange(60, 70))
+    0.02
+    """
+    agreed = agreement(words[0], near)
+    doubt = DOUBT * confidence(words[1]) * (1.0 - agreed / 2)
+    return max(LEAST, most * max(0.0, 1.0 - doubt) * min(1.0, 3.0 * agreed))
 
 
 def rrf_best(*, k: int = 60, weights: Sequence[float]) -> float:

@@ -162,8 +162,20 @@ class Clauses:
         missing = self._missing(keys)
         if missing and not self._credits.enough(missing, cost=_cost(keys)):
             return None
+        return self.fetched(keys, needed=needed) if keys else None
+
+    def fetched(self, keys: Sequence[Key], *, needed: int) -> Columns:
+        """The same, whatever it costs; keys: at least one."""
         columns = tuple([self._column(key) for key in keys])
-        return Columns(columns, columns[:needed]) if columns else None
+        return Columns(columns, columns[:needed])
+
+    def spend(self, keys: Sequence[Key], postings: int) -> None:
+        """Pay in what took as long as to fetch so many postings."""
+        self._credits.pay(self._missing(keys), cost=FETCHED * postings)
+
+    def absent(self, keys: Sequence[Key]) -> int:
+        """How many postings would have to be fetched."""
+        return sum(self._missing(keys).values())
 
     def foresee(self, searches: Iterable[Sequence[Key]]) -> None:
         """Fetch what pays once all of these searches are made."""

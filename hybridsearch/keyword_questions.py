@@ -81,10 +81,6 @@ class Questions:
         """This row, if it is there."""
         return tantivy.Query.term_query(self._schema, "row", row)
 
-    def everything(self) -> tantivy.Query:
-        """Every row."""
-        return tantivy.Query.all_query()
-
     def at(self, unit: Unit, row: int) -> tantivy.Query:
         """This row, if it matches, with what the unit scores there."""
         wanted = tantivy.Query.const_score_query(self.row(row), 0.0)

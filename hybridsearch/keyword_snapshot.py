@@ -25,9 +25,9 @@ import numpy as np
 import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.collecting import uncollected
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword_bodies import Bodies
+from hybridsearch.keyword_hits import Hits
 from hybridsearch.keyword_kept import Clauses, Kept, Key
 from hybridsearch.keyword_parts import parts
 from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
@@ -96,6 +96,7 @@ class KeywordSnapshot:
         self._searcher = searcher
         self._fields = dict(fields)
         self._ask = Questions(schema, self._fields)
+        self._hits = Hits(searcher)
         self._words = words
         self._postings = Kept[Postings](UNIT_BYTES, _bytes)
         self._laid: dict[Hashable, tuple[Plan, tuple[Key, ...]]] = {}
@@ -126,7 +127,7 @@ class KeywordSnapshot:
         columns = self._clauses.affordable(keys, needed=len(laid.must))
         cut = leading if level else best
         if mask is not None:
-            return self._masked(laid, columns, mask, limit, cut)
+            return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
         if columns is None:
             return self._search(self._ask.whole(laid), limit, cut)
         with self._scratch() as scratch:
@@ -159,23 +160,15 @@ class KeywordSnapshot:
         """What `top` gives these rows, in their order: float32 [n], 0 where one does not match."""
         laid, keys = self._lay(query, weights, match, tie, bonus)
         columns = self._clauses.known(keys, needed=len(laid.must))
-        if columns is not None:
-            known = rows < self._size
-            sums = np.zeros(len(rows), np.float32)
-            sums[known] = columns.scores(rows[known])
-            return sums
-        if self._cheap(laid, len(rows)):
-            found = self._search(self._ask.among(laid, np.unique(rows)), max(1, len(rows)))
-            order = np.argsort(found.rows)
-            at, scores = at_rows((found.rows[order], found.scores[order]), rows)
-        else:
-            there = evaluate(
-                laid, size=len(rows), project=lambda unit: at_rows(self._fetch(unit), rows)
-            )
+        if columns is None and self._cheap(laid, keys, len(rows)):
+            return self._among(laid, rows)
+        if not keys:
+            there = evaluate(laid, size=len(rows), project=lambda u: at_rows(self._fetch(u), rows))
             return there.scores.astype(np.float32)
-        result = np.zeros(len(rows), np.float32)
-        result[at] = scores
-        return result
+        columns = columns or self._clauses.fetched(keys, needed=len(laid.must))
+        sums, known = np.zeros(len(rows), np.float32), rows < self._hits.size
+        sums[known] = columns.scores(rows[known])
+        return sums
 
     def reference(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> float:
         """The score of a text of average length with every word once, each where it counts most.
@@ -327,54 +320,84 @@ class KeywordSnapshot:
             rows, scores = cut(rows, scores, limit)
         return Ranking(rows, scores, len(rows) == total, lambda: total)
 
+    def _among(self, laid: Plan, rows: Rows) -> Scores:
+        """What a few rows score, in their order, 0 where one does not match."""
+        found = self._search(self._ask.among(laid, np.unique(rows)), max(1, len(rows)))
+        order = np.argsort(found.rows)
+        at, scores = at_rows((found.rows[order], found.scores[order]), rows)
+        sums = np.zeros(len(rows), np.float32)
+        sums[at] = scores
+        return sums
+
     def _masked(
-        self, laid: Plan, columns: Columns | None, mask: Mask, limit: int, cut: Cut
+        self,
+        laid: Plan,
+        keys: Sequence[Key],
+        columns: Columns | None,
+        mask: Mask,
+        *,
+        limit: int,
+        cut: Cut,
     ) -> Ranking:
         """The best rows of the mask."""
-        kept = int(np.count_nonzero(mask))
-        if columns is None and self._cheap(laid, kept):
-            return self._search(self._ask.among(laid, np.flatnonzero(mask)), limit, cut)
-        sifted = self._sifted(laid, mask, kept, limit, cut) if columns is None else None
-        if sifted is not None:
-            return sifted
         if columns is None:
-            found = self._evaluate(laid, mask)
-        else:
-            found = columns.within(_fitted(mask, padded(self._size)))
+            kept = int(np.count_nonzero(mask))
+            sifted = self._sifted(laid, keys, mask, kept, limit=limit, cut=cut)
+            if sifted is not None:
+                return sifted
+            if self._cheap(laid, keys, kept):
+                self._clauses.spend(keys, kept * COST_OF_ROW)
+                return self._search(self._ask.among(laid, np.flatnonzero(mask)), limit, cut)
+        found = self._all_within(laid, keys, mask)
         return Ranking(*cut(*found, limit), len(found[0]) <= limit, lambda: len(found[0]))
 
-    def _sifted(self, laid: Plan, mask: Mask, kept: int, limit: int, cut: Cut) -> Ranking | None:
+    def _all_within(self, laid: Plan, keys: Sequence[Key], mask: Mask) -> Postings:
+        """Every match that the mask keeps, ascending, and its score."""
+        if not keys:
+            return self._evaluate(laid, mask)
+        columns = self._clauses.fetched(keys, needed=len(laid.must))
+        return columns.within(_fitted(mask, padded(self._hits.size)))
+
+    def _sifted(
+        self,
+        laid: Plan,
+        keys: Sequence[Key],
+        mask: Mask,
+        kept: int,
+        *,
+        limit: int,
+        cut: Cut,
+    ) -> Ranking | None:
         """The same out of the best of all rows, if few of these are likely to be enough."""
         wanted = int(SPARE * limit * self.count / max(kept, 1)) + SURPLUS
-        missing = sum(self._most(unit) for unit in self._units(laid) if unit not in self._postings)
-        if limit < 1 or 2 * wanted > min(missing, SIFTED):
+        others = min(self._absent(laid, keys), kept * COST_OF_ROW, SIFTED)
+        if limit < 1 or 2 * wanted > others:
             return None
-        found = self._searcher.search(self._ask.whole(laid), limit=wanted, count=False).hits
-        if not found:
+        rows, scores = self._hits.best(self._ask.whole(laid), wanted)
+        if not len(rows):
             return Ranking(*no_rows(), True, lambda: 0)
-        rows, scores = self._read(found)
         allowed = _fitted(mask, int(rows.max()) + 1)[rows]
-        if len(found) == wanted:  # what is worth as much as the last may stand behind it
+        if len(rows) == wanted:  # what is worth as much as the last may stand behind it
             allowed &= scores > scores[-1]
         count = int(np.count_nonzero(allowed))
-        if len(found) == wanted and count < limit:
+        if len(rows) == wanted and count < limit:
             return None
-        whole = len(found) < wanted and count <= limit
-        counted = lambda: len(self._evaluate(laid, mask)[0])  # noqa: E731  # as short as its name
-        return Ranking(*cut(rows[allowed], scores[allowed], limit), whole, counted)
+        whole = len(rows) < wanted and count <= limit
+        best_of_all = cut(rows[allowed], scores[allowed], limit)
+        return Ranking(*best_of_all, whole, lambda: len(self._all_within(laid, keys, mask)[0]))
 
     # Keeping postings
 
     @cached_property
     def _clauses(self) -> Clauses:
-        most = CACHED_BYTES + CACHED_PER_ROW * self._size
+        most = CACHED_BYTES + CACHED_PER_ROW * self._hits.size
         return Clauses(most, size_of=self._size_of, fetch=self._column)
 
     def _column(self, clause: Clause, tie: float) -> Column:
         """What a clause scores in every row."""
         most = self._size_of(clause)
-        postings = self._all(self._ask.clause(clause, tie), most) if most else no_rows()
-        return column(*postings, size=self._size)
+        postings = self._hits.every(self._ask.clause(clause, tie), most) if most else no_rows()
+        return column(*postings, size=self._hits.size)
 
     def _size_of(self, clause: Clause) -> int:
         """At least as many as the rows that the clause matches."""
@@ -386,7 +409,7 @@ class KeywordSnapshot:
         try:
             scratch = self._spare.pop()
         except IndexError:
-            scratch = np.zeros(padded(self._size), np.float32)
+            scratch = np.zeros(padded(self._hits.size), np.float32)
         yield scratch
         self._spare.append(scratch)
 
@@ -395,25 +418,31 @@ class KeywordSnapshot:
     def _evaluate(self, laid: Plan, mask: Mask | None) -> Postings:
         """Every row that matches, ascending, and its score."""
         if not laid.must and not laid.should:
-            rows = np.array(self._listed(self._ask.whole(laid)), np.int64)
+            rows = self._hits.listed(self._ask.whole(laid))
             rows = (
                 rows if mask is None else in_rows((rows, np.zeros(len(rows), np.float32)), mask)[0]
             )
             return rows, np.zeros(len(rows), np.float32)
         if mask is None:
-            found = evaluate(laid, size=self._size, project=self._fetch)
+            found = evaluate(laid, size=self._hits.size, project=self._fetch)
         else:
             found = evaluate(laid, size=len(mask), project=lambda u: in_rows(self._fetch(u), mask))
         rows = np.flatnonzero(found.matched)
         return rows, found.scores[rows].astype(np.float32)
 
-    def _cheap(self, laid: Plan, kept: int) -> bool:
+    def _cheap(self, laid: Plan, keys: Sequence[Key], kept: int) -> bool:
         """Whether asking tantivy about `kept` rows costs less than the postings still to fetch."""
         units = self._units(laid)
         cost = kept * COST_OF_ROW
         if not units or cost >= self.count * len(units):
             return False
-        return cost < sum(self._most(unit) for unit in units if unit not in self._postings)
+        return cost < self._absent(laid, keys)
+
+    def _absent(self, laid: Plan, keys: Sequence[Key]) -> int:
+        """How many postings would have to be fetched to sum them up."""
+        if keys:
+            return self._clauses.absent(keys)
+        return sum(self._most(unit) for unit in self._units(laid) if unit not in self._postings)
 
     def _units(self, laid: Plan) -> list[Unit]:
         """Every word or phrase that scores, in each attribute."""
@@ -435,40 +464,7 @@ class KeywordSnapshot:
         most = self._most(unit)
         if not most:
             return no_rows()
-        return self._all(self._ask.unit(unit), most)
-
-    def _all(self, question: tantivy.Query, most: int) -> Postings:
-        """The rows that answer, no more than `most`, ascending, and their scores."""
-        limit = max(1, min(most, self.count))
-        with uncollected():
-            hits = self._searcher.search(question, limit=limit, count=False).hits
-            rows, scores = self._read(hits)
-        order = np.argsort(rows)
-        return rows[order], scores[order]
-
-    def _read(self, hits: Sequence[tuple[Any, tantivy.DocAddress]]) -> Postings:
-        """The rows and scores of hits, in their order."""
-        if not hits:
-            return no_rows()
-        addresses = [hit[1] for hit in hits]
-        rows = np.array(self._searcher.fast_field_values("row", addresses), np.int64)
-        return rows, np.array([hit[0] for hit in hits], np.float32)
-
-    def _listed(self, question: tantivy.Query) -> list[int]:
-        """Every row that answers, ascending, whatever its score."""
-        limit = max(1, self.count)
-        found = self._searcher.search(
-            question, limit=limit, count=False, order_by_field="row", order=tantivy.Order.Asc
-        )
-        return [row for row, _ in found.hits]
-
-    @cached_property
-    def _size(self) -> int:
-        """One more than the highest row."""
-        last = self._searcher.search(
-            self._ask.everything(), limit=1, count=False, order_by_field="row"
-        )
-        return int(last.hits[0][0]) + 1 if last.hits else 0
+        return self._hits.every(self._ask.unit(unit), most)
 
     def _score(self, unit: Unit, row: int) -> float:
         hits = self._searcher.search(self._ask.at(unit, row), limit=1, count=False).hits

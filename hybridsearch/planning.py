@@ -146,8 +146,7 @@ def _fusion(
     set_weights, set_k = (own.weights, own.k) if own and own.mode == mode else (None, None)
     share, k = 0.0, USUAL_K
     if arm is not None:
-        by_scores = mode in ("score", "linear")
-        share = arm.embedder.alpha if by_scores else arm.embedder.weight
+        share = arm.embedder.weight if mode == "rrf" else arm.embedder.alpha
         k = arm.embedder.rrf_k
     return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
 

@@ -21,7 +21,6 @@ from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.fusion import (
     Gains,
     by_score,
-    confidence,
     dbsf,
     dbsf_gains,
     linear,
@@ -31,6 +30,7 @@ from hybridsearch.fusion import (
     rrf_best,
     rrf_gains,
     score_gains,
+    share_of_meaning,
 )
 from hybridsearch.keyword import Ranking
 from hybridsearch.planning import Plan
@@ -40,7 +40,6 @@ from hybridsearch.ties import is_cut, run_end, settled
 SCALE_ROWS = 1000
 WIDER = 64
 """How many times as many rows are ranked where more tie with the last than were ranked."""
-DOUBT = 1.3
 
 Arms = tuple[tuple[Rows, Scores], tuple[Rows, Scores]]
 Parts = NDArray[np.float64]
@@ -240,7 +239,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     words = _words(state, plan, len(state.living) if plan.whole else max(depth, plan.reach))
     near = _near(plan)
     head = (words.rows[:depth], words.scores[:depth])
-    plan = replace(plan, weights=_weights(plan, head[1]))
+    plan = replace(plan, weights=_weights(plan, head, near[0]))
     rows, scores, fused = _with_tail(
         _FUSIONS[plan.fusion](state, plan, (head, near), words), words, depth
     )
@@ -255,14 +254,11 @@ def _by_both(state: State, plan: Plan) -> Ranked:
     )
 
 
-def _weights(plan: Plan, words: Scores) -> tuple[float, float]:
-    """(keyword, semantic) for this query: the surer the words are, the less the meaning weighs.
-
-    docs/relevance.md has what this was chosen by and what else was tried.
-    """
+def _weights(plan: Plan, words: tuple[Rows, Scores], near: Rows) -> tuple[float, float]:
+    """(keyword, semantic) for this query: as somebody said, else `fusion.share_of_meaning`."""
     if not plan.doubted:
         return plan.weights
-    share = plan.weights[1] * max(0.0, 1.0 - DOUBT * confidence(words))
+    share = share_of_meaning(plan.weights[1], words, near)
     return 1.0 - share, share
 
 

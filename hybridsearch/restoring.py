@@ -39,7 +39,7 @@ __all__ = ["Imported", "import_dump", "import_snapshot"]
 
 AHEAD = 2
 """So many batches are accepted before the one in hand is done."""
-FRESH, PARTS, SIDE, LOG = ".import", ".import.parts", ".search", ".wal"
+FRESH, PARTS, LOG = ".import", ".import.parts", ".wal"
 PACKED, DATABASE = b"\x1f\x8b", b"DUCK"
 GROUPED = ("faceting",)
 """Settings that the API shows in a group and `Settings` does not."""

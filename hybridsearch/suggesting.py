@@ -3,7 +3,7 @@
 Documents are found by terms, of which a stemmer makes "wallac" out of "Wallace"; people are shown
 words as they stand in texts, each the shortest that begins so and has the same term.
 
-    suggestions(keyword, Analyzers(analyzer), "walla", limit=5)        # [("wallace", 41), ("wallaby", 3)]
+    suggestions(keyword, analyzers, "walla", limit=5)       # [("wallace", 41), ("wallaby", 3)]
 """
 
 from __future__ import annotations

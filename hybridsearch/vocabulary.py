@@ -24,6 +24,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from hybridsearch.analysis import fold, is_pair_script, plain
@@ -130,16 +131,21 @@ class Vocabulary:
         low, high = self._span(bare, -most, most)
         other = np.bitwise_count(self.letters[low:high] ^ np.uint64(_letters(bare)))
         words = self._words(low + np.flatnonzero(other <= most * BITS))
-        found = [(word, OSA.distance(bare, _bare(word))) for word in words]
-        return [(word, typos) for word, typos in found if typos <= most]
+        folded = words if "".join(words).isascii() else [_bare(word) for word in words]
+        near = process.extract(bare, folded, scorer=OSA.distance, score_cutoff=most, limit=None)
+        return [(words[place], int(typos)) for _, typos, place in near]
 
     def _begun_otherwise(self, bare: str) -> list[str]:
         """Words that differ in one typo, which touches the first letter."""
         swapped = bare[1:2] + bare[:1] + bare[2:]
         mixed = _mixed(bare)
-        tails = (mixed, mixed[1:], mixed[2:], mixed[:1] + mixed[2:])
-        asked = np.array([sum(map(mul, tail, _places)) & _ALL for tail in tails], np.uint64)
-        low, high = self.tails.searchsorted(asked), self.tails.searchsorted(asked, "right")
+        tails = [sum(map(mul, mixed[cut:], _places)) for cut in range(3)]
+        tails.append(tails[1] + (mixed[0] - sum(mixed[1:2])) * _places[0])
+        asked = np.array([tail & _ALL for tail in tails], np.uint64)
+        low = self.tails.searchsorted(asked)
+        if not (self.tails[np.minimum(low, len(self) - 1)] == asked).any():
+            return []
+        high = self.tails.searchsorted(asked, "right")
         lacking, wrong, extra, moved = (
             self._words(self.having[a:b]) if a < b else ()
             for a, b in zip(low.tolist(), high.tolist(), strict=True)
@@ -187,9 +193,8 @@ class Vocabulary:
     def _words(self, numbers: Numbers | NDArray[np.uint32]) -> list[str]:
         text = self.text
         starts, sizes = self.starts[numbers].tolist(), self.sizes[numbers].tolist()
-        return [
-            text[start : start + size].decode() for start, size in zip(starts, sizes, strict=True)
-        ]
+        lines = [text[start : start + size + 1] for start, size in zip(starts, sizes, strict=True)]
+        return b"".join(lines).decode().split("\n")[:-1]
 
 
 def typos(bare: str, other: str, *, most: int = LONGEST) -> int:

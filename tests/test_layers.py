@@ -19,7 +19,7 @@ files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
-keyword_bodies keyword_scores keyword_postings keyword_kept keyword_snapshot keyword
+keyword_bodies keyword_scores keyword_hits keyword_postings keyword_kept keyword_snapshot keyword
 synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -29,10 +29,10 @@ snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
-sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown sql.boundaries
-sql.operators
-sql.semijoins sql.lowering sql.constants sql.definitions sql.emitting sql.explaining sql.scoring
-sql.snippets sql.ahead sql.telling sql.session
+sql.raised sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown
+sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
+sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
+sql.telling sql.session
 sql.connection sql.sealed
 index dumping chores inspection database restoring
 evaluate
@@ -53,7 +53,14 @@ shell cli
 ORDER = LIST.split()
 OWNERS = {
     "tantivy": {
-        *("keyword", "keyword_bodies", "keyword_questions", "keyword_snapshot", "keyword_terms"),
+        *(
+            "keyword",
+            "keyword_bodies",
+            "keyword_hits",
+            "keyword_questions",
+            "keyword_snapshot",
+            "keyword_terms",
+        ),
     },
     "duckdb": {
         *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),

@@ -24,9 +24,9 @@ class Embedder(Protocol):
 
     dim: the length of a vector. weight: the most, 0..1, that the semantic arm weighs in
     reciprocal rank fusion (less where words are sure), and rrf_k its constant. alpha: the share,
-    0..1, of the cosine in score fusion. passage_words: about how many words it can take in at
-    once, 0 for any number; longer texts are given to it in passages. fingerprint: differs whenever
-    the same text would get another vector.
+    0..1, of the semantic arm in the fusions by score. passage_words: about how many words it can
+    take in at once, 0 for any number; longer texts are given to it in passages. fingerprint:
+    differs whenever the same text would get another vector.
     """
 
     @property

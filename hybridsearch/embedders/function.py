@@ -33,7 +33,7 @@ class FunctionEmbedder:
     callable starts to answer differently, so that an index knows its vectors are stale.
     """
 
-    weight = 0.5
+    weight = 0.7
     rrf_k = 5
     alpha = 0.5
     passage_words = 0

@@ -69,7 +69,7 @@ class OnnxEmbedder:
     all cores.
     """
 
-    weight = 0.5
+    weight = 0.7
     rrf_k = 5
     alpha = 0.5
 

@@ -106,7 +106,7 @@ class RestEmbedder:
     query_prefix, document_prefix: put before each text. Safe to use from several threads.
     """
 
-    weight = 0.5
+    weight = 0.7
     rrf_k = 5
     alpha = 0.5
     passage_words = 0

@@ -53,7 +53,7 @@ class StaticEmbedder:
 
     folder: Path | None = None
     dim: ClassVar[int] = DIM
-    weight: ClassVar[float] = 0.3
+    weight: ClassVar[float] = 0.35
     rrf_k: ClassVar[int] = 5
     alpha: ClassVar[float] = 0.3
     passage_words: ClassVar[int] = 0

@@ -46,11 +46,6 @@ class Caller:
     indexes: Sequence[str] = EVERYTHING
     rules: Rules | None = None
 
-    @property
-    def is_tenant(self) -> bool:
-        """Whether a tenant token asks: it may search and read, and nothing else."""
-        return self.rules is not None
-
     def may(self, action: str) -> bool:
         """Whether the action is allowed at all, on whatever index."""
         subject, _, verb = action.partition(".")

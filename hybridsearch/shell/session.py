@@ -59,7 +59,8 @@ was typed before, Ctrl-C drops a line or stops a statement, Ctrl-D leaves.
 .quit                leave
 
 FROM search('INDEX', 'some words', k := 10) finds rows by words and meaning. Beside it there are
-similar, facets, suggest, tokens, rrf, match_phrase and the operators @@@ ||| &&& ===.
+similar, facets, suggest, tokens, rrf, match_phrase and the operators @@@ ||| &&& ===; score(),
+highlight(COLUMN) and snippet(COLUMN) speak of what these match.
 CREATE SEARCH INDEX i ON t (title) indexes a table of yours; SHOW SEARCH INDEXES, REFRESH, DESCRIBE
 and DROP SEARCH INDEX i; EXPLAIN SEARCH before a SELECT says what a search does.
 """

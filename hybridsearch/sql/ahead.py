@@ -3,9 +3,11 @@
 Binding a call of search() takes DuckDB some milliseconds, a table of ten rows half of one. So a
 search whose arguments are all written out or parameters, and whose k is given, is made first; a
 table with its hits stands in its place, which DuckDB finds by its name among Python's variables.
-Rows that a condition allows are read first too, by a statement of its own.
+Rows that a condition allows are read first too, by a statement of its own. A relation is read later
+and more than once, so its tables search whenever they are read; no other statement can run then.
 
     made = answer(lowered, values, run=run, hits=functions.hits)
+    made = answer(lowered, values, run=None, hits=functions.later)
     made.text, made.tables
 """
 
@@ -13,15 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from hybridsearch.arrays import Rows
 from hybridsearch.planning import CANDIDATES
+from hybridsearch.row_ids import TEXT
 from hybridsearch.sql.calls import Call, written
 from hybridsearch.sql.constants import NotConstant, constant
+from hybridsearch.sql.hits import Later
 from hybridsearch.sql.items import is_call
 from hybridsearch.sql.levels import Range
 from hybridsearch.sql.lowering import Lowered, Search, allowed, edits_of
@@ -32,12 +36,13 @@ from hybridsearch.store import quoted
 __all__ = ["Ahead", "answer"]
 
 TABLE = "hybridsearch_hits_"
-LIVE = "numbers"
-"""The parameter of a source whose rows have whole numbers as keys: its hits come with these."""
+LIVE = ("numbers", "names")
+"""The parameters of sources of the user's, by keys: whole numbers, or others as texts."""
 MOST = 1000
 READING = ("select", "from", "with")
-Run = Callable[[str, Any, Mapping[str, pa.Table]], Rows]
-"""Run a statement with parameters, among tables by name; the int64 numbers of its one column."""
+Table: TypeAlias = pa.Table | Later
+Run = Callable[[str, Any, Mapping[str, Table]], Rows | list[str]]
+"""Run a statement with parameters, among tables by name; the numbers or texts of its one column."""
 
 
 @dataclass(frozen=True)
@@ -46,32 +51,33 @@ class Ahead:
 
     text: str
     values: Any = None
-    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
 
 def answer(
     lowered: Lowered,
     values: Any,
     *,
-    run: Run,
-    hits: Callable[[Call], tuple[pa.Table, list[str]]],
+    run: Run | None,
+    hits: Callable[[Call], tuple[Table, list[str]]],
 ) -> Ahead | None:
     """The statement with tables in the place of searches; None if there are none to be made.
 
+    run: None where conditions cannot be asked before; searches with such are left as they are.
     Raises HybridSearchError, and what `run` raises.
     """
     statement = lowered.statement
     if statement is None or statement.tokens[0].word not in READING:
         return None
-    tables: dict[str, pa.Table] = {}
+    tables: dict[str, Table] = {}
     ready: dict[int, Edit] = {}
     for number in reversed(range(len(lowered.searches))):
         search = lowered.searches[number]
         given = _arguments(statement, search, values)
-        if given is None:
+        if given is None or (search.pushed.conditions and run is None):
             continue
         rows = None
-        if search.pushed.conditions:
+        if search.pushed.conditions and run is not None:
             edits = edits_of(statement, lowered.searches, ready, first=number + 1)
             rows = run(*_with_own(_reading(statement, search, edits), values), tables)
         try:
@@ -89,7 +95,9 @@ def answer(
 
 def _reading(statement: Statement, search: Search, edits: Sequence[Edit]) -> str:
     """The statement for the rows that the conditions allow."""
-    text = f"SELECT {search.source.value} {allowed(statement, search, edits)}"
+    source = search.source
+    value = f"{source.value}::{TEXT}" if source.parameter == "names" else source.value
+    text = f"SELECT {value} {allowed(statement, search, edits)}"
     for common in reversed(search.level.withs):
         text = f"{statement.written(common)} {text}"
     return text
@@ -98,7 +106,7 @@ def _reading(statement: Statement, search: Search, edits: Sequence[Edit]) -> str
 def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, Any] | None:
     """The values of the arguments; None where one has none, or how many hits are wanted is open."""
     item, pushed = search.item, search.pushed
-    simple = search.source.parameter in ("rows", LIVE) and not (pushed.outer or pushed.around)
+    simple = search.source.parameter in ("rows", *LIVE) and not (pushed.outer or pushed.around)
     if not simple or (pushed.conditions and not _reachable(statement, search)):
         return None
 
@@ -163,12 +171,16 @@ def _with_own(text: str, values: Any) -> tuple[str, Any]:
 
 def _edit(statement: Statement, search: Search, name: str, json: Sequence[str]) -> Edit:
     """The table in the place of the call, joined with a live source by its key."""
-    casts = ", ".join(f"{quoted(column)}::JSON AS {quoted(column)}" for column in json)
+    source = search.source
+    types = dict.fromkeys(json, "JSON")
+    if source.parameter == "names" and source.key_type != TEXT:
+        types["_row"] = source.key_type
+    casts = ", ".join(f"{quoted(each)}::{kind} AS {quoted(each)}" for each, kind in types.items())
     read = f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
-    if search.source.parameter == LIVE:
+    if source.parameter in LIVE:
         read = (
             f"SELECT hybridsearch_source.* EXCLUDE (_row), hybridsearch_hits.* EXCLUDE (_row)"
-            f" FROM ({read}) AS hybridsearch_hits JOIN ({search.source.query})"
+            f" FROM ({read}) AS hybridsearch_hits JOIN ({source.query})"
             " AS hybridsearch_source USING (_row) ORDER BY _rank"
         )
     first = statement.tokens[search.item.call.start]

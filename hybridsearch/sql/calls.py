@@ -11,7 +11,7 @@ rrf_k that were given is the plain sum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,10 +118,12 @@ class Call(NamedTuple):
     names: tuple[str, ...] | None
 
 
-def written(given: Mapping[str, Any], allowed: Rows | None, parameter: str = "rows") -> Call:
+def written(
+    given: Mapping[str, Any], allowed: Rows | Sequence[str] | None, parameter: str = "rows"
+) -> Call:
     """The call with these arguments, as values of Python; `filter` is a text or a list of ids.
 
-    allowed: what the parameter, "rows" or "numbers", is to be.
+    allowed: what the parameter, "rows", "numbers" or "names", is to be.
 
     Raises TypeError for a value that DuckDB would have to convert.
     """
@@ -135,7 +137,13 @@ def written(given: Mapping[str, Any], allowed: Rows | None, parameter: str = "ro
     values["uid"] = values.pop("index", None)
     names = zip(Call._fields, ARGUMENTS.values(), strict=True)
     fitted = {name: _fit(values.get(name), kind) for name, kind in names}
-    return Call(**{**fitted, parameter: None if allowed is None else allowed.tobytes()})
+    return Call(**{**fitted, parameter: _packed(allowed)})
+
+
+def _packed(allowed: Rows | Sequence[str] | None) -> bytes | tuple[str, ...] | None:
+    if isinstance(allowed, np.ndarray):
+        return allowed.tobytes()
+    return None if allowed is None else tuple(allowed)
 
 
 def _ids(chosen: Any) -> list[str]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import FrameType, TracebackType
@@ -25,8 +27,10 @@ import pyarrow as pa
 
 from hybridsearch.arrays import Rows
 from hybridsearch.attached import SearchIndexes
+from hybridsearch.sql.ahead import Table
 from hybridsearch.sql.definitions import Definition, Explain
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.hits import Later, Lease
 from hybridsearch.sql.lowering import Lowered
 from hybridsearch.sql.session import Session, Step
 from hybridsearch.sql.telling import guarded, telling, told
@@ -34,12 +38,14 @@ from hybridsearch.store import Connection as Bare
 
 __all__ = ["Connection", "FrontEnd", "Relation"]
 
-Tables: TypeAlias = Mapping[str, pa.Table]
+Tables: TypeAlias = Mapping[str, Table]
 Way: TypeAlias = Callable[..., Any]
 Relation: TypeAlias = duckdb.DuckDBPyRelation
 
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 RESULT = "hybridsearch_result"
+SPARE = 4
+"""So many connections wait for another statement."""
 READS = {
     *("fetchall", "fetchone", "fetchmany", "fetchnumpy", "fetchdf", "fetch_df", "fetch_df_chunk"),
     *("fetch_arrow_table", "fetch_record_batch", "df", "pl", "arrow", "torch", "tf"),
@@ -50,11 +56,17 @@ _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
 
 class Run(NamedTuple):
-    """A method that runs a text, what it calls the parameters, and whether it runs once, now."""
+    """A method that runs a text, what it calls the parameters, and how often the text is read.
+
+    once: once and now. later: whenever the result is read, which is a relation. given: is told the
+    tables that stand in the place of searches.
+    """
 
     method: Callable[..., Any]
     parameters: str
     once: bool = False
+    later: bool = False
+    given: Callable[[Tables], None] | None = None
 
 
 class FrontEnd:
@@ -63,6 +75,40 @@ class FrontEnd:
     def __init__(self, functions: Functions, indexes: SearchIndexes) -> None:
         self._functions = functions
         self._indexes = indexes
+        self._spare: deque[Connection] = deque(maxlen=SPARE)
+        self._closed = False
+
+    def relation(
+        self, bare: Callable[[], Bare], text: str, params: object, frame: FrameType
+    ) -> Relation:
+        """The result of a statement on a connection that no other result is read on.
+
+        Making search() known to a connection costs 20 ms, so one is used again once nobody can
+        read its result any more: then nobody refers to the tables in the place of its searches.
+        """
+        try:
+            connection = self._spare.pop()
+        except IndexError:
+            connection = self.connection(bare())
+
+        def lend(tables: Tables) -> None:
+            lease = Lease()
+            for table in tables.values():
+                if isinstance(table, Later):
+                    table.lease = lease
+            weakref.finalize(lease, self._return, connection).atexit = False
+
+        return connection.relation(text, params, frame, lend)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._closed = True
+        while self._spare:
+            self._spare.pop().close()
+
+    def _return(self, connection: Connection) -> None:
+        if not self._closed:
+            self._spare.append(connection)
 
     def connection(self, bare: Bare) -> Connection:
         """The connection with search() and its companions, and statements that pass through."""
@@ -172,8 +218,19 @@ class Connection:
 
     # A statement's way
 
+    def relation(
+        self, text: str, params: object, frame: FrameType, given: Callable[[Tables], None]
+    ) -> Relation:
+        """The result as a relation; `given` is told of the tables in the place of searches."""
+        return self._told(
+            Run(self._bare.sql, "params", later=True, given=given), text, params, frame
+        )
+
     def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
-        run = Run(partial(self._bare.sql, alias=alias), "params")
+        run = Run(partial(self._bare.sql, alias=alias), "params", later=True)
+        return self._told(run, query, params, frame)
+
+    def _told(self, run: Run, query: object, params: object, frame: FrameType) -> Relation:
         found: Any = self._run(run, query, params, frame)
         step = self._in_hand
         return found if found is None or step is None else telling(found, step)
@@ -200,7 +257,7 @@ class Connection:
             if definition is not None:
                 return self._defined(run, definition, step, values, frame)
             lowered = self._session.lowered(step)
-            ways = [self._ahead] if run.once else []
+            ways = [self._ahead] if run.once or run.later else []
             ways += [self._lowered] if lowered.text != step.text else []
             return self._first_bound([*ways, self._written], run, lowered, step, values, frame)
         except duckdb.Error as error:
@@ -253,10 +310,14 @@ class Connection:
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
     ) -> Any:
         """Run the statement with the hits of its searches in their place."""
-        made = self._session.ahead(lowered, step, values, self._reader(frame))
+        reader = self._reader(frame) if run.once else None
+        made = self._session.ahead(lowered, step, values, reader)
         if made is None:
             return _seen_from(frame, run, lowered.text, values)
-        return _seen_from(frame, run, made.text, made.values, made.tables)
+        found = _seen_from(frame, run, made.text, made.values, made.tables)
+        if run.given is not None:
+            run.given(made.tables)
+        return found
 
     def _lowered(
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
@@ -270,13 +331,14 @@ class Connection:
         """Run the statement as it was written."""
         return _seen_from(frame, run, step.text, values)
 
-    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows]:
-        """Reads the numbers that a SELECT of one column gives."""
+    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows | list[str]]:
+        """Reads the numbers or texts that a SELECT of one column gives, without its nulls."""
 
-        def read(text: str, values: Any, tables: Tables) -> Rows:
+        def read(text: str, values: Any, tables: Tables) -> Rows | list[str]:
             _seen_from(frame, Run(self._bare.execute, "parameters"), text, values, tables)
             [column] = self._bare.fetchnumpy().values()
-            return np.asarray(column, np.int64)
+            found = np.ma.compressed(column)
+            return found.tolist() if found.dtype == object else found.astype(np.int64, copy=False)
 
         return read
 

@@ -42,6 +42,7 @@ from hybridsearch.sql.hits import (
     HIT,
     SUGGESTION,
     TOKEN,
+    Later,
     Shown,
     hit_columns,
     hit_lists,
@@ -50,6 +51,7 @@ from hybridsearch.sql.hits import (
 from hybridsearch.sql.holders import Holders
 from hybridsearch.sql.indexing import GIVES, Indexing
 from hybridsearch.sql.marks import Marks
+from hybridsearch.sql.raised import remembering
 from hybridsearch.sql.relation import (
     Source,
     by_name,
@@ -75,6 +77,7 @@ AT_ONCE = 400
 """From so many bodies on one look into the table of documents is cheaper than one for each."""
 FEW = 1000
 """Up to so many hits the bodies that the index keeps are cheaper than a scan of the documents."""
+SHAPES = 256
 ROWS = pa.list_(pa.int64())
 
 
@@ -160,6 +163,7 @@ class Functions:
         self._holders = Holders(self._engine)
         self._marks = Marks(self._engine)
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
+        self._shapes: dict[Hashable, tuple[pa.Schema, list[str]]] = {}  # as SHAPES allows
 
     def attach(self, connection: Connection) -> None:
         """Make the functions known on the connection; see the module.
@@ -181,14 +185,13 @@ class Functions:
                 " commit it or roll it back, then attach"
             ) from error
 
-    def source(self, uid: str, connection: Connection, *, kept: bool) -> Source | None:
-        """What the index is over, as the connection sees it; None where it does not.
+    def source(self, uid: str, catalog: str | None, *, kept: bool) -> Source | None:
+        """What the index is over, where our documents are seen in that catalog; else None.
 
         kept: for a statement that is kept, so it has to go by names and ids that stay.
         Raises NotFound.
         """
         engine = self._engine(uid)
-        catalog = self._catalog(connection)
         if catalog is None:
             return None
         if engine.record.attached is not None:
@@ -201,9 +204,11 @@ class Functions:
     def stamp(self, uid: str) -> Hashable:
         """What `source` depends on; None where there is no such index."""
         try:
-            engine = self._engine(uid)
+            return self._stamp(self._engine(uid))
         except NotFound:
             return None
+
+    def _stamp(self, engine: Searchable) -> Hashable:
         columns = (engine.record.attached or {}).get("columns", ())
         seen = engine.snapshot.state.columns.stored
         return engine.documents.table, seen, tuple(map(tuple, columns))
@@ -222,24 +227,38 @@ class Functions:
         For an index over a source of the user's it has the key as _row in the place of columns.
         Raises HybridSearchError.
         """
+        return self._table(call, self._answers([call], places))
+
+    def later(self, call: Call) -> tuple[Later, list[str]]:
+        """The same, searched whenever it is read; what is wrong with the call is raised now."""
+        engine = self._engine(call.uid, current=True)
+        request_of(engine, call)
+        key = call.uid, call.highlight, engine.snapshot.state.primary_key, self._stamp(engine)
+        shape = self._shapes.get(key)
+        if shape is None:
+            table, json = self._table(call, [])
+            if len(self._shapes) >= SHAPES:
+                self._shapes.clear()
+            self._shapes[key] = shape = table.schema, json
+        return Later(shape[0], remembering(lambda: self.hits(call)[0])), shape[1]
+
+    def _table(self, call: Call, answers: list[Shown | None]) -> tuple[pa.Table, list[str]]:
         engine = self._engine(call.uid)
         state = engine.snapshot.state
-        found = dict(zip(HIT, hit_columns(self._answers([call], places)), strict=True))
+        found = dict(zip(HIT, hit_columns(answers), strict=True))
         rows = found.pop("_row").to_numpy()
-        table: dict[str, Any] = {}
-        json: list[str] = []
         if engine.record.attached is None:
             texts = _read(engine, rows).to_pylist()
             table, json = unfolded(texts, state.columns, state.primary_key)
         else:
-            table["_row"] = engine.row_ids.of(rows)
+            table, json = {"_row": engine.row_ids.of(rows)}, []
         marks = found.pop("_highlight")
         if call.highlight:
             found["_highlight"], json = marks, [*json, "_highlight"]
         return pa.table({**table, **found}), json
 
     def _register(self, connection: Connection) -> None:
-        catalog = self._catalog(connection)
+        catalog = self.catalog(connection)
 
         def relation(uids: Column, limits: Column) -> pa.Array:
             asked = zip(uids.to_pylist(), limits.to_pylist(), strict=True)
@@ -283,7 +302,7 @@ class Functions:
         _called_by_duckdb.append(call)
         return True
 
-    def _catalog(self, connection: Connection) -> str | None:
+    def catalog(self, connection: Connection) -> str | None:
         """The catalog in which the connection sees our documents, if it does."""
         names = connection.execute(
             "SELECT database_name FROM duckdb_tables()"
@@ -422,8 +441,9 @@ def _with_parameters(function: Function, count: int) -> Function:
     """The function with a signature of `count` parameters, which DuckDB looks at."""
 
     def call(*columns: Column) -> pa.Array:
-        return function(*columns)
+        return told(*columns)
 
+    told = remembering(function)
     names = (Parameter(f"a{number}", Parameter.POSITIONAL_ONLY) for number in range(count))
     call.__signature__ = Signature(list(names))  # type: ignore[attr-defined]  # any function has it
     return call

@@ -5,6 +5,8 @@ batch are laid into one set of arrays, whose making costs as much as that of a s
 
     hit_lists([(scores, places), None])       # Arrow: a list of hits, an empty list
     struct_lists(TOKEN, [[(1, "red"), (2, "shoe")]])
+
+A `Later` is a table that DuckDB reads by its name, made anew whenever it is read.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hybridsearch.arrays import Scores
+from hybridsearch.errors import Conflict
 from hybridsearch.jsontext import dumps
 from hybridsearch.ranking import Places
 
@@ -26,6 +29,8 @@ __all__ = [
     "HIT",
     "SUGGESTION",
     "TOKEN",
+    "Later",
+    "Lease",
     "Shown",
     "hit_columns",
     "hit_lists",
@@ -49,6 +54,35 @@ ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
 
 Shown: TypeAlias = tuple[Scores, Places]
 """Hits with the scores that are shown of them."""
+
+
+class Lease:
+    """What the tables of one relation hold; it dies with the last of them."""
+
+
+class Later:
+    """A table whose columns are known before its rows are; `make` gives them at each reading."""
+
+    def __init__(self, schema: pa.Schema, make: Callable[[], pa.Table]) -> None:
+        self._schema = schema
+        self._make = make
+        self.lease: Lease | None = None
+
+    def __arrow_c_schema__(self) -> object:
+        """What DuckDB asks when it binds a statement."""
+        return self._schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """What DuckDB asks when it runs it. Raises Conflict where a column is gone or another."""
+        made = self._make()
+        if made.schema != self._schema:
+            try:
+                made = made.select(self._schema.names).cast(self._schema)
+            except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                raise Conflict(
+                    "the index has other columns than when this relation was made; make it anew"
+                ) from None
+        return made.__arrow_c_stream__(requested_schema)
 
 
 def hit_lists(answers: Sequence[Shown | None]) -> pa.Array:

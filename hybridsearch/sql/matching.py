@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 
 from hybridsearch.analysis import Analyzer, fold
@@ -57,8 +57,12 @@ class Wanted:
     @property
     def empty(self) -> bool:
         """Whether nothing is asked for."""
-        some = self.words or self.phrases or self.beginnings or self.near or self.excluded
-        return not some
+        return not self.words and self.bare
+
+    @cached_property
+    def bare(self) -> bool:
+        """Whether nothing but words is asked for."""
+        return not (self.phrases or self.beginnings or self.near or self.excluded)
 
 
 def holds_asked(texts: Texts, queries: Texts) -> Answers:
@@ -116,6 +120,9 @@ def _has_all(terms: Iterable[str], words: frozenset[str]) -> bool:
 
 
 def _has_asked(terms: list[str], query: str) -> bool:
+    asked = wanted(query, PLAIN)
+    if asked.bare:
+        return _has_all(terms, asked.words)
     return bool(holds_together([terms], query))
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "innermost",
     "is_conjunct",
     "is_row",
+    "predicates",
     "tables",
     "tests",
 ]
@@ -41,6 +42,8 @@ OPERATORS = {"@@@": "asked", "|||": "any", "&&&": "all", "===": "term"}
 PHRASE = "match_phrase"
 AFTER = ("::", ".", "[", "(")
 """What continues a value: a cast, a field, an item, a call."""
+DECIDING = ("from", "where", "having", "qualify")
+"""Clauses whose conditions decide which rows there are."""
 COMPARISONS = ("=", "==", "<", ">", "<=", ">=", "<>", "!=")
 """Operators that bind less tightly than those that search."""
 
@@ -94,6 +97,17 @@ def tests(statement: Statement) -> Iterator[Test]:
             found = _phrase(statement, at)
             if found is not None:
                 yield found
+
+
+def predicates(statement: Statement, level: int) -> list[Test]:
+    """The tests that decide which rows a SELECT has, those of inner queries left out."""
+    clauses = statement.levels[level].clauses
+    deciding = [clauses[name] for name in DECIDING if name in clauses]
+    return [
+        test
+        for test in tests(statement)
+        if test.level == level and any(c.start <= test.where.start < c.stop for c in deciding)
+    ]
 
 
 def check(statement: Statement) -> None:

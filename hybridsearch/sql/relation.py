@@ -51,7 +51,8 @@ class Source:
 
     columns: their names in small letters. query: a SELECT that gives them and `value`, an
     expression for what tells rows from each other. parameter: of search(), which takes a list of
-    those that are allowed. key: the name of the user's key, in small letters.
+    those that are allowed. key: the name of the user's key, in small letters. key_type: the DuckDB
+    type of `value` where it is the key of a live source.
     """
 
     columns: frozenset[str]
@@ -59,6 +60,7 @@ class Source:
     value: str
     parameter: str
     key: str
+    key_type: str = ""
 
 
 def living(table: str, columns: Columns, primary_key: str | None) -> Source:
@@ -100,6 +102,7 @@ def followed(definition: Definition, catalog: str) -> Source:
         value="_row",
         parameter="numbers" if whole else "names",
         key=definition.key.lower(),
+        key_type=definition.key_type,
     )
 
 

@@ -1,8 +1,9 @@
 """What is score() beside a search operator?
 
-`score()` is the BM25 of the operators in the WHERE of its own SELECT, as an index over that table
-gives it: the sum over the operators, 0 for a row that one does not match. A filter beside them
-changes nothing in it. It becomes a look into the hits of a search for each operator:
+`score()` is the BM25 of the operators in the WHERE (ON, QUALIFY, HAVING) of its own SELECT, as an
+index over that table gives it: the sum over the operators, 0 for a row that one does not match. A
+filter beside them changes nothing in it. Of several tables `score(alias)` takes one, with the
+operators that name it. It becomes a look into the hits of a search for each operator:
 
     scoring(read("SELECT id, score() FROM docs WHERE title ||| 'red shoe'"), columns)
 """
@@ -13,14 +14,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hybridsearch.errors import QueryError
-from hybridsearch.sql.levels import Level, Range
-from hybridsearch.sql.operators import Table, Test, innermost, is_row, tables, tests
+from hybridsearch.sql.levels import Range
+from hybridsearch.sql.operators import Table, Test, innermost, is_row, predicates, tables
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
 from hybridsearch.sql.tokens import Edit
 from hybridsearch.store import quoted
 
-__all__ = ["Searched", "Tables", "is_column", "scoring"]
+__all__ = ["Searched", "Tables", "scoring"]
 
 WORDS = {"asked": "all", "any": "any", "all": "all", "term": "all", "phrase": "phrase"}
 """kind of a test -> which of the words a hit must have."""
@@ -45,45 +46,43 @@ def scoring(statement: Statement, searched: Tables) -> list[Edit]:
     """
     edits = []
     for at, token in enumerate(statement.tokens):
-        if _is_score(statement, at):
-            level = innermost(statement, at)
-            value = _value(statement, level, at, searched)
-            where = Range(at, at + 3)
-            if level is not None and is_column(statement, statement.levels[level], where):
-                value += " AS score"
-            edits.append(Edit(token.start, statement.tokens[at + 2].end, value))
+        call = _call(statement, at)
+        if call is None:
+            continue
+        level = innermost(statement, at)
+        value = _value(statement, level, call, searched)
+        edits.append(Edit(token.start, statement.tokens[call.stop - 1].end, value))
     return edits
 
 
-def _is_score(statement: Statement, at: int) -> bool:
-    following = [token.text for token in statement.tokens[at + 1 : at + 3]]
-    before = statement.tokens[at - 1].text if at else ""
-    return statement.tokens[at].word == "score" and following == ["(", ")"] and before != "."
+def _call(statement: Statement, at: int) -> Range | None:
+    """The tokens of the score() or score(alias) that begins at one; None where none does.
+
+    What stands in the brackets has to be a table of the SELECT: else it is somebody's function.
+    """
+    tokens = statement.tokens
+    before = tokens[at - 1].text if at else ""
+    if tokens[at].word != "score" or before == "." or at + 1 not in statement.brackets:
+        return None
+    close = statement.brackets[at + 1]
+    level = innermost(statement, at)
+    if close == at + 3 and level is not None:
+        beside = tables(statement, statement.levels[level])
+        named = any(table and table.alias == tokens[at + 2].identifier for table in beside)
+        return Range(at, close + 1) if named else None
+    return Range(at, close + 1) if close == at + 2 else None
 
 
-def is_column(statement: Statement, level: Level, call: Range) -> bool:
-    """Whether a call, all its tokens, is a whole column of the SELECT, without a name."""
-    listed = level.clauses.get("select", Range(0, 0))
-    at, after = call
-    if not listed.start <= at < listed.stop or any(
-        opened < at < closed
-        for opened, closed in statement.brackets.items()
-        if opened >= listed.start
-    ):
-        return False
-    first = at == listed.start or statement.tokens[at - 1].text == ","
-    return first and (after == listed.stop or statement.tokens[after].text == ",")
-
-
-def _value(statement: Statement, level: int | None, at: int, searched: Tables) -> str:
+def _value(statement: Statement, level: int | None, call: Range, searched: Tables) -> str:
     """The expression that score() is."""
+    at = call.start
     found = [] if level is None else _tests(statement, level)
     if level is None or not found:
         raise QueryError(
             "score() needs a search predicate, as in WHERE title @@@ 'words', in its own SELECT",
             token=at,
         )
-    table = _table(statement, statement.levels[level], at)
+    table, found = _of_one(statement, level, call, found)
     parts = []
     for test in found:
         index = searched(table.name, test.column or "")
@@ -121,21 +120,36 @@ def _words(statement: Statement, test: Test, *, whole: bool) -> str:
     return f"{written}, match := '{WORDS[test.kind]}', {fields}"
 
 
-def _table(statement: Statement, level: Level, at: int) -> Table:
-    """The one table of the FROM clause."""
-    found = tables(statement, level)
-    if len(found) != 1 or found[0] is None:
-        raise QueryError("score() needs one table alone in FROM", token=at)
-    return found[0]
+def _of_one(
+    statement: Statement, level: int, call: Range, found: list[Test]
+) -> tuple[Table, list[Test]]:
+    """The table that is scored, and the tests of it."""
+    beside = tables(statement, statement.levels[level])
+    known = [table for table in beside if table is not None]
+    names = {test.qualifier or test.column for test in found}
+    named = statement.tokens[call.start + 2].identifier if call.stop - call.start == 4 else None
+    if named is None and len(beside) == len(known) == 1:
+        return known[0], found
+    wanted = {named} if named else names
+    chosen = [table for table in known if wanted == {table.alias}]
+    if len(chosen) != 1:
+        some = known[0].alias if known else "t"
+        raise QueryError(
+            "score() needs one table alone in FROM, or the name of one of several before the"
+            f" columns and in the brackets, as in {some}.title @@@ 'words' and score({some})",
+            token=call.start,
+        )
+    [table] = chosen
+    own = [test for test in found if test.qualifier == table.alias or is_row(test, table)]
+    if not own:
+        raise QueryError(
+            f"score({table.alias}) needs a search predicate on {table.alias}, as in WHERE"
+            f" {table.alias}.title @@@ 'words', in its own SELECT",
+            token=call.start,
+        )
+    return table, own
 
 
 def _tests(statement: Statement, level: int) -> list[Test]:
-    """The tests of columns in a WHERE, those of inner queries left out."""
-    where = statement.levels[level].clauses.get("where", Range(0, 0))
-    return [
-        test
-        for test in tests(statement)
-        if test.level == level
-        and test.column is not None
-        and where.start <= test.where.start < where.stop
-    ]
+    """The tests of columns among the predicates, those of inner queries left out."""
+    return [test for test in predicates(statement, level) if test.column is not None]

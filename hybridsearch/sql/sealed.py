@@ -41,6 +41,7 @@ from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql.asking import Searchable
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import lower, read
+from hybridsearch.sql.naming import naming
 from hybridsearch.sql.operators import check
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
 from hybridsearch.sql.pushdown import Facts
@@ -193,7 +194,8 @@ class Sealed:
         found = read(statement)
         if found is not None:
             check(found)
-            statement = spliced(statement, marking(found))
+            edits = marking(found)
+            statement = spliced(statement, [*edits, *naming(found, edits)])
         return lower(statement, self._source, facts).text
 
     def _source(self, uid: str, kept: bool) -> Source | None:

@@ -25,6 +25,7 @@ from hybridsearch.sql.emitting import described, native
 from hybridsearch.sql.explaining import explained
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
+from hybridsearch.sql.naming import naming
 from hybridsearch.sql.operators import check
 from hybridsearch.sql.pushdown import Facts, Statement
 from hybridsearch.sql.relation import Source
@@ -62,6 +63,7 @@ class Session:
         self._kept: OrderedDict[str, tuple[Hashable, Lowered]] = OrderedDict()
         self._apart: Connection | None = None
         self._known: dict[str, tuple[bool, bool]] | None = None
+        self._catalog: str | None = None
 
     def steps(self, text: str) -> list[Step] | None:
         """The statements one after the other; None where none of them searches."""
@@ -102,6 +104,7 @@ class Session:
             return Lowered(text)
         check(statement)
         edits = [*scoring(statement, self._searched), *marking(statement)]
+        edits += naming(statement, edits)
         plain = spliced(statement.text, edits) if edits else statement.text
         changed, tests = self._with_indexes(plain, statement)
         if changed == statement.text:
@@ -155,15 +158,20 @@ class Session:
             return None
         return self._indexes.freshness(uid, cursor=self._connection).stale
 
-    def ahead(self, lowered: Lowered, step: Step, values: object, run: Run) -> Ahead | None:
+    def ahead(self, lowered: Lowered, step: Step, values: object, run: Run | None) -> Ahead | None:
         """The statement with the hits of its searches in their place; None if there are none.
 
-        Raises HybridSearchError.
+        run: None for a relation, which searches whenever it is read. Raises HybridSearchError.
         """
+        hits = self._functions.later if run is None else self._functions.hits
+        stamp = self._stamp(lowered)
         try:
-            return answer(lowered, values, run=run, hits=self._functions.hits)
+            made = answer(lowered, values, run=run, hits=hits)
+            if made is not None and self._stamp(lowered) != stamp:  # the sources have changed
+                made = answer(self.lowered(step), values, run=run, hits=hits)
+            return made
         except HybridSearchError as error:
-            raise at_call(type(error), error.message, step) from None
+            raise at_call(error, step) from None
 
     def close(self) -> None:
         """Close what was opened to try statements on."""
@@ -176,7 +184,9 @@ class Session:
 
     def _source(self, uid: str, kept: bool) -> Source | None:
         try:
-            return self._functions.source(uid, self._connection, kept=kept)
+            if self._catalog is None:
+                self._catalog = self._functions.catalog(self._connection)
+            return self._functions.source(uid, self._catalog, kept=kept)
         except NotFound:
             return None
 

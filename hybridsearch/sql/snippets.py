@@ -1,10 +1,10 @@
 """What do highlight(), snippet() and snippets() mark beside a search predicate?
 
 A column takes the predicates of its own SELECT that look into it: search operators of the WHERE
-on it, and each search() in FROM. Any other expression takes all of them. What stands behind a NOT
-is no reason to mark anything. Each call gets one argument more:
+(ON, QUALIFY, HAVING) on it, and each search() in FROM. Any other expression takes all of them. What
+stands behind a NOT is no reason to mark anything. Each call gets one argument more:
 
-    marking(statement)      # snippet(title) -> snippet(title, marks := [...]) AS snippet
+    marking(statement)      # snippet(title) -> snippet(title, marks := [...])
 
 A call with `query :=` says itself what it marks, and stays as it is.
 """
@@ -17,10 +17,9 @@ from typing import NamedTuple
 from hybridsearch.errors import QueryError, near
 from hybridsearch.sql.items import items
 from hybridsearch.sql.levels import Level, Range, parts
-from hybridsearch.sql.operators import Table, Test, innermost, is_row, tables, tests
+from hybridsearch.sql.operators import Table, Test, innermost, is_row, predicates, tables
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
-from hybridsearch.sql.scoring import is_column
 from hybridsearch.sql.tokens import Edit
 
 __all__ = ["PARAMETERS", "marking"]
@@ -61,19 +60,20 @@ def marking(statement: Statement) -> list[Edit]:
         subject = _subject(statement, given[0])
         asks = [] if level is None else list(_asks(statement, level, subject))
         if level is None or not asks:
-            raise _missing(statement.tokens[at].text.lower(), subject, at)
+            raise _missing(statement.tokens[at].identifier or "", subject, at)
         close = statement.tokens[where.stop - 1]
         edits.append(Edit(close.start, close.start, f", marks := [{', '.join(asks)}]"))
-        if is_column(statement, statement.levels[level], where):
-            name = statement.tokens[at].text.lower()
-            edits.append(Edit(close.end, close.end, f" AS {name}"))
     return edits
 
 
 def _given(statement: Statement, at: int) -> list[Range]:
     """The arguments of the call that begins at the token; empty where none does."""
     tokens = statement.tokens
-    if tokens[at].word not in PARAMETERS or at + 1 == len(tokens) or tokens[at + 1].text != "(":
+    if (
+        tokens[at].identifier not in PARAMETERS
+        or at + 1 == len(tokens)
+        or tokens[at + 1].text != "("
+    ):
         return []
     before = tokens[at - 1] if at else None
     if before is not None and (before.text == "." or before.word in ("macro", "function")):
@@ -91,7 +91,7 @@ def _name(statement: Statement, given: Range) -> str | None:
 
 def _check(statement: Statement, at: int, given: Sequence[Range]) -> None:
     """Raise QueryError for a parameter that the function does not have."""
-    function = statement.tokens[at].word
+    function = statement.tokens[at].identifier or ""
     for part in given:
         name = _name(statement, part)
         if name is not None and name not in PARAMETERS[function]:
@@ -127,11 +127,9 @@ def _missing(name: str, subject: _Subject, at: int) -> QueryError:
 
 def _asks(statement: Statement, level: int, subject: _Subject) -> Iterator[str]:
     """What each predicate looks for, as SQL that gives a JSON text."""
-    where = statement.levels[level].clauses.get("where", Range(0, 0))
     beside = [table for table in tables(statement, statement.levels[level]) if table is not None]
-    for test in tests(statement):
-        inside = test.level == level and where.start <= test.where.start < where.stop
-        if not inside or _is_denied(statement, test, where):
+    for test in predicates(statement, level):
+        if _is_denied(statement, test, statement.levels[level]):
             continue
         if any(is_row(test, table) and _is_of(subject, table) for table in beside):
             yield _of_test(statement, test, kind="row", subject=subject)
@@ -152,12 +150,12 @@ def _is_of(subject: _Subject, table: Table) -> bool:
     return subject.qualifier in (None, table.alias)
 
 
-def _is_denied(statement: Statement, test: Test, where: Range) -> bool:
+def _is_denied(statement: Statement, test: Test, level: Level) -> bool:
     """Whether a NOT stands before the test, or before brackets around it."""
     opened = [
         start
         for start, end in statement.brackets.items()
-        if where.start <= start < test.where.start < end
+        if level.tokens.start <= start < test.where.start < end
     ]
     return any(statement.tokens[at - 1].word == "not" for at in (test.where.start, *opened))
 

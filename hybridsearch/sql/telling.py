@@ -22,11 +22,11 @@ from weakref import WeakKeyDictionary
 
 import duckdb
 
-from hybridsearch import errors
 from hybridsearch.errors import HybridSearchError, QueryError
 from hybridsearch.sql.calls import ARGUMENTS
 from hybridsearch.sql.items import arguments
 from hybridsearch.sql.levels import Range, brackets
+from hybridsearch.sql.raised import recalled
 from hybridsearch.sql.tokens import Token, place, scan
 from hybridsearch.sql.whole_rows import NO_ATTRIBUTE
 
@@ -71,7 +71,9 @@ NUMBERS = (*WHOLE, "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 GREATEST = 2**63 - 1
 MOST_PLACES = 3
 
-_raised = re.compile(r"UDF: (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL).search
+_raised = re.compile(
+    r"(?:UDF|'hybridsearch_hits_\d+' failed): (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL
+).search
 _unmatched = re.compile(r"argument types 'hybridsearch_[0-9a-f]{32}_(\w+)\((.*?)\)'\. You might")
 _made_up = re.compile(r"hybridsearch_[0-9a-f]{32}_(\w+)")
 _excerpt = re.compile(r"\n\nLINE (\d+): ([^\n]*)\n( *)\^[\^~ ]*\s*\Z").search
@@ -99,9 +101,9 @@ def told(error: duckdb.Error, step: Step) -> Exception | None:
     """What is to be raised in the place of the error; None if it is right as it is."""
     message = str(error)
     raised = _raised(message)
-    kind: Any = None if raised is None else getattr(errors, raised[1], None)
-    if raised and isinstance(kind, type) and issubclass(kind, HybridSearchError):
-        return at_call(kind, raised[2], step)
+    ours = None if raised is None else recalled(raised[1], raised[2])
+    if ours is not None:
+        return at_call(ours, step)
     unmatched = _unmatched.search(message)
     if unmatched is not None:
         return _of_types(unmatched[1], unmatched[2], step)
@@ -109,34 +111,44 @@ def told(error: duckdb.Error, step: Step) -> Exception | None:
     return None if better == message else type(error)(better)
 
 
-def at_call(kind: type[HybridSearchError], message: str, step: Step) -> HybridSearchError:
-    """The error with the place of the call that it may come from, or with those of up to three."""
-    wanted = (ROWS,) if message.startswith(NO_ATTRIBUTE) else FUNCTIONS
+def at_call(error: HybridSearchError, step: Step) -> HybridSearchError:
+    """The error with the place of the call that it may come from, or with those of up to three.
+
+    Of a statement that calls nothing, with that of the first name in it that stands there once.
+    """
+    wanted = (ROWS,) if error.message.startswith(NO_ATTRIBUTE) else FUNCTIONS
     found = [(name, *step.place(offset)) for name, offset in _calls(step, wanted)]
     if not found:
-        return _at_name(kind, message, step)
+        return _at_name(error, step)
     if len(found) > MOST_PLACES:
-        return kind(message)
+        return _again(error, error.message)
     places = ", or ".join(
         f"in {name}{'' if name == ROWS else '()'}, line {line}, column {column}"
         for name, line, column in found
     )
-    fields: dict[str, Any] = {}
-    if len(found) == 1:
-        fields = {"line": found[0][1], "column": found[0][2]}
-    return kind(f"{message} ({places})", **fields)
+    at = found[0][1:] if len(found) == 1 else None
+    return _again(error, f"{error.message} ({places})", at)
 
 
-def _at_name(kind: type[HybridSearchError], message: str, step: Step) -> HybridSearchError:
-    """The error with the place of the first name in it that stands once in the statement."""
+def _at_name(error: HybridSearchError, step: Step) -> HybridSearchError:
     tokens = scan(step.text) or []
-    for name in _quoted(message):
+    for name in _quoted(error.message):
         found = [token for token in tokens if name.lower() in (token.identifier, token.value)]
         if len(found) == 1:
             line, column = step.place(found[0].start)
-            told = f"{message} (line {line}, column {column})"
-            return kind(told, line=line, column=column)
-    return kind(message)
+            told = f"{error.message} (line {line}, column {column})"
+            return _again(error, told, (line, column))
+    return _again(error, error.message)
+
+
+def _again(
+    error: HybridSearchError, message: str, at: tuple[int, int] | None = None
+) -> HybridSearchError:
+    """The same error, with its code and fields, saying this, at this line and column."""
+    made = type(error).__new__(type(error), message)
+    fields = dict(error.fields) if at is None else {**error.fields, "line": at[0], "column": at[1]}
+    made.__dict__.update({**error.__dict__, "message": message, "fields": fields})
+    return made
 
 
 def guarded(method: Callable[..., _Found], step: Step) -> Callable[..., _Found]:

@@ -1,6 +1,9 @@
+"""The commands `index`, `check`, `rebuild` and `eval`, and what all commands share."""
+
+from __future__ import annotations
+
 import json
 import os
-import pty
 import re
 import signal
 import stat
@@ -8,68 +11,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import hybridsearch
-from hybridsearch.cli import commands
+from tests.unit.command_line import (
+    COMMAND,
+    ENVIRONMENT,
+    MOVIES,
+    error,
+    in_json,
+    ndjson,
+    run,
+)
 
-ROOT = Path(__file__).parents[2]
-# Without buffers Python takes a write that a closed pipe cut short for a whole one.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
-COMMAND = [sys.executable, "-m", "hybridsearch"]
 NAMES = ("index", "search", "check", "rebuild", "eval", "sql", "demo")
-MOVIES = [
-    {"id": 1, "title": "Alien", "overview": "A crew meets a creature on a ship.", "year": 1979},
-    {"id": 2, "title": "Star Wars", "overview": "A space opera with robots.", "year": 1977},
-    {"id": 3, "title": "Ratatouille", "overview": "A rat cooks in Paris.", "year": 2007},
-]
-QUERIES = [{"_id": "q1", "text": "space opera"}, {"_id": "q2", "text": "cooks in Paris"}]
-QRELS = "q1\t2\t1\nq2\t3\t1\n"
-
-
-def ndjson(path: Path, documents: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(one) + "\n" for one in documents), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with movies and judged queries to use."""
-    monkeypatch.chdir(tmp_path)
-    ndjson(tmp_path / "movies.ndjson", MOVIES)
-    ndjson(tmp_path / "queries.jsonl", QUERIES)
-    (tmp_path / "qrels.tsv").write_text(QRELS, encoding="utf-8")
-    return tmp_path
-
-
-@pytest.fixture
-def shop(folder: Path) -> Path:
-    """That folder, with the movies indexed in shop.duckdb."""
-    with hybridsearch.open(folder / "shop.duckdb") as db:
-        db.create_index("movies", primary_key="id").add(MOVIES)
-    return folder
-
-
-def run(*arguments: str, stdin: bytes | None = None) -> Result:
-    return CliRunner().invoke(commands, list(arguments), prog_name="hybridsearch", input=stdin)
-
-
-def in_json(*arguments: str) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
-
-
-def error(status: int, *arguments: str, stdin: bytes | None = None) -> str:
-    """What a command that must fail with the status says; it is one line, on stderr alone."""
-    result = run(*arguments, stdin=stdin)
-    assert (result.exit_code, result.stdout) == (status, "")
-    assert re.fullmatch(r"error: [^\n]+\n", result.stderr)
-    return result.stderr.removeprefix("error: ").rstrip("\n")
-
 
 # index
 
@@ -158,136 +114,6 @@ def test_a_faulty_document_is_a_failure_that_names_its_line(folder: Path) -> Non
 def test_a_faulty_document_on_stdin_is_said_to_be_there(folder: Path) -> None:
     message = error(1, "index", "new.duckdb", "movies", "-", stdin=b'{"id": 1}\nno\n')
     assert '"stdin", line 2' in message
-
-
-# search
-
-
-def test_search_prints_hits_with_title_id_ranks_and_total(shop: Path) -> None:
-    result = run("search", "shop.duckdb", "movies", "space opera", "--mode", "keyword")
-    lines = result.stdout.splitlines()
-    assert re.fullmatch(r"  1\. \d+\.\d{3}  Star Wars  \[2\]  keyword 1", lines[0])
-    assert lines[1] == "     A space opera with robots."
-    assert re.fullmatch(r"1 document \(keyword, [\d.]+ ms\)", lines[2])
-
-
-def test_search_in_json_gives_hits_and_figures(shop: Path) -> None:
-    found = in_json("search", "shop.duckdb", "movies", "space opera", "--limit", "1")
-    figures = {"total", "mode", "degraded", "seconds", "facets", "facet_stats"}
-    assert found.keys() == {"hits", *figures}
-    assert (found["mode"], found["degraded"]) == ("hybrid", None)
-    ranks = ["keyword_rank", "semantic_rank", "keyword_score", "semantic_score"]
-    assert list(found["hits"][0]) == ["rank", "id", "score", *ranks, "document"]
-    assert found["hits"][0]["document"] == MOVIES[1]
-
-
-def test_search_pages_number_their_hits_on(shop: Path) -> None:
-    options = ["--sort", "year:desc", "--offset", "1", "--limit", "1"]
-    found = in_json("search", "shop.duckdb", "movies", "", *options)
-    assert [(hit["rank"], hit["id"]) for hit in found["hits"]] == [(2, 1)]
-    assert (
-        "3 documents, 2 to 2 shown" in run("search", "shop.duckdb", "movies", "", *options).stdout
-    )
-
-
-def test_search_filters_must_all_hold(shop: Path) -> None:
-    filters = ["--filter", "year > 1970", "--filter", "year < 1979"]
-    assert [
-        hit["id"] for hit in in_json("search", "shop.duckdb", "movies", "", *filters)["hits"]
-    ] == [2]
-
-
-def test_search_counts_facets(shop: Path) -> None:
-    command = ["search", "shop.duckdb", "movies", "", "--facets", "year,title"]
-    assert in_json(*command)["facets"]["year"] == {"1977": 1, "1979": 1, "2007": 1}
-    assert "year: 1977 1, 1979 1, 2007 1\n" in run(*command).stdout
-
-
-def test_search_shows_the_fields_asked_for(shop: Path) -> None:
-    command = ["search", "shop.duckdb", "movies", "alien", "--mode", "keyword"]
-    command += ["--fields", "year,overview"]
-    assert in_json(*command)["hits"][0]["document"] == {
-        "overview": "A crew meets a creature on a ship.",
-        "year": 1979,
-    }
-    assert "     year: 1979\n" in run(*command).stdout
-
-
-def test_search_explains_how_the_score_adds_up(shop: Path) -> None:
-    command = ["search", "shop.duckdb", "movies", "robots", "--explain", "--limit", "1"]
-    result = run(*command)
-    assert "keyword: BM25 " in result.stdout
-    assert "semantic: cosine " in result.stdout
-    assert "fusion: rrf, k " in result.stdout
-    assert in_json(*command)["hits"][0]["explanation"]["mode"] == "hybrid"
-
-
-def test_search_fuses_as_asked(shop: Path) -> None:
-    command = ["search", "shop.duckdb", "movies", "robots", "--explain", "--limit", "1"]
-    assert "fusion: score, weights 0.7 : 0.3 = " in run(*command, "--fusion", "score").stdout
-
-
-@pytest.mark.parametrize("fusion", ["rrf", "score", "linear", "dbsf"])
-def test_every_explanation_adds_up_to_its_score(shop: Path, fusion: str) -> None:
-    command = ["search", "shop.duckdb", "movies", "robots ship", "--explain", "--fusion", fusion]
-    hits = in_json(*command)["hits"]
-    sums = [sum(hit["explanation"]["fusion"]["parts"].values()) for hit in hits]
-    assert sums == pytest.approx([hit["score"] for hit in hits], rel=1e-6)
-
-
-def test_search_prints_no_control_characters_of_a_document(folder: Path) -> None:
-    with hybridsearch.open("new.duckdb") as db:
-        db.create_index("x").add([{"id": 1, "title": "red \x1b[31m\r\n\x07text"}])
-    assert "red [31m text" in run("search", "new.duckdb", "x", "").stdout
-
-
-def test_search_shows_the_piece_of_a_long_text_that_matches(folder: Path) -> None:
-    text = "before " * 500 + "needle " + "after " * 500
-    with hybridsearch.open("new.duckdb") as db:
-        db.create_index("x").add([{"id": 1, "title": "T", "text": text}])
-    line = run("search", "new.duckdb", "x", "needle").stdout.splitlines()[1]
-    assert re.fullmatch(r"     …[a-z ]+ needle [a-z ]+…", line)
-    assert len(line) <= 125
-
-
-def test_search_in_json_is_utf_8_wherever_it_is_printed(shop: Path) -> None:
-    with hybridsearch.open("shop.duckdb") as db:
-        db.index("movies").add([{"id": 4, "title": "Amélie 映画"}])
-    command = [*COMMAND, "search", "shop.duckdb", "movies", "Amélie", "--limit", "1"]
-    ascii_only = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
-    plain = subprocess.run(command, env=ascii_only, capture_output=True, check=True).stdout
-    assert b"Am?lie ??" in plain
-    found = subprocess.run([*command, "--json"], env=ascii_only, capture_output=True, check=True)
-    assert json.loads(found.stdout)["hits"][0]["document"]["title"] == "Amélie 映画"
-
-
-def at_terminal(*arguments: str) -> str:
-    """What a command prints, stderr included, when it is a terminal that it prints to."""
-    reader, writer = pty.openpty()
-    environment = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "90"}
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], env=environment, stdout=writer, stderr=writer
-    )
-    os.close(writer)
-    printed = b""
-    try:
-        while part := os.read(reader, 65536):
-            printed += part
-    except OSError:  # how the end of a terminal is told on Linux
-        pass
-    os.close(reader)
-    assert process.wait() == 0
-    return printed.decode()
-
-
-def test_a_terminal_shows_matches_marked(shop: Path) -> None:
-    printed = at_terminal("search", "shop.duckdb", "movies", "opera")
-    assert re.search(r"space \x1b\[[\d;]+mopera\x1b\[0m", printed)
-
-
-def test_a_terminal_shows_progress_but_not_with_json(folder: Path) -> None:
-    assert "━" in at_terminal("index", "new.duckdb", "movies", "movies.ndjson")
-    assert "━" not in at_terminal("index", "new.duckdb", "movies", "movies.ndjson", "--json")
 
 
 @pytest.mark.parametrize(

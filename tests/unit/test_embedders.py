@@ -221,8 +221,8 @@ def test_every_embedder_says_how_far_it_is_to_be_trusted(make: Callable[[], Embe
 
 def test_the_static_arm_weighs_less_than_the_others() -> None:
     static, function = StaticEmbedder(), FunctionEmbedder(letters)
-    assert (static.weight, static.rrf_k, static.alpha) == (0.3, 5, 0.3)
-    assert (function.weight, function.alpha) == (0.5, 0.5)
+    assert (static.weight, static.rrf_k, static.alpha) == (0.35, 5, 0.3)
+    assert (function.weight, function.alpha) == (0.7, 0.5)
 
 
 def test_a_callable_gives_float32_rows() -> None:

@@ -5,7 +5,16 @@ import pytest
 
 from hybridsearch import fusion
 from hybridsearch.arrays import Rows, Scores
-from hybridsearch.fusion import by_score, dbsf, linear, rrf, rrf_best
+from hybridsearch.fusion import (
+    LEAST,
+    agreement,
+    by_score,
+    dbsf,
+    linear,
+    rrf,
+    rrf_best,
+    share_of_meaning,
+)
 
 
 def rows(*numbers: int) -> Rows:
@@ -217,3 +226,44 @@ def test_linear_refuses_a_share_that_is_none(alpha: float) -> None:
     nothing = (np.array([], np.int64), np.array([], np.float32))
     with pytest.raises(ValueError, match="from 0 to 1"):
         linear(nothing, nothing, alpha=alpha, lowest=0, highest=1)
+
+
+EVEN = np.ones(60, np.float32)
+
+
+def test_arms_agree_by_the_first_ten_and_fifty() -> None:
+    words = np.arange(100)
+    assert agreement(words, np.arange(40, 60)) == 1.0
+    assert agreement(words, np.arange(45, 65)) == 0.5
+    assert agreement(words, np.arange(50, 70)) == 0.0
+
+
+def test_few_words_deny_little() -> None:
+    near = np.arange(100, 110)
+    shares = [agreement(np.arange(n), near) for n in (0, 1, 5, 10, 50)]
+    assert shares == pytest.approx([1.0, 0.9, 0.5, 0.0, 0.0])
+
+
+def test_meaning_weighs_all_that_it_may_where_words_are_unsure_and_confirm_it() -> None:
+    assert share_of_meaning(0.6, (np.arange(60), EVEN), np.arange(10)) == pytest.approx(0.6)
+
+
+def test_meaning_weighs_less_the_surer_the_words() -> None:
+    sure, surer = EVEN.copy(), EVEN.copy()
+    sure[0], surer[0] = 1.5, 4.0
+    near = np.arange(5, 15)
+    shares = [share_of_meaning(0.6, (np.arange(60), s), near) for s in (EVEN, sure, surer)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[1] == pytest.approx(0.6 * (1 - 2.2 * (1 / 3) / 2))
+
+
+def test_meaning_that_the_words_do_not_confirm_weighs_next_to_nothing() -> None:
+    words = (np.arange(60), EVEN)
+    assert share_of_meaning(0.6, words, np.arange(70, 80)) == LEAST
+    one_of_ten = np.array([3, *range(70, 79)])
+    assert share_of_meaning(0.6, words, one_of_ten) == pytest.approx(0.6 * 0.3)
+
+
+def test_meaning_weighs_fully_where_no_word_is_found() -> None:
+    nothing = (np.array([], np.int64), np.array([], np.float32))
+    assert share_of_meaning(0.6, nothing, np.arange(10)) == 0.6

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hybridsearch import Database, Index, assets
+from hybridsearch.errors import Conflict, QueryError
 from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
 from hybridsearch.sql.connection import Connection
 
@@ -160,3 +161,101 @@ def test_a_relation_is_evaluated_when_it_is_read(
     assert found.fetchall() == [(0,)]
     hybrid_movies.add([{"id": 77, "title": "The wombat"}])
     assert found.fetchall() == [(1,)]
+
+
+KEYS = {
+    "INTEGER": ["7", "-1", "40"],
+    "VARCHAR": ["'it''s'", "'B'", "'é'"],
+    "UUID": [f"'{digit * 8}-0000-4000-8000-000000000000'" for digit in "123"],
+    "DATE": ["'2024-01-31'", "'1999-12-01'", "'2024-02-29'"],
+    "DECIMAL(5, 2)": ["1.50", "-2", "300.25"],
+    "DOUBLE": ["0.1", "1e300", "-2.5"],
+    "HUGEINT": ["170141183460469231731687303715884105727", "0", "-5"],
+}
+FOLLOWED = [
+    "k := 2)",
+    "k := 3) WHERE price > 1 OR price IS NULL",
+    "k := 3) WHERE price > 99",
+    "k := 3) AS s JOIN fruit USING (key) WHERE s.price < 9",
+    "mode := 'keyword') ORDER BY _rank LIMIT 2",
+]
+ROWS = ("'ripe pear', 3", "'ripe ripe fig', NULL", "'pear', 1")
+
+
+@pytest.fixture(params=KEYS)
+def fruit(request: Any, memory: Database) -> Iterator[Connection]:
+    with memory.connect() as found:
+        found.execute(f"CREATE TABLE fruit (key {request.param} PRIMARY KEY, t VARCHAR, price INT)")
+        for key, row in zip(KEYS[request.param], ROWS, strict=True):
+            found.execute(f"INSERT INTO fruit VALUES ({key}, {row})")
+        found.execute("CREATE SEARCH INDEX fruit_idx ON fruit (t)")
+        yield found
+
+
+@pytest.mark.parametrize("given", FOLLOWED)
+def test_a_source_is_joined_by_a_key_of_any_type(fruit: Connection, given: str) -> None:
+    text = f"SELECT * FROM search('fruit_idx', 'ripe pear', {given}"
+    assert made_ahead(fruit, text)
+    [step] = fruit._session.steps(text) or []
+    native = table(fruit.bare, fruit._session.lowered(step).text)
+    assert table(fruit, text) == native
+    assert fruit.sql(text).fetchall() == native[1]
+
+
+def made_later(connection: Connection, text: str) -> bool:
+    """Whether a relation of the statement searches by itself whenever it is read."""
+    [step] = connection._session.steps(text) or []
+    return (
+        connection._session.ahead(connection._session.lowered(step), step, None, None) is not None
+    )
+
+
+@pytest.mark.parametrize("given", CALLS)
+def test_a_relation_has_what_executing_gives(connection: Connection, given: str) -> None:
+    text = f"SELECT * FROM search('hybrid', 'aliens texas space', {given})"
+    expected = table(connection, text)[1]
+    assert made_later(connection, text)
+    found = connection.sql(text)
+    assert (found.fetchall(), found.fetchall()) == (expected, expected)
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_the_columns_of_a_relation_are_known_before_its_rows(
+    memory: Database, connection: Connection, k: int
+) -> None:
+    memory.create_index("odd", primary_key="id").add(ODD)
+    text = f"FROM search('odd', '', k := {k})"
+    found = connection.sql(text)
+    described, rows = table(connection.bare, text)
+    assert (found.description, found.fetchall()) == (described, rows)
+
+
+def test_a_condition_of_a_relation_is_asked_when_it_is_read(
+    memory: Database, connection: Connection
+) -> None:
+    connection.execute("CREATE TEMP TABLE wanted (id INTEGER)")
+    text = "SELECT id FROM search('hybrid', '', k := 5) WHERE id IN (FROM wanted)"
+    assert not made_later(connection, text)
+    found = connection.sql(text)
+    assert found.fetchall() == []
+    connection.execute("INSERT INTO wanted VALUES (3)")
+    assert found.fetchall() == [(3,)]
+
+
+def test_a_relation_goes_by_the_columns_that_it_was_made_with(
+    memory: Database, connection: Connection
+) -> None:
+    odd = memory.create_index("odd", primary_key="id")
+    odd.add([{"id": 1, "n": 1}])
+    found = connection.sql("FROM search('odd', '', k := 5)")
+    odd.add([{"id": 2, "n": 2, "new": "x"}])
+    assert [row[:2] for row in found.order("id").fetchall()] == [(1, 1), (2, 2)]
+    odd.add([{"id": 3, "n": "three"}])
+    with pytest.raises(Conflict, match="the index has other columns than when this relation"):
+        found.fetchall()
+
+
+def test_a_relation_tells_at_once_what_is_wrong_with_its_call(connection: Connection) -> None:
+    text = "FROM search('hybrid', 'x', mode := 'keywrod', k := 1)"
+    with pytest.raises(QueryError, match=r'"keyword".*in search\(\), line 1, column 6'):
+        connection.sql(text)

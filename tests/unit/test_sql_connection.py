@@ -197,3 +197,44 @@ def test_explaining_runs_the_statement_if_asked_to(connection: Connection) -> No
     assert "rows: 1" in lines
     without = connection.sql(text.replace("ANALYZE ", "")).fetchall()
     assert without == [(line,) for line in lines[:-2]]
+
+
+def test_a_database_answers_in_sql_on_a_connection_that_nobody_reads(
+    memory: Database, movies: Index
+) -> None:
+    spare = memory._front_end._spare
+    text = "SELECT id FROM search('movies', 'alien', mode := 'keyword', k := 3)"
+    first, second = memory.sql(text), memory.sql(text)
+    assert not spare
+    rows = first.fetchall()
+    derived = first.filter("id IN (SELECT id FROM search('movies', 'alien', mode := 'keyword'))")
+    del first
+    assert not spare
+    assert (derived.fetchall(), second.fetchall()) == (rows, rows)
+    del derived
+    [again] = spare
+    assert memory.sql(text).fetchall() == rows
+    assert list(spare) == [again]
+    second.create_view("seen")
+    del second
+    assert list(spare) == [again]  # a view reads it still
+
+
+def test_a_database_finds_the_variables_of_who_asks(memory: Database, movies: Index) -> None:
+    wanted = pd.DataFrame({"id": [1, 2]})
+    found = memory.sql("SELECT count(*) FROM search('movies', '', k := 100) JOIN wanted USING (id)")
+    assert found.fetchall() == [(len(wanted),)]
+
+
+def test_a_closed_database_keeps_no_connection(tmp_path: Path) -> None:
+    db = hybridsearch.open(tmp_path / "films.duckdb", default_embedder=None)
+    db.create_index("movies", primary_key="id").add([{"id": 1, "title": "Alien"}])
+    text = "SELECT id FROM search('movies', 'alien', mode := 'keyword', k := 3)"
+    read, kept = db.sql(text), db.sql(text)
+    del read
+    [spare] = db._front_end._spare
+    db.close()
+    with pytest.raises(duckdb.ConnectionException):
+        spare.execute("SELECT 1")
+    del kept
+    assert not db._front_end._spare

@@ -145,3 +145,23 @@ def test_a_definition_says_where_the_wrong_name_stands(connection: Connection) -
 def test_a_row_that_lacks_an_attribute_points_at_its_operator(connection: Connection) -> None:
     with pytest.raises(QueryError, match=r"\(in @@@, line 1, column 32\)$"):
         connection.execute("SELECT id FROM docs WHERE docs @@@ 'titel:x'")
+
+
+CODES = [
+    ("FROM search('docs_id', 'red')", "index_not_found", None),
+    ("FROM search('docs_idx', 'red', k := -1)", "invalid_search_k", "k"),
+    ("FROM search('docs_idx', 'red', match := 'al')", "invalid_search_match", "match"),
+    ("FROM similar('docs_idx', 9)", "document_not_found", None),
+]
+
+
+@pytest.mark.parametrize(("statement", "code", "field"), CODES)
+def test_an_error_keeps_its_code_and_fields(
+    connection: Connection, statement: str, code: str, field: str | None
+) -> None:
+    for run in (connection.execute, lambda text: connection.sql(text).fetchall()):
+        with pytest.raises(HybridSearchError) as raised:
+            run(statement)
+        assert raised.value.code == code
+        assert raised.value.fields.get("field") == field
+        assert raised.value.fields["line"] == 1
