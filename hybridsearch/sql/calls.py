@@ -51,6 +51,8 @@ ARGUMENTS = {
     "min_similarity": "DOUBLE",
     "ef": "BIGINT",
     "locales": "VARCHAR[]",
+    "boost": "VARCHAR",
+    "diversity": "DOUBLE",
     "rows": "BIGINT[]",
     "numbers": "BIGINT[]",
     "names": "VARCHAR[]",
@@ -113,6 +115,8 @@ class Call(NamedTuple):
     min_similarity: float | None
     ef: int | None
     locales: tuple[str, ...] | None
+    boost: str | None
+    diversity: float | None
     rows: bytes | None
     numbers: bytes | None
     names: tuple[str, ...] | None
@@ -200,6 +204,8 @@ def request(call: Call, *, count: int) -> SearchRequest:
         min_similarity=call.min_similarity,
         ef=call.ef,
         locales=call.locales,
+        boost=call.boost,
+        diversity=call.diversity or 0.0,
         rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),
     )
 

@@ -203,7 +203,8 @@ class Sealed:
             state = self._visible(uid).snapshot.state
         except NotFound:  # which the search itself will say
             return None
-        return by_name(quoted(uid), state.columns, state.primary_key)
+        found = by_name(quoted(uid), state.columns, state.primary_key)
+        return None if found is None else found.under(state.settings)
 
     def _volatile(self, names: set[str]) -> set[str]:
         """Which of the functions may give another value at each call; unknown ones may."""
