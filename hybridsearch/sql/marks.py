@@ -152,7 +152,8 @@ def _by_index(engine: Searchable, given: Mapping[str, Any], column: str | None) 
         words=tuple(word for word in asked.words if _is_for(word, column)),
         phrases=tuple(phrase for phrase in asked.phrases if _is_for(phrase, column)),
     )
-    return Reading(snapshot.state.analyzer, lambda terms: query)
+    analyzers = snapshot.state.analyzers
+    return Reading(analyzers.of(column) if column else analyzers.usual, lambda terms: query)
 
 
 def _is_for(item: Word | Phrase, column: str | None) -> bool:
