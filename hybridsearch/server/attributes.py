@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybridsearch.extraction import is_wanted
+from hybridsearch.filterable import FilterRule, rule_of
 from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.fields import Field, read_object
 from hybridsearch.server.wire import Reply, json_reply
 from hybridsearch.settings import Settings
 
 PAGE = 20
+NOT_FILTERABLE = FilterRule((), equality=False)
 USES = ("displayed", "searchable", "sortable", "distinct", "rankingRule", "filterable")
 FIELDS = (
     Field("offset", "whole", "invalid_index_offset", help="How many to pass over."),
@@ -44,7 +46,7 @@ def list_attributes(call: Call) -> Reply:
 
 def attribute_json(name: str, settings: Settings) -> dict[str, Any]:
     """One attribute and what the settings allow."""
-    filterable = is_wanted(name, settings.filterable)
+    rule = rule_of(settings.filterable_attributes, name) or NOT_FILTERABLE
     kept = settings.to_json()
     rules: list[str] = kept["rankingRules"]
     order = next((rule.rpartition(":")[2] for rule in rules if rule.startswith(f"{name}:")), None)
@@ -57,11 +59,11 @@ def attribute_json(name: str, settings: Settings) -> dict[str, Any]:
         "distinct": {"enabled": name == settings.distinct_attribute},
         "rankingRule": {"enabled": order is not None, "order": order},
         "filterable": {
-            "enabled": filterable,
+            "enabled": rule is not NOT_FILTERABLE,
             "sortBy": sort.get(name) or sort.get("*", "alpha"),
-            "facetSearch": filterable,
-            "equality": filterable,
-            "comparison": filterable,
+            "facetSearch": rule.facet_search,
+            "equality": rule.equality,
+            "comparison": rule.comparison,
         },
         "localized": {"locales": _locales(name, kept["localizedAttributes"] or ())},
     }
