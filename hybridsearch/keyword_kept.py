@@ -30,7 +30,7 @@ FETCHED = 60
 CALL = 400
 """And in that of a call."""
 REMEMBERED = 1 << 14
-OVERHEAD = 1000
+OVERHEAD = 2000
 """Bytes of a column besides its numbers: its key above all."""
 
 _Value = TypeVar("_Value")
