@@ -64,7 +64,7 @@ def _shown(
     given = item.arguments
     if level.combined or not (item.alone and item.plain) or not level.clauses.keys() <= PASSING:
         return None
-    if "k" in given or "distinct_by" in given or "mode" not in given:
+    if "k" in given or "distinct_by" in given or source.distinct or "mode" not in given:
         return None
     if statement.tokens[given["mode"].start].value != "keyword" or _ranks_in_where(
         statement, level

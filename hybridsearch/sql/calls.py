@@ -50,6 +50,8 @@ ARGUMENTS = {
     "field_weights": "VARCHAR",
     "min_similarity": "DOUBLE",
     "ef": "BIGINT",
+    "boost": "VARCHAR",
+    "diversity": "DOUBLE",
     "rows": "BIGINT[]",
     "numbers": "BIGINT[]",
     "names": "VARCHAR[]",
@@ -111,6 +113,8 @@ class Call(NamedTuple):
     field_weights: str | None
     min_similarity: float | None
     ef: int | None
+    boost: str | None
+    diversity: float | None
     rows: bytes | None
     numbers: bytes | None
     names: tuple[str, ...] | None
@@ -197,6 +201,8 @@ def request(call: Call, *, count: int) -> SearchRequest:
         field_weights=None if call.field_weights is None else loads(call.field_weights.encode()),
         min_similarity=call.min_similarity,
         ef=call.ef,
+        boost=call.boost,
+        diversity=call.diversity or 0.0,
         rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),
     )
 

@@ -32,6 +32,7 @@ from hybridsearch import assets
 from hybridsearch.arrays import Rows
 from hybridsearch.definition import definition_of
 from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
+from hybridsearch.kept_settings import custom_rules
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.sql import matching
@@ -195,11 +196,14 @@ class Functions:
         if catalog is None:
             return None
         if engine.record.attached is not None:
-            return followed(definition_of(engine.record), catalog)
+            found = followed(definition_of(engine.record), catalog)
+            return found.under(engine.snapshot.state.settings)
         state = engine.snapshot.state
-        if kept:
-            return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
-        return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
+        if not kept:
+            table = f"{catalog}.{engine.documents.table}"
+            return living(table, state.columns, state.primary_key).under(state.settings)
+        shown = by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
+        return None if shown is None else shown.under(state.settings)
 
     def stamp(self, uid: str) -> Hashable:
         """What `source` depends on; None where there is no such index."""
@@ -210,8 +214,9 @@ class Functions:
 
     def _stamp(self, engine: Searchable) -> Hashable:
         columns = (engine.record.attached or {}).get("columns", ())
-        seen = engine.snapshot.state.columns.stored
-        return engine.documents.table, seen, tuple(map(tuple, columns))
+        state = engine.snapshot.state
+        order = custom_rules(state.settings.kept), state.settings.distinct_attribute
+        return engine.documents.table, state.columns.stored, tuple(map(tuple, columns)), order
 
     def attached(self, uid: str) -> bool:
         """Whether the index is over a source of the user's. Raises NotFound."""

@@ -24,6 +24,8 @@ CLAUSES = (
 )
 SETS = ("union", "intersect", "except")
 STARTS = ("select", "from", "values", "pivot", "unpivot", "table", "describe", "show", "summarize")
+TELLS = ("describe", "summarize")
+"""What may stand before a query in brackets, and tell of it."""
 WRITES = ("delete", "update", "merge", "alter", "drop", "set", "call", "truncate", "attach")
 OPENING, CLOSING = "([{", ")]}"
 
@@ -159,11 +161,12 @@ class _Levels:
             end = self._pairs.get(at)
             if end is None or end == at + 1:
                 continue
-            inner = Range(at + 1, end)
-            if self._tokens[at + 1].word in (*STARTS[:3], "with"):
+            told = self._tokens[at + 1].word in TELLS and at + 2 < end
+            inner = Range(at + 1 + told, end)
+            if self._tokens[inner.start].word in (*STARTS[:3], "with"):
                 self.query(inner, parent, withs)
             else:
-                self.inside(inner, parent, withs)
+                self.inside(Range(at + 1, end), parent, withs)
 
     def _common(self, whole: Range, parent: int | None, withs: tuple[Range, ...]) -> int:
         """Go through a WITH clause; where it ends."""

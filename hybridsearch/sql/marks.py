@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pyarrow as pa
 
 from hybridsearch.analysis import Analyzer
-from hybridsearch.errors import QueryError
+from hybridsearch.errors import HybridSearchError, QueryError
 from hybridsearch.excerpts import Piece, best, pieces, shown
 from hybridsearch.highlight import positions
 from hybridsearch.jsontext import loads
@@ -90,9 +90,16 @@ class Marks:
 
     def _reading(self, readings: dict[str, Reading | None], ask: str) -> Reading | None:
         if ask not in readings:
-            given = loads(ask)
-            words = [text for text in given.pop("words") or () if text is not None]
-            readings[ask] = self._read(given, words) if words else None
+            try:
+                given = loads(ask)
+                words = [text for text in given.pop("words") or () if text is not None]
+                readings[ask] = self._read(given, words) if words else None
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if isinstance(error, HybridSearchError):
+                    raise
+                raise QueryError(
+                    "marks is for what a SELECT holds; use query := 'words'"
+                ) from error
         return readings[ask]
 
     def _read(self, given: dict[str, Any], words: list[str]) -> Reading:

@@ -13,15 +13,17 @@ the row up in the source by its key, `copied` unfolds the copy into the types of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from hybridsearch.columns import Columns, StoredColumn, shown
 from hybridsearch.definition import Definition
 from hybridsearch.jsontext import dumps, loads
+from hybridsearch.kept_settings import custom_rules
 from hybridsearch.origin import Origin
 from hybridsearch.row_ids import INTEGERS
+from hybridsearch.settings import Settings
 from hybridsearch.store import quoted
 
 __all__ = [
@@ -52,7 +54,9 @@ class Source:
     columns: their names in small letters. query: a SELECT that gives them and `value`, an
     expression for what tells rows from each other. parameter: of search(), which takes a list of
     those that are allowed. key: the name of the user's key, in small letters. key_type: the DuckDB
-    type of `value` where it is the key of a live source.
+    type of `value` where it is the key of a live source. scored: whether hits stand in the order of
+    their scores, which rules of the index's own may change. distinct: whether the index gives one
+    hit for each value of an attribute. Both as they are set now.
     """
 
     columns: frozenset[str]
@@ -61,6 +65,14 @@ class Source:
     parameter: str
     key: str
     key_type: str = ""
+    scored: bool = True
+    distinct: bool = False
+
+    def under(self, settings: Settings) -> Source:
+        """The same with what the settings of the index do to its hits."""
+        rules = custom_rules(settings.kept)
+        grouped = settings.distinct_attribute is not None
+        return replace(self, scored=not any(rules), distinct=grouped)
 
 
 def living(table: str, columns: Columns, primary_key: str | None) -> Source:

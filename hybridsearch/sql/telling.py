@@ -97,7 +97,14 @@ class Step:
         return place(self.whole, self.start + offset)
 
 
-def told(error: duckdb.Error, step: Step) -> Exception | None:
+def placed(error: QueryError, step: Step) -> QueryError:
+    """The error with the place of the token of the statement that it speaks of."""
+    tokens = scan(step.text) or []
+    line, column = step.place(tokens[error.fields["token"]].start)
+    return QueryError(f"{error.message} (line {line}, column {column})", line=line, column=column)
+
+
+def told(error: Exception, step: Step) -> Exception | None:
     """What is to be raised in the place of the error; None if it is right as it is."""
     message = str(error)
     raised = _raised(message)

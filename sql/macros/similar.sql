@@ -5,7 +5,7 @@ CREATE OR REPLACE TEMP MACRO "similar"(
     k := 10, mode := NULL, fields := NULL, weights := NULL, fusion := 'rrf', rrf_k := NULL,
     candidates := NULL, filter := NULL, min_score := NULL, distinct_by := NULL, exact := false,
     highlight := false, tie := 1.0, embedder := NULL, field_weights := NULL,
-    min_similarity := NULL, ef := NULL
+    min_similarity := NULL, ef := NULL, boost := NULL, diversity := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
@@ -19,7 +19,8 @@ FROM (
                 CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
                 min_score, distinct_by, exact, highlight, tie, 0,
-                embedder, to_json(field_weights)::VARCHAR, min_similarity, ef, NULL, NULL, NULL
+                embedder, to_json(field_weights)::VARCHAR, min_similarity, ef,
+                boost, diversity, NULL, NULL, NULL
             ),
             recursive := true
         )

@@ -231,3 +231,58 @@ def test_k_rows_come_by_meaning_beyond_the_usual_candidates(db: Database) -> Non
                 f"FROM {call}) LIMIT {limit}", params=[500] if limit == "$1" else None
             )
             assert len(relation.fetchall()) == 200
+
+
+BY_SCORE = (
+    "SELECT id FROM search('goods', 'shoe', mode := 'keyword') ORDER BY _score DESC, id LIMIT 3"
+)
+AROUND = "SELECT id FROM (FROM search('goods', 'shoe', mode := 'keyword')) WHERE price > 3"
+
+
+GOODS = [
+    {"id": n, "title": "shoe " * (1 + n % 5) + "box " * (n % 7), "price": n, "kind": n % 3}
+    for n in range(60)
+]
+
+
+@pytest.fixture
+def goods(db: Database) -> Iterator[hybridsearch.Index]:
+    index = db.create_index("goods", primary_key="id")
+    index.add(GOODS)
+    yield index
+    db.drop_index("goods")
+
+
+def test_a_limit_by_score_is_right_where_rules_of_the_index_go_before_scores(
+    db: Database, goods: hybridsearch.Index
+) -> None:
+    with db.connect() as connection:
+        by_score = connection.execute(BY_SCORE).fetchall()
+        goods.update_settings({"rankingRules": ["price:desc", "words", "sort"]})
+        assert connection.execute(BY_SCORE).fetchall() == by_score
+        assert said(connection, BY_SCORE, "k from LIMIT") == []
+        by_rank = BY_SCORE.replace("_score DESC, id", "_rank")
+        assert connection.execute(by_rank).fetchall() == [(59,), (58,), (57,)]
+        assert said(connection, by_rank, "k from LIMIT") == ["3"]
+
+
+def test_a_condition_around_one_hit_for_each_value_stays_around_it(
+    db: Database, goods: hybridsearch.Index
+) -> None:
+    with db.connect() as connection:
+        assert len(connection.execute(AROUND).fetchall()) == 56
+        goods.update_settings({"distinctAttribute": "kind"})
+        first = connection.execute("SELECT id FROM search('goods', 'shoe', mode := 'keyword')")
+        kept = [row for row in first.fetchall() if row[0] > 3]
+        assert sorted(connection.execute(AROUND).fetchall()) == sorted(kept)
+
+
+def test_a_limit_by_score_is_right_beside_diversity() -> None:
+    searched = "search('goods', 'shoe', diversity := 0.7)"
+    with hybridsearch.open() as db, db.connect() as connection:
+        db.create_index("goods", primary_key="id").add(GOODS)
+        every = connection.execute(f"SELECT id, _score FROM {searched}").fetchall()
+        best = sorted(every, key=lambda row: (-row[1], row[0]))[:3]
+        assert [row[0] for row in every[:3]] != [row[0] for row in best]
+        cut = f"SELECT id, _score FROM {searched} ORDER BY _score DESC, id LIMIT 3"
+        assert connection.execute(cut).fetchall() == best
