@@ -31,7 +31,7 @@ CALL = 400
 """And in that of a call."""
 REMEMBERED = 1 << 14
 OVERHEAD = 2000
-"""Bytes of a column besides its numbers: its key above all."""
+"""Bytes of a column besides its rows and scores: its key and its highest scores."""
 
 _Value = TypeVar("_Value")
 
