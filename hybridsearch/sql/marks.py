@@ -82,7 +82,8 @@ class Marks:
             return None
         for tag in (start, end):
             if len(tag) > LONGEST_TAG:
-                raise QueryError(f"a tag has at most {LONGEST_TAG} characters, not {len(tag)}")
+                told = f"a tag has at most {LONGEST_TAG} characters, not {len(tag)}"
+                raise QueryError(told, field="start_tag")
         *shape, escape = rest
         found = spans(text, chosen)
         wanted = _pieces(text, found, *shape)
@@ -151,7 +152,8 @@ def _by_index(engine: Searchable, given: Mapping[str, Any], column: str | None) 
         words=tuple(word for word in asked.words if _is_for(word, column)),
         phrases=tuple(phrase for phrase in asked.phrases if _is_for(phrase, column)),
     )
-    return Reading(snapshot.state.analyzer, lambda terms: query)
+    analyzers = snapshot.state.analyzers
+    return Reading(analyzers.of(column) if column else analyzers.usual, lambda terms: query)
 
 
 def _is_for(item: Word | Phrase, column: str | None) -> bool:
