@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybridsearch.extraction import is_wanted
-from hybridsearch.filterable import FilterRule, rule_of
+from hybridsearch.filterable import FilterRule, fits, rule_of
 from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.fields import Field, read_object
 from hybridsearch.server.wire import Reply, json_reply
@@ -71,8 +71,10 @@ def attribute_json(name: str, settings: Settings) -> dict[str, Any]:
 
 def _locales(name: str, rules: Sequence[Mapping[str, Any]]) -> list[str]:
     """The languages that the first rule about the attribute names."""
-    fitting = (rule["locales"] for rule in rules if is_wanted(name, rule["attributePatterns"]))
-    return list(next(fitting, ()))
+    for rule in rules:
+        if any(fits(name, pattern) for pattern in rule["attributePatterns"]):
+            return list(rule["locales"])
+    return []
 
 
 def _fits(attribute: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -186,12 +186,12 @@ def _together(details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def moment(time: datetime | None) -> str | None:
-    """A time in UTC as RFC 3339.
+    """A time in UTC as RFC 3339, with the microseconds that Meilisearch's Python client reads.
 
     >>> moment(datetime(2026, 11, 22, 15, 30))
-    '2026-11-22T15:30:00Z'
+    '2026-11-22T15:30:00.000000Z'
     """
-    return None if time is None else time.isoformat() + "Z"
+    return None if time is None else time.isoformat(timespec="microseconds") + "Z"
 
 
 def duration(start: datetime | None, end: datetime | None) -> str | None:

@@ -87,7 +87,7 @@ def test_stats_count_documents_attributes_and_bytes(path: Any) -> None:
 def test_attributes_say_what_may_be_done_with_them(client: TestClient) -> None:
     settings = {
         "searchableAttributes": ["title"],
-        "filterableAttributes": ["id"],
+        "filterableAttributes": ["id", {"attributePatterns": ["ti*"]}],
         "rankingRules": ["words", "id:desc"],
         "distinctAttribute": "id",
         "localizedAttributes": [
@@ -105,7 +105,15 @@ def test_attributes_say_what_may_be_done_with_them(client: TestClient) -> None:
         {"enabled": True},
     )
     assert found["id"]["rankingRule"] == {"enabled": True, "order": "desc"}
-    assert found["id"]["filterable"]["enabled"] is True
+    uses = {
+        name: [use for use, able in one["filterable"].items() if able is True]
+        for name, one in found.items()
+    }
+    assert uses == {
+        "id": ["enabled", "facetSearch", "equality", "comparison"],
+        "title": ["enabled", "equality"],
+        "crew": [],
+    }
     assert found["title"]["localized"] == {"locales": ["eng", "fra"]}
     assert found["crew"]["localized"] == {"locales": ["deu"]}
     some = client.post(path, json={"filter": {"searchable": False}, "offset": 1, "limit": 1})

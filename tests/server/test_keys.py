@@ -120,7 +120,7 @@ def test_without_a_master_key_there_are_no_keys(client: TestClient) -> None:
 def test_an_expired_key_is_out(locked: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     key = make(locked, expiresAt="2042-01-01T00:00:00Z")
     assert locked(key["key"]).get("/version").status_code == 200
-    assert key["expiresAt"] == "2042-01-01T00:00:00Z"
+    assert key["expiresAt"] == "2042-01-01T00:00:00.000000Z"
 
 
 # Every route, every kind of key
