@@ -58,7 +58,7 @@ def test_search_boosts_by_a_formula_and_keeps_near_copies_apart(shop: Path) -> N
     assert by_year != [hit["document"]["year"] for hit in in_json(*asked)["hits"]]
     asked = ["search", "shop.duckdb", "movies", "space", "--diversity"]
     assert len(in_json(*asked, "0.5")["hits"]) == len(in_json(*asked, "0")["hits"])
-    assert "diversity must be a number from 0 to 1" in error(1, *asked, "2")
+    assert "diversity must be a number from 0 to 1" in error(2, *asked, "2")
 
 
 def test_search_filters_must_all_hold(shop: Path) -> None:
