@@ -196,8 +196,8 @@ class KeywordSnapshot:
 
         Each part has attribute, term, kind ("word", "phrase" or "near"), weight and score, and
         the scores of the parts add up to the score. Where the term stands for what was typed, the
-        part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split" or
-        "synonym". A row that does not match has no parts.
+        part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split",
+        "form", "compound" or "synonym". A row that does not match has no parts.
         """
         laid = self._plan(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
@@ -257,26 +257,31 @@ class KeywordSnapshot:
 
     def _needed(self, query: Query, known: Mapping[str, float], match: str) -> Word | None:
         """The word that a match may not lack: the first, or the rarest, of those that are there."""
-        there = [word for word in query.words if self._occurrences(word, known)]
+        there = [word for word in query.words if self._occurrences(word, query, known)]
         if not there:
             return query.words[0] if query.words else None
-        return there[0] if match == "last" else min(there, key=lambda w: self._number(w, known))
+        return (
+            there[0] if match == "last" else min(there, key=lambda w: self._number(w, query, known))
+        )
 
-    def _number(self, word: Word, known: Mapping[str, float]) -> int:
+    def _number(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """How many documents hold the word or what may stand for it, in whatever attribute."""
-        laid = plan(Query((word,)), known, expand=self.statistics.expand)
-        question = self._ask.whole(laid)
+        alone = Query((word,), strict=query.strict, analyzers=query.analyzers)
+        question = self._ask.whole(plan(alone, known, expand=self.statistics.expand))
         found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
         return found
 
-    def _occurrences(self, word: Word, known: Mapping[str, float]) -> int:
+    def _occurrences(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """In how many documents the word, or what may stand for it, is; at least."""
-        expand, exact = self.statistics.expand, ((word.term,), 1.0)
-        return sum(
-            self.statistics.rarest(name, terms)
+        read = {
+            name: query.item(word, name)
             for name, weight in known.items()
             if weight > 0 and (word.only is None or is_wanted(name, (word.only,)))
-            for terms, _ in (exact, *expand(name, word))
+        }
+        return sum(
+            self.statistics.rarest(name, terms)
+            for name, own in read.items()
+            for terms, _ in (((own.term,), 1.0), *self.statistics.expand(name, own))
         )
 
     def _usual(self, clause: Clause) -> float:

@@ -270,7 +270,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return suggestions(self.state.keyword, self.state.analyzer, start, limit=limit)
+        return suggestions(self.state.keyword, self.state.analyzers, start, limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute
@@ -385,19 +385,20 @@ class Snapshot:
     def _highlights(self, made: Plan, document: Mapping[str, Any]) -> dict[str, Any]:
         wanted = made.request.highlight
         return {
-            name: self._marked(made, value)
+            name: self._marked(made, name, value)
             for name, value in document.items()
             if is_wanted(name, wanted)
         }
 
-    def _marked(self, made: Plan, value: Any) -> Any:
+    def _marked(self, made: Plan, attribute: str, value: Any) -> Any:
         if isinstance(value, str):
             before, after = made.request.highlight_tags
-            return mark(value, self.state.analyzer, made.query, pre=before, post=after)
+            analyzer = self.state.analyzers.of(attribute)
+            return mark(value, analyzer, made.query, pre=before, post=after)
         if isinstance(value, list):
-            return [self._marked(made, item) for item in value]
+            return [self._marked(made, attribute, item) for item in value]
         if isinstance(value, dict):
-            return {name: self._marked(made, item) for name, item in value.items()}
+            return {n: self._marked(made, f"{attribute}.{n}", item) for n, item in value.items()}
         return value
 
     # Facets
