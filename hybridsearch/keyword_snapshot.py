@@ -100,6 +100,7 @@ class KeywordSnapshot:
         self._words = words
         self._postings = Kept[Postings](UNIT_BYTES, _bytes)
         self._laid: dict[Hashable, tuple[Plan, tuple[Key, ...]]] = {}
+        self._usuals: dict[Clause, float] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
         self._bodies = Bodies(searcher, self._ask)
@@ -170,12 +171,20 @@ class KeywordSnapshot:
         sums[known] = columns.scores(rows[known])
         return sums
 
-    def reference(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> float:
+    def reference(
+        self,
+        query: Query,
+        *,
+        weights: Mapping[str, float],
+        match: str = "any",
+        tie: float = 1.0,
+    ) -> float:
         """The score of a text of average length with every word once, each where it counts most.
 
-        Above 0: a word that no text holds counts like the rarest one there could be.
+        Above 0: a word that no text holds counts like the rarest one there could be. tie: that of
+        a search before, which is quicker; the figure is the same for all.
         """
-        laid = self._plan(query, weights, match, 1.0, 0.0)
+        laid = self._plan(query, weights, match, tie, 0.0)
         return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
 
     def bodies(self, rows: Rows) -> list[bytes]:
@@ -286,6 +295,14 @@ class KeywordSnapshot:
 
     def _usual(self, clause: Clause) -> float:
         """What a clause scores in a text of average length, in its best attribute."""
+        usual = self._usuals.get(clause)
+        if usual is None:
+            if len(self._usuals) >= PLANS:
+                self._usuals.clear()
+            usual = self._usuals[clause] = self._reckoned(clause)
+        return usual
+
+    def _reckoned(self, clause: Clause) -> float:
         most = max(
             (
                 weight * factor * self.statistics.weight(unit.attribute, terms)
