@@ -25,6 +25,9 @@ from tests.server.test_serving import SERVE
 CHECKOUT = os.environ.get("MEILISEARCH_PYTHON")
 NEEDED = ("meilisearch", "pytest_timeout", "pytest_cov")
 ROOT = Path(__file__).parents[2]
+NO_CHECKOUT = (
+    "MEILISEARCH_PYTHON names no checkout of meilisearch-python, whose tests no package index has"
+)
 MASTER = "masterKey"  # written into the client's suite
 
 RULES = "search rules, an experiment of Meilisearch's, pin documents; not built"
@@ -68,7 +71,7 @@ REASONS: dict[str, str] = {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHECKOUT is None, reason="MEILISEARCH_PYTHON names no checkout")
+@pytest.mark.skipif(CHECKOUT is None, reason=NO_CHECKOUT)
 @pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in NEEDED),
     reason=f"not all installed: {', '.join(NEEDED)}",
