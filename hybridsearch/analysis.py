@@ -34,7 +34,7 @@ from threading import Lock
 import Stemmer
 
 from hybridsearch.folding import LONGEST_TERM, UNSPACED, bare, fold, plain
-from hybridsearch.languages import LANGUAGES, LISTED, language_code, stop_words
+from hybridsearch.languages import LANGUAGES, LISTED, UNACCENTED, language_code, stop_words
 from hybridsearch.segmentation import (
     PLAIN_RULES,
     Token,
@@ -96,7 +96,8 @@ _latin: dict[int, str] = {
     **{0x452: "d", 0x459: "lj", 0x45A: "nj", 0x45F: "dz"},
 }
 _BEFORE: dict[str, Callable[[str], str]] = {
-    "ar": lambda word: _and.sub("", _vowels.sub("", word)),
+    "ar": lambda word: _and.sub("", _vowels.sub("", word)).replace("\u0649", "\u064a"),
+    **{code: bare for code in UNACCENTED if code},
     "fa": lambda word: word.translate(_persian),
 }
 """What is done to a plain word of a language before it is stemmed."""

@@ -222,6 +222,8 @@ def _show_added(index: Index, added: Mapping[str, int], seconds: float, *, as_js
 @_names("--sort", "As year:desc,title:asc; the first decides.")
 @_names("--facets", "Count the values of these fields; * for all.")
 @click.option("--fusion", help="rrf, score, linear or dbsf; else as the index is set.")
+@click.option("--boost", metavar="FORMULA", help='Multiplies scores: "1 + ln(1 + sold)".')
+@click.option("--diversity", type=float, default=0.0, help="0 to 1: keep near-copies apart.")
 @click.option("--explain", is_flag=True, help="Say how each score came about.")
 @_names("--fields", "Show these fields; else a title and the piece that matches.")
 @as_json
@@ -231,7 +233,8 @@ def search_command(path: str, name: str, query: str, **options: Any) -> None:
     An empty QUERY gives every document. A hit shows its score, its id and its rank in the arms that
     found it.
     """
-    wanted = {key: options[key] for key in ("mode", "limit", "offset", "fusion", "explain")}
+    plain = ("mode", "limit", "offset", "fusion", "boost", "diversity", "explain")
+    wanted = {key: options[key] for key in plain}
     fields, in_json = options["fields"], options["as_json"]
     highlight = () if in_json else ("*",)
     filters = options["filter"]

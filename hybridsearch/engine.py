@@ -38,7 +38,7 @@ from hybridsearch.keyword import SlotsFull
 from hybridsearch.manifest import Manifest
 from hybridsearch.preparation import (
     Known,
-    analyzer_of,
+    analyzers_of,
     follows,
     language_of,
     prepare,
@@ -459,7 +459,7 @@ class Engine:
             columns=self._columns,
             living=self._living,
             size=self.record.next_row,
-            analyzer=analyzer_of(manifest, self._stop_words(manifest)),
+            analyzers=analyzers_of(manifest).with_stop_words(self._stop_words(manifest)),
             keyword=self._generation.text.snapshot(),
             arms={
                 name: Arm(self.embedders[name], index.snapshot(), texts_of(manifest, name))

@@ -118,19 +118,18 @@ def share_of_meaning(most: float, words: tuple[Rows, Scores], near: Rows) -> flo
     """How much the semantic arm weighs for one query, LEAST to `most`.
 
     The less, the further the best row by words stands out, but half of that doubt goes as the arms
-    agree; and less in proportion where they agree on less than a third:
-    most * max(0, 1 - DOUBT * confidence * (1 - agreement / 2)) * min(1, 3 * agreement).
+    agree: most * max(0, 1 - DOUBT * confidence * (1 - agreement / 2)).
     It is never nothing, so that rows without the words stand in the order of their meaning.
     docs/relevance.md has what this was chosen by and what else was tried.
 
     >>> round(share_of_meaning(0.7, (np.arange(20), np.ones(20, np.float32)), np.arange(10)), 6)
     0.7
-    >>> share_of_meaning(0.7, (np.arange(20), np.ones(20, np.float32)), np.arange(60, 70))
+    >>> share_of_meaning(0.7, (np.arange(2), np.array([9, 1], np.float32)), np.arange(60, 70))
     0.02
     """
     agreed = agreement(words[0], near)
     doubt = DOUBT * confidence(words[1]) * (1.0 - agreed / 2)
-    return max(LEAST, most * max(0.0, 1.0 - doubt) * min(1.0, 3.0 * agreed))
+    return max(LEAST, most * (1.0 - doubt))
 
 
 def rrf_best(*, k: int = 60, weights: Sequence[float]) -> float:

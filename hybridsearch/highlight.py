@@ -1,8 +1,9 @@
 """Where in a text does it match, and which piece of it is worth showing?
 
-Works on the analyser's tokens, so a highlight shows exactly what the search saw, stems and
-accents included. A word still being typed marks only the letters typed; a phrase is marked as
-one run, and only where its words stand side by side; what a query excludes is never marked.
+Works on the tokens of the attribute's analyser, so a highlight shows exactly what the search saw,
+stems and accents included. A word still being typed marks only the letters typed; a phrase is
+marked as one run, and only where its words stand side by side; what a query excludes is never
+marked.
 
 >>> analyzer = Analyzer("en")
 >>> from hybridsearch.query import Phrase, Query, Word
@@ -30,7 +31,7 @@ MOST_LOOSE = 32
 
 def positions(text: str, analyzer: Analyzer, query: Query) -> list[tuple[int, int]]:
     """The (start, length) of each match in characters, ascending; none overlap."""
-    tokens = analyzer.tokens(text)
+    tokens, query = analyzer.tokens(text), query.read(analyzer)
     spans = sorted(chain(_words(text, tokens, query, analyzer), _phrases(tokens, query)))
     merged: list[tuple[int, int]] = []
     for start, end in spans:

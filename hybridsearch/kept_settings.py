@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybridsearch.errors import SettingsError
+from hybridsearch.languages import locale_of
 
 RULES = (
     *("words", "typo", "proximity", "attributeRank", "sort", "wordPosition", "exactness"),
@@ -67,7 +68,10 @@ def _is_whole(value: Any) -> bool:
 def _are_locales(value: Any) -> bool:
     names = {"attributePatterns", "locales"}
     return isinstance(value, list) and all(
-        isinstance(rule, dict) and set(rule) == names and all(map(_are_texts, rule.values()))
+        isinstance(rule, dict)
+        and set(rule) == names
+        and all(map(_are_texts, rule.values()))
+        and all(map(locale_of, rule["locales"]))
         for rule in value
     )
 
@@ -98,7 +102,10 @@ KEPT: dict[str, Kept] = {
     ),
     "searchCutoffMs": Kept(None, "a whole number of milliseconds", _is_whole),
     "localizedAttributes": Kept(
-        None, 'an array of {"attributePatterns": [...], "locales": [...]}', _are_locales
+        None,
+        'an array of {"attributePatterns": [...], "locales": [...]}, where locales are ISO 639'
+        ' codes of languages, as "fr" or "fra"',
+        _are_locales,
     ),
     "facetSearch": Kept(True, "true or false", lambda v: isinstance(v, bool)),
     "prefixSearch": Kept(

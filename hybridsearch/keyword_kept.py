@@ -30,8 +30,8 @@ FETCHED = 60
 CALL = 400
 """And in that of a call."""
 REMEMBERED = 1 << 14
-OVERHEAD = 1000
-"""Bytes of a column besides its numbers: its key above all."""
+OVERHEAD = 2000
+"""Bytes of a column besides its rows and scores: its key and its highest scores."""
 
 _Value = TypeVar("_Value")
 

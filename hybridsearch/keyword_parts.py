@@ -27,7 +27,8 @@ def parts(query: Query, laid: Plan, score: Score) -> list[dict[str, Any]]:
     found = [part for clause in clauses for part in _of_clause(clause, laid.tie, score)]
     near = [part for clause in laid.near for part in _of_clause(clause, 1.0, score)]
     found += [{**part, "kind": "near"} for part in near]
-    how = {" ".join(other.terms): other.how for word in query.words for other in word.others}
+    words = [word for reading in query.readings() for word in reading.words]
+    how = {" ".join(other.terms): other.how for word in words for other in word.others}
     for part in found:
         if "for" in part:
             part["how"] = how.get(part["term"], "prefix")

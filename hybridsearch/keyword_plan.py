@@ -35,6 +35,8 @@ from hybridsearch.request import MATCHES
 __all__ = ["SLOP", "Clause", "Plan", "Unit", "plan"]
 
 SLOP = 1
+_SAID = ("synonym", "form")
+"""What a word means also in attributes that take no typos."""
 
 Alternatives: TypeAlias = tuple[tuple[tuple[str, ...], float], ...]
 Expand: TypeAlias = Callable[[str, Word], Alternatives]
@@ -92,16 +94,16 @@ def plan(
     """
     if match not in MATCHES:
         raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
-    over = _Layout([item for item in weights.items() if item[1] > 0], expand, query.strict)
+    over = _Layout([item for item in weights.items() if item[1] > 0], expand, query)
     excluded = tuple(unit for item in query.excluded for unit, _ in over.item(item, 1))
     if match == "phrase":
-        must = over.sequence(query) if query.sequence else ()
+        must = over.sequence() if query.sequence else ()
         return Plan(must=must, excluded=excluded, tie=tie)
     words = [(word, over.item(word, times)) for word, times in _counted(query.words)]
     phrases = tuple([over.item(phrase, 1) for phrase in query.phrases])
     must = tuple([clause for word, clause in words if match == "all" or word == needed])
     should = tuple([clause for word, clause in words if match != "all" and word != needed])
-    pairs = over.pairs(query, bonus) if bonus > 0 else ()
+    pairs = over.pairs(bonus) if bonus > 0 else ()
     return Plan(should, (*must, *phrases), excluded, near=pairs, tie=tie)
 
 
@@ -114,52 +116,71 @@ def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:
 class _Layout(NamedTuple):
     weights: list[tuple[str, float]]
     expand: Expand
-    strict: frozenset[str]
+    query: Query
 
     def item(self, item: Word | Phrase, times: int) -> Clause:
         """A word or phrase in every attribute."""
-        over = self if item.only is None else self.inside(item.only)
-        if isinstance(item, Phrase):
-            return over.clause(item.terms, None, times, item.slop)
-        return over.clause((item.term,), item if item.prefix or item.others else None, times)
+        weights = self.weights if item.only is None else self.inside(item.only)
+        if isinstance(item, Word) and (item.prefix or item.others):
+            return tuple((self.open(name, item), weight * times) for name, weight in weights)
+        if self.query.analyzers is None:
+            options: Alternatives = ((_terms(item), 1.0),)
+            slop = item.slop if isinstance(item, Phrase) else 0
+            return tuple([(Unit(name, options, slop), weight * times) for name, weight in weights])
+        return tuple((self.closed(name, item), weight * times) for name, weight in weights)
 
-    def inside(self, attribute: str) -> _Layout:
-        """The same over one attribute, with what is nested in it; nothing if it is not searched."""
-        inside = [one for one in self.weights if is_wanted(one[0], (attribute,))]
-        return self._replace(weights=inside)
+    def inside(self, attribute: str) -> list[tuple[str, float]]:
+        """An attribute with what is nested in it; nothing if it is not searched."""
+        return [one for one in self.weights if is_wanted(one[0], (attribute,))]
 
-    def clause(
-        self, terms: tuple[str, ...], last: Word | None, times: int, slop: int = 0
-    ) -> Clause:
-        """Terms side by side, the last of which may stand for others."""
-        exact: Alternatives = ((terms, 1.0),)
-        if last is None:
-            return tuple(
-                [(Unit(name, exact, slop), weight * times) for name, weight in self.weights]
-            )
-        return tuple(
-            (Unit(name, exact + self.others(name, terms, last)), weight * times)
-            for name, weight in self.weights
-        )
+    def open(self, name: str, word: Word) -> Unit:
+        """A word in one attribute, where it may stand for others."""
+        word = self.query.item(word, name)
+        return Unit(name, (((word.term,), 1.0), *self.others(name, word)))
 
-    def others(self, name: str, terms: tuple[str, ...], last: Word) -> Alternatives:
-        if name in self.strict:
-            meant = tuple(other for other in last.others if other.how == "synonym")
-            last = last._replace(others=meant)
-        return tuple((terms[:-1] + end, factor) for end, factor in self.expand(name, last))
+    def closed(self, name: str, item: Word | Phrase) -> Unit:
+        """A word or phrase in one attribute, as that is read."""
+        item = self.query.item(item, name)
+        return Unit(name, ((_terms(item), 1.0),), item.slop if isinstance(item, Phrase) else 0)
 
-    def sequence(self, query: Query) -> tuple[Clause, ...]:
+    def others(self, name: str, word: Word) -> Alternatives:
+        if name in self.query.strict:
+            meant = tuple(other for other in word.others if other.how in _SAID)
+            word = word._replace(others=meant)
+        return self.expand(name, word)
+
+    def sequence(self) -> tuple[Clause, ...]:
         """All that is asked for as one phrase, whose last word may be open."""
+        query = self.query
         last = query.words[-1] if query.words else None
         is_open = last is not None and last.prefix and last.term == query.sequence[-1]
         last = last._replace(others=()) if last is not None and is_open else None
-        return (self.clause(query.sequence, last, 1),)
+        return (tuple((self.run(name, last), weight) for name, weight in self.weights),)
 
-    def pairs(self, query: Query, bonus: float) -> tuple[Clause, ...]:
+    def run(self, name: str, last: Word | None) -> Unit:
+        """The sequence in one attribute; the last word stands for what may begin so."""
+        terms = self.query.sequence_in(name)
+        options: Alternatives = ((terms, 1.0),)
+        if last is not None:
+            ends = self.expand(name, self.query.item(last, name))
+            options += tuple((terms[:-1] + end, factor) for end, factor in ends)
+        return Unit(name, options)
+
+    def pairs(self, bonus: float) -> tuple[Clause, ...]:
         """Neighbouring words, near each other and in order."""
-        terms = dict.fromkeys(pairwise(word.term for word in query.words))
-        return tuple(self.pair(pair, bonus) for pair in terms if pair[0] != pair[1])
+        found = {(a.term, b.term): (a, b) for a, b in pairwise(self.query.words)}
+        return tuple(self.pair(a, b, bonus) for (one, two), (a, b) in found.items() if one != two)
 
-    def pair(self, terms: tuple[str, str], bonus: float) -> Clause:
-        exact: Alternatives = ((terms, 1.0),)
-        return tuple((Unit(name, exact, SLOP), weight * bonus) for name, weight in self.weights)
+    def pair(self, one: Word, two: Word, bonus: float) -> Clause:
+        read = self.query.item
+        return tuple(
+            (
+                Unit(name, (((read(one, name).term, read(two, name).term), 1.0),), SLOP),
+                weight * bonus,
+            )
+            for name, weight in self.weights
+        )
+
+
+def _terms(item: Word | Phrase) -> tuple[str, ...]:
+    return item.terms if isinstance(item, Phrase) else (item.term,)

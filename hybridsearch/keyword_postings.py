@@ -31,7 +31,7 @@ __all__ = ["Column", "Columns", "Dense", "Sparse", "column", "padded"]
 BLOCK = 64
 DENSE = 16
 """A clause that matches one row in so many is kept as a number for every row."""
-BEST = 16
+BEST = 256
 """How many of its highest scores a column knows by heart."""
 SLACK = 1.0 - 1e-5
 """What is left of a bound once sums are taken in another order."""
@@ -42,11 +42,12 @@ TINY = float(np.finfo(np.float32).tiny)
 @dataclass(frozen=True, eq=False)
 class Sparse:
     """Rows int64 [n], ascending, and what each scores, float32 [n], above 0. heights: the highest
-    scores, descending."""
+    scores, float32, descending. highest: the first of them, 0 if there is none."""
 
     rows: Rows
     scores: Scores
-    heights: list[float]
+    heights: Scores
+    highest: float
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,11 +69,12 @@ class Sparse:
 @dataclass(frozen=True, eq=False)
 class Dense:
     """flat: by row, float32 [padded(size)], 0 where it does not match. peaks: the highest of each
-    block of rows. heights: its highest scores of all, descending. count: how many rows match."""
+    block of rows. heights, highest: as in `Sparse`. count: how many rows match."""
 
     flat: Scores
     peaks: Scores
-    heights: list[float]
+    heights: Scores
+    highest: float
     count: int
 
     def __len__(self) -> int:
@@ -108,12 +110,13 @@ def padded(size: int) -> int:
 
 def column(rows: Rows, scores: Scores, *, size: int) -> Column:
     """What one clause scores: rows ascending, below `size`; scores above 0."""
-    heights: list[float] = np.sort(scores)[: -BEST - 1 : -1].tolist()
+    heights = np.sort(scores)[: -BEST - 1 : -1].copy()
+    highest = float(heights[0]) if len(heights) else 0.0
     if len(rows) * DENSE < size:
-        return Sparse(rows, scores, heights)
+        return Sparse(rows, scores, heights, highest)
     flat = np.zeros(padded(size), np.float32)
     flat[rows] = scores
-    return Dense(flat, flat.reshape(-1, BLOCK).max(axis=1), heights, len(rows))
+    return Dense(flat, flat.reshape(-1, BLOCK).max(axis=1), heights, highest, len(rows))
 
 
 class Columns(NamedTuple):
@@ -187,17 +190,17 @@ class Columns(NamedTuple):
     def _sure(self, limit: int) -> float:
         """What so many rows reach for sure, by the best of one column; above 0."""
         known = [one.heights for one in self.every if not self.needed or self.needed == (one,)]
-        return max([TINY, *[one[limit - 1] * SLACK for one in known if len(one) >= limit]])
+        return max([TINY, *[float(one[limit - 1]) * SLACK for one in known if len(one) >= limit]])
 
     def _parted(self, least: float) -> tuple[list[Sparse], list[Sparse], list[Dense]]:
         """(sparse columns whose rows have to be looked at, those that cannot bring a row to
         `least` even with all dense ones, dense columns)."""
         dense = [one for one in self.every if isinstance(one, Dense)]
         sparse = [one for one in self.every if isinstance(one, Sparse)]
-        sparse.sort(key=lambda one: one.heights[:1])
+        sparse.sort(key=lambda one: one.highest)
         bound, count = _highest(dense), 0
         for one in sparse:
-            bound += _highest([one])
+            bound += one.highest
             if bound >= least:
                 break
             count += 1
@@ -233,7 +236,7 @@ class Columns(NamedTuple):
 
 def _highest(columns: Sequence[Column]) -> float:
     """What no row exceeds in these columns together."""
-    return sum([one.heights[0] for one in columns if one.heights])
+    return sum([one.highest for one in columns])
 
 
 def _added(sparse: Sequence[Sparse], scratch: Scores) -> Postings:

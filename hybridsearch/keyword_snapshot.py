@@ -100,6 +100,7 @@ class KeywordSnapshot:
         self._words = words
         self._postings = Kept[Postings](UNIT_BYTES, _bytes)
         self._laid: dict[Hashable, tuple[Plan, tuple[Key, ...]]] = {}
+        self._usuals: dict[Clause, float] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
         self._bodies = Bodies(searcher, self._ask)
@@ -170,12 +171,20 @@ class KeywordSnapshot:
         sums[known] = columns.scores(rows[known])
         return sums
 
-    def reference(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> float:
+    def reference(
+        self,
+        query: Query,
+        *,
+        weights: Mapping[str, float],
+        match: str = "any",
+        tie: float = 1.0,
+    ) -> float:
         """The score of a text of average length with every word once, each where it counts most.
 
-        Above 0: a word that no text holds counts like the rarest one there could be.
+        Above 0: a word that no text holds counts like the rarest one there could be. tie: that of
+        a search before, which is quicker; the figure is the same for all.
         """
-        laid = self._plan(query, weights, match, 1.0, 0.0)
+        laid = self._plan(query, weights, match, tie, 0.0)
         return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
 
     def bodies(self, rows: Rows) -> list[bytes]:
@@ -196,8 +205,8 @@ class KeywordSnapshot:
 
         Each part has attribute, term, kind ("word", "phrase" or "near"), weight and score, and
         the scores of the parts add up to the score. Where the term stands for what was typed, the
-        part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split" or
-        "synonym". A row that does not match has no parts.
+        part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split",
+        "form", "compound" or "synonym". A row that does not match has no parts.
         """
         laid = self._plan(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
@@ -257,30 +266,43 @@ class KeywordSnapshot:
 
     def _needed(self, query: Query, known: Mapping[str, float], match: str) -> Word | None:
         """The word that a match may not lack: the first, or the rarest, of those that are there."""
-        there = [word for word in query.words if self._occurrences(word, known)]
+        there = [word for word in query.words if self._occurrences(word, query, known)]
         if not there:
             return query.words[0] if query.words else None
-        return there[0] if match == "last" else min(there, key=lambda w: self._number(w, known))
+        return (
+            there[0] if match == "last" else min(there, key=lambda w: self._number(w, query, known))
+        )
 
-    def _number(self, word: Word, known: Mapping[str, float]) -> int:
+    def _number(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """How many documents hold the word or what may stand for it, in whatever attribute."""
-        laid = plan(Query((word,)), known, expand=self.statistics.expand)
-        question = self._ask.whole(laid)
+        alone = Query((word,), strict=query.strict, analyzers=query.analyzers)
+        question = self._ask.whole(plan(alone, known, expand=self.statistics.expand))
         found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
         return found
 
-    def _occurrences(self, word: Word, known: Mapping[str, float]) -> int:
+    def _occurrences(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
         """In how many documents the word, or what may stand for it, is; at least."""
-        expand, exact = self.statistics.expand, ((word.term,), 1.0)
-        return sum(
-            self.statistics.rarest(name, terms)
+        read = {
+            name: query.item(word, name)
             for name, weight in known.items()
             if weight > 0 and (word.only is None or is_wanted(name, (word.only,)))
-            for terms, _ in (exact, *expand(name, word))
+        }
+        return sum(
+            self.statistics.rarest(name, terms)
+            for name, own in read.items()
+            for terms, _ in (((own.term,), 1.0), *self.statistics.expand(name, own))
         )
 
     def _usual(self, clause: Clause) -> float:
         """What a clause scores in a text of average length, in its best attribute."""
+        usual = self._usuals.get(clause)
+        if usual is None:
+            if len(self._usuals) >= PLANS:
+                self._usuals.clear()
+            usual = self._usuals[clause] = self._reckoned(clause)
+        return usual
+
+    def _reckoned(self, clause: Clause) -> float:
         most = max(
             (
                 weight * factor * self.statistics.weight(unit.attribute, terms)

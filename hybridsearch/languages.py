@@ -19,6 +19,7 @@ __all__ = [
     "LANGUAGES",
     "LISTED",
     "LOCALES",
+    "UNACCENTED",
     "language_code",
     "locale_of",
     "stop_words",
@@ -62,6 +63,9 @@ LANGUAGES = {
 
 COMPOUNDING = frozenset({"da", "de", "nl", "no", "sv"})
 """Languages that write several words as one, with few letters between."""
+
+UNACCENTED: frozenset[str | None] = frozenset({None, "en", "id"})
+"""Languages, and None for no stemmer, in which a word has one stem whatever accents it has."""
 
 # Function words only, most frequent first: they tell a language and say little in a query.
 _STOP_WORDS = {

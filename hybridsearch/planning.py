@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
+from hybridsearch.analysis import Analyzer, stop_words
 from hybridsearch.arrays import Mask, Vectors
 from hybridsearch.embedders.provided import ProvidedEmbedder
 from hybridsearch.errors import QueryError, VectorError, near
@@ -182,12 +184,36 @@ def _is_doubted(state: State, request: SearchRequest, fusion: str, arm: Arm | No
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
     open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
-    known, analyzer = state.keyword.attributes, state.analyzer
-    if request.match == "all" and not state.settings.stop_words:
-        analyzer = replace(analyzer, stop_words=frozenset())  # nobody said that some do not matter
-    query = parse(request.text, analyzer, prefix=open_ended, attributes=known)
+    query = parse(
+        request.text,
+        _analyzer(state, request),
+        prefix=open_ended,
+        attributes=state.keyword.attributes,
+        analyzers=state.analyzers if state.analyzers.rules else None,
+    )
     names = tuple(name for name, weight in fields.items() if weight > 0)
-    return state.speller.spelled(query, names, most=request.typos, lenient=request.lenient)
+    return state.speller.spelled(
+        query,
+        names,
+        most=request.typos,
+        lenient=request.lenient,
+        languages=request.languages,
+    )
+
+
+def _analyzer(state: State, request: SearchRequest) -> Analyzer:
+    """The usual analyser, with the words that this query can do without."""
+    if state.settings.stop_words:
+        return state.analyzer
+    if request.match == "all":  # nobody said that some do not matter
+        return replace(state.analyzer, stop_words=frozenset())
+    return _among(state.analyzer, request.languages) if request.locales else state.analyzer
+
+
+@lru_cache(maxsize=64)
+def _among(analyzer: Analyzer, languages: tuple[str, ...]) -> Analyzer:
+    """The analyser with the stop words of these languages."""
+    return replace(analyzer, stop_words=frozenset().union(*map(stop_words, languages)))
 
 
 def confined(state: State, filter: Filter) -> State:
@@ -319,7 +345,7 @@ def _narrowed(
     """The mask for the semantic arm: what is excluded, or lacks a phrase, is not near either."""
     if not query.excluded and not query.phrases:
         return mask
-    firm = Query(phrases=query.phrases, excluded=query.excluded)
+    firm = replace(query, words=(), sequence=(), typed=())
     narrowed = np.zeros(state.size, bool)
     narrowed[state.keyword.matches(firm, weights=fields)] = True
     return narrowed if mask is None else narrowed & mask

@@ -25,6 +25,7 @@ from hybridsearch.errors import EmbeddingsFailed, IndexDamaged
 from hybridsearch.extraction import attribute_texts
 from hybridsearch.generation import Generation, Prepared
 from hybridsearch.jsontext import dumps
+from hybridsearch.localized import Analyzers, Rule, read_localized
 from hybridsearch.manifest import Manifest
 from hybridsearch.settings import Settings
 from hybridsearch.vectors import VectorIndex, VectorSnapshot
@@ -35,7 +36,7 @@ TELLING = 4  # spaces in a text from which on it tells its language; codes and n
 TOLD_EVERY = 1_000
 EMBEDDED_AT_ONCE = 2_000
 """Texts; between so many it is told how far the embedding is, and it can be stopped."""
-READING = 4
+READING = 5
 """Grows when texts become other terms or words than before, so that old files are built anew."""
 
 Known = Mapping[str, VectorSnapshot]
@@ -55,7 +56,7 @@ def prepare(
     known: embedder -> vectors that need not be made again. course: is told how far it is. Raises
     EmbedderError, and Stopped when the documents are not wanted any more.
     """
-    analyzer = analyzer_of(manifest)
+    analyzers = analyzers_of(manifest)
     texts: dict[str, list[str]] = {}
     words: set[str] = set()
     for place, document in enumerate(documents):
@@ -65,7 +66,7 @@ def prepare(
         for name, text in found.items():
             if name not in texts:
                 texts[name] = [""] * len(documents)
-            read = [analyzer.read(item) for item in text.split(ITEM)]
+            read = [analyzers.of(name).read(item) for item in text.split(ITEM)]
             words.update(*(seen for seen, _ in read))
             texts[name][place] = ITEM.join(" ".join(terms) for _, terms in read)
     return Prepared(
@@ -164,10 +165,18 @@ def language_of(settings: Settings, documents: Iterable[Mapping[str, Any]]) -> s
     )
 
 
-def analyzer_of(manifest: Manifest, stop_words: frozenset[str] = frozenset()) -> Analyzer:
-    """The analyser that the text of the generation was made with."""
+def analyzers_of(manifest: Manifest) -> Analyzers:
+    """The analysers that the text of the generation was made with."""
     rules = WordRules(**{name: tuple(texts) for name, texts in manifest.text["rules"].items()})
-    return Analyzer(language=manifest.text["found"], stop_words=stop_words, rules=rules)
+    localized = [
+        Rule(
+            tuple(patterns),
+            Analyzer(languages[0] if len(languages) == 1 else None, rules=rules),
+            tuple(languages),
+        )
+        for patterns, languages in manifest.text["localized"]
+    ]
+    return Analyzers(Analyzer(manifest.text["found"], rules=rules), tuple(localized))
 
 
 def rules_of(settings: Settings) -> dict[str, list[str]]:
@@ -196,6 +205,7 @@ def recipe(settings: Settings, embedders: Mapping[str, Embedder]) -> dict[str, A
             "searchable": list(settings.searchable_attributes),
             "language": settings.language,
             "rules": rules_of(settings),
+            "localized": read_localized(settings.kept.get("localizedAttributes")),
             "reading": READING,
             "embedded": embedded,
         },

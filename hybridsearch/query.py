@@ -14,6 +14,9 @@ A space or a mark after the last word says that it is complete. A quote that is 
 a minus that stands alone or inside a word are no operators. Stop words of the analyser fall away
 from the words when something else remains; inside a phrase they count.
 
+Where attributes are of several languages (`hybridsearch.localized`), a query is read in the usual
+one, and `Query.read` gives it as an attribute's own analyser reads it.
+
 >>> q = parse('red -boots "road race" sho', Analyzer())
 >>> [w.term for w in q.words], q.words[-1].prefix, [p.terms for p in q.phrases]
 (['red', 'sho'], 'sho', [('road', 'race')])
@@ -25,11 +28,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, is_pair_script, plain
+from hybridsearch.localized import Analyzers
 
 __all__ = ["MOST_SLOP", "Other", "Phrase", "Query", "Word", "parse"]
 
@@ -79,12 +83,13 @@ class Phrase:
     """Terms that stand side by side in this order; at least one.
 
     slop: how many steps they may be off that, 0 to 8: a word in between is one, two words that
-    changed places are two. only: as of a `Word`.
+    changed places are two. only, typed: as of a `Word`, for each term.
     """
 
     terms: tuple[str, ...]
     slop: int = 0
     only: str | None = None
+    typed: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,9 @@ class Query:
     """What to look for: any word, every phrase, nothing excluded.
 
     sequence: every term asked for in the order typed, stop words and those of phrases included.
-    strict: attributes in which words mean nothing else but synonyms.
+    strict: attributes in which words mean nothing else but synonyms. typed: what was typed for
+    each term of the sequence, "" for a pair. analyzers: of the attributes, where not all have the
+    same.
     """
 
     words: tuple[Word, ...] = ()
@@ -100,6 +107,41 @@ class Query:
     excluded: tuple[Word | Phrase, ...] = ()
     sequence: tuple[str, ...] = ()
     strict: frozenset[str] = frozenset()
+    typed: tuple[str, ...] = field(default=(), repr=False)
+    analyzers: Analyzers | None = field(default=None, compare=False, repr=False)
+
+    def read(self, analyzer: Analyzer) -> Query:
+        """The same query in the terms of an analyser."""
+        if self.analyzers is None or analyzer.language == self.analyzers.usual.language:
+            return self
+        return replace(
+            self,
+            words=tuple(_reread(word, analyzer) for word in self.words),
+            phrases=tuple(_reread(phrase, analyzer) for phrase in self.phrases),
+            excluded=tuple(_reread(item, analyzer) for item in self.excluded),
+            sequence=_terms(self.sequence, self.typed, analyzer),
+        )
+
+    def readings(self) -> tuple[Query, ...]:
+        """The query in the terms of every analyser of the index, the usual one first."""
+        if self.analyzers is None:
+            return (self,)
+        return tuple(self.read(analyzer) for analyzer in self.analyzers.all)
+
+    def item(self, item: Item, attribute: str) -> Item:
+        """A word or phrase of the query in the terms of an attribute."""
+        if self.analyzers is None:
+            return item
+        analyzer = self.analyzers.of(attribute)
+        return (
+            item if analyzer.language == self.analyzers.usual.language else _reread(item, analyzer)
+        )
+
+    def sequence_in(self, attribute: str) -> tuple[str, ...]:
+        """The sequence in the terms of an attribute."""
+        if self.analyzers is None:
+            return self.sequence
+        return self.read(self.analyzers.of(attribute)).sequence
 
     @property
     def empty(self) -> bool:
@@ -107,16 +149,52 @@ class Query:
         return not (self.words or self.phrases or self.excluded)
 
 
+Item = TypeVar("Item", Word, Phrase, Word | Phrase)
+
+
+def _reread(item: Item, analyzer: Analyzer) -> Item:
+    """A word or phrase, read by the usual analyser, in the terms of another."""
+    if isinstance(item, Phrase):
+        return replace(item, terms=_terms(item.terms, item.typed, analyzer))
+    if not item.typed:
+        return item
+    return item._replace(
+        term=analyzer.term(item.typed) or item.term,
+        prefix=item.prefix and analyzer.folded(item.prefix),
+        stemmed=analyzer.language is not None,
+        others=tuple(
+            other._replace(terms=tuple(analyzer.terms(other.word)) or other.terms)
+            for other in item.others
+        ),
+    )
+
+
+def _terms(terms: tuple[str, ...], typed: tuple[str, ...], analyzer: Analyzer) -> tuple[str, ...]:
+    """The terms of what was typed; a pair of characters is the same in every language."""
+    if len(typed) != len(terms):
+        return terms
+    return tuple(
+        (analyzer.term(word) if word else term) or term
+        for term, word in zip(terms, typed, strict=True)
+    )
+
+
 def parse(
-    text: str, analyzer: Analyzer, *, prefix: bool = True, attributes: Collection[str] = ()
+    text: str,
+    analyzer: Analyzer,
+    *,
+    prefix: bool = True,
+    attributes: Collection[str] = (),
+    analyzers: Analyzers | None = None,
 ) -> Query:
     """Read what a person typed; `prefix` lets the last word stand for longer ones.
 
-    attributes: the names that may stand before a colon; any other is a word like all.
+    attributes: the names that may stand before a colon; any other is a word like all. analyzers:
+    of the attributes, where these are not all read by the same.
     Returns a Query whose terms are the analyser's. Never raises.
     """
     split = _split(text.translate(_quotes), analyzer, _with_parents(attributes))
-    parts = [part for part in split if part.tokens]
+    parts = [part._replace(anew=analyzers is not None) for part in split if part.tokens]
     wanted = [part for part in parts if not part.negated]
     words = [word for part in wanted if not part.quoted for word in _words(part, analyzer, prefix)]
     phrases = tuple(part.phrase for part in wanted if part.quoted)
@@ -125,6 +203,8 @@ def parse(
         phrases=phrases,
         excluded=tuple(_excluded(part, analyzer) for part in parts if part.negated),
         sequence=tuple(token.term for part in wanted for token in part.tokens),
+        typed=tuple(word for part in wanted for word in part.typed),
+        analyzers=analyzers,
     )
 
 
@@ -136,10 +216,20 @@ class _Part(NamedTuple):
     last: bool = True
     slop: int = 0
     only: str | None = None
+    anew: bool = False
 
     @property
     def phrase(self) -> Phrase:
-        return Phrase(tuple(token.term for token in self.tokens), self.slop, self.only)
+        terms = tuple(token.term for token in self.tokens)
+        return Phrase(terms, self.slop, self.only, self.typed)
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """Each word in plain form; "" for a pair of characters and a word of the dictionary.
+
+        Nothing where no other analyser is going to read it.
+        """
+        return tuple(_typed(self.text, token) for token in self.tokens) if self.anew else ()
 
 
 def _split(text: str, analyzer: Analyzer, names: frozenset[str]) -> Iterator[_Part]:
@@ -215,10 +305,14 @@ def _word(part: _Part, token: Token, analyzer: Analyzer) -> Word:
     term, stemmed = token.term, analyzer.language is not None
     if is_pair_script(term):
         return Word(term, term if len(term) == 1 else None, stemmed, only=part.only)
-    typed = plain(part.text[token.start : token.end][:LONGEST_TERM])
-    if len(typed.split()) > 1:  # a word of the dictionary, which no typo makes of another
-        typed = ""
-    return Word(term, None, stemmed, typed, only=part.only)
+    return Word(term, None, stemmed, _typed(part.text, token), only=part.only)
+
+
+def _typed(text: str, token: Token) -> str:
+    """The word of a token in plain form; "" for a pair, and for several words kept whole, which
+    no typo makes of another."""
+    typed = plain(text[token.start : token.end][:LONGEST_TERM])
+    return "" if is_pair_script(token.term) or len(typed.split()) > 1 else typed
 
 
 def _excluded(part: _Part, analyzer: Analyzer) -> Word | Phrase:

@@ -109,6 +109,18 @@ class Places:
     mode: str
     highlights: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """Row, score, rank and score in the keyword arm, and the same in the semantic arm."""
+        return (
+            self.rows,
+            self.scores,
+            self.keyword_ranks,
+            self.keyword_scores,
+            self.semantic_ranks,
+            self.semantic_scores,
+        )
+
     def where(self, keep: Mask) -> Places:
         """Those of the rows that are kept; their ranks in the arms stay."""
         return replace(

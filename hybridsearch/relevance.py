@@ -47,7 +47,9 @@ def of_words(state: State, plan: Plan, scores: Scores) -> Scores:
     """The relevance of scores of the keyword arm, in whatever mode it took part."""
     if not (plan.query.words or plan.query.phrases):
         return np.ones(len(scores), np.float32)
-    reference = state.keyword.reference(plan.query, weights=plan.fields, match=plan.request.match)
+    reference = state.keyword.reference(
+        plan.query, weights=plan.fields, match=plan.request.match, tie=plan.tie
+    )
     return from_bm25(scores, reference=reference)
 
 

@@ -22,6 +22,7 @@ from hybridsearch.errors import QueryError, VectorError, near
 from hybridsearch.expressions import parse
 from hybridsearch.fusion_settings import FUSIONS
 from hybridsearch.jsontext import dumps
+from hybridsearch.languages import LANGUAGES, LOCALES, locale_of
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +62,8 @@ class SearchRequest:
     never exceeds. lenient: words that are in the index are also taken for those near them, which
     then count less than half. rows: only these of our own numbers, int64 [n], in any order.
     threshold: only hits of at least this relevance, 0..1; the others are in no total and no facet.
+    locales: the languages of the query, by ISO 639, as "fr" or "fra": their stop words are taken,
+    and in attributes that are not stemmed words are found in their other forms too.
     field_weights: attribute -> what its BM25 is multiplied by, 0 or more, instead of what the
     settings say; attributes that are left out keep theirs. min_similarity: only rows of at least
     this cosine, -1..1, are found by meaning; words find others all the same. ef: how many vectors
@@ -98,6 +101,7 @@ class SearchRequest:
     lenient: bool = False
     rows: Rows | None = field(default=None, compare=False)
     threshold: float | None = None
+    locales: Sequence[str] | None = None
     field_weights: Mapping[str, float] | None = None
     min_similarity: float | None = None
     ef: int | None = None
@@ -132,9 +136,16 @@ class SearchRequest:
         _check_similarity(self.min_similarity)
         _check_share("diversity", self.diversity)
         _check_typos(self.typos)
+        _check_locales(self.locales)
         _check_boost(self.boost)
         if self.rerank is not None and not callable(self.rerank):
             raise QueryError(f"rerank must be a callable, not {self.rerank!r:.40}", field="rerank")
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The two letters of each of its locales that has a stemmer, each once."""
+        codes = dict.fromkeys(map(locale_of, self.locales or ()))
+        return tuple(code for code in codes if code is not None and code in LANGUAGES)
 
     @property
     def text(self) -> str:
@@ -375,6 +386,20 @@ def _check_boost(boost: object) -> None:
         )
     if boost and boost.strip():
         parse(boost)
+
+
+def _check_locales(locales: object) -> None:
+    if locales is None:
+        return
+    fit = not isinstance(locales, str) and isinstance(locales, Sequence)
+    for locale in locales if fit else [locales]:  # type: ignore[attr-defined]  # `fit` says it is a sequence
+        if not fit or not isinstance(locale, str) or locale_of(locale) is None:
+            raise QueryError(
+                f'locales must be a list of ISO 639 codes of languages, as "en" or "eng", not'
+                f" {locale!r:.40}{near(str(locale), LOCALES)}",
+                code="invalid_search_locales",
+                field="locales",
+            )
 
 
 def _is_number(value: object) -> bool:

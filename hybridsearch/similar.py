@@ -82,7 +82,7 @@ def telling_terms(state: State, row: int, plan: Plan) -> list[str]:
     document = loads(state.keyword.bodies(np.array([row], np.int64))[0])
     document.pop(state.primary_key or "", None)
     for name, text in attribute_texts(document, tuple(plan.fields), numbers=False).items():
-        for term in state.analyzer.terms(text[:MOST_TEXT]):
+        for term in state.analyzers.of(name).terms(text[:MOST_TEXT]):
             counts[term] = counts.get(term, 0.0) + plan.fields.get(name, 0.0)
     frequencies = {term: state.keyword.frequency(term, plan.fields) for term in counts}
     total = max(state.keyword.count, 1)

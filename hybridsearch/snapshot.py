@@ -270,7 +270,7 @@ class Snapshot:
                 " look for words with search()",
                 field="suggest",
             )
-        return suggestions(self.state.keyword, self.state.analyzer, start, limit=limit)
+        return suggestions(self.state.keyword, self.state.analyzers, start, limit=limit)
 
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute
@@ -340,9 +340,10 @@ class Snapshot:
         places = page_places(made, ranked)
         documents = self.documents(places.rows)
         shares = relevance(self.state, made, places.bases).tolist()
+        figures = zip(*(column.tolist() for column in places.columns), strict=True)
         hits = [
-            self._hit(made, places, number, document, shares[number])
-            for number, document in enumerate(documents)
+            self._hit(made, document, share, *figure)
+            for document, share, figure in zip(documents, shares, figures, strict=True)
         ]
         if made.request.explain:
             told = explanations(self.state, made, ranked, places)
@@ -352,18 +353,26 @@ class Snapshot:
         return tuple(hits)
 
     def _hit(
-        self, made: Plan, places: Places, number: int, document: dict[str, Any], share: float
+        self,
+        made: Plan,
+        document: dict[str, Any],
+        share: float,
+        row: int,
+        score: float,
+        words: int,
+        bm25: float,
+        near: int,
+        cosine: float,
     ) -> Hit:
-        words, near = int(places.keyword_ranks[number]), int(places.semantic_ranks[number])
         hit = Hit(
             id=document.get(self.state.primary_key or "", ""),
-            score=float(places.scores[number]),
+            score=score,
             document=project(document, self.state.settings.displayed_attributes),
             keyword_rank=words or None,
-            keyword_score=float(places.keyword_scores[number]) if words else None,
+            keyword_score=bm25 if words else None,
             semantic_rank=near or None,
-            semantic_score=float(places.semantic_scores[number]) if near else None,
-            row=int(places.rows[number]),
+            semantic_score=cosine if near else None,
+            row=row,
             relevance=share,
         )
         if made.request.highlight:
@@ -385,19 +394,20 @@ class Snapshot:
     def _highlights(self, made: Plan, document: Mapping[str, Any]) -> dict[str, Any]:
         wanted = made.request.highlight
         return {
-            name: self._marked(made, value)
+            name: self._marked(made, name, value)
             for name, value in document.items()
             if is_wanted(name, wanted)
         }
 
-    def _marked(self, made: Plan, value: Any) -> Any:
+    def _marked(self, made: Plan, attribute: str, value: Any) -> Any:
         if isinstance(value, str):
             before, after = made.request.highlight_tags
-            return mark(value, self.state.analyzer, made.query, pre=before, post=after)
+            analyzer = self.state.analyzers.of(attribute)
+            return mark(value, analyzer, made.query, pre=before, post=after)
         if isinstance(value, list):
-            return [self._marked(made, item) for item in value]
+            return [self._marked(made, attribute, item) for item in value]
         if isinstance(value, dict):
-            return {name: self._marked(made, item) for name, item in value.items()}
+            return {n: self._marked(made, f"{attribute}.{n}", item) for n, item in value.items()}
         return value
 
     # Facets

@@ -9,9 +9,10 @@
   more; what a word may be the beginning of outweighs what it may be a misspelling of. Numbers, and
   what the settings exempt, are never taken for anything else;
 - "data base" may be "database", and "database" may be "data base" where a document has that;
+- forms and compounds (`hybridsearch.word_forms`);
 - synonyms (`hybridsearch.synonyms`).
 
-    speller = Speller(snapshot, analyzer)
+    speller = Speller(snapshot, Analyzers(analyzer))
     speller.spelled(parse("databse", analyzer), ("title",)).words[0].others
     # (Other(terms=("databas",), factor=0.8, how="typo", word="database"),)
 """
@@ -20,14 +21,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from hybridsearch.analysis import Analyzer, fold
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword import KeywordSnapshot
+from hybridsearch.languages import COMPOUNDING, UNACCENTED
+from hybridsearch.localized import Analyzers
 from hybridsearch.query import Other, Query, Word
 from hybridsearch.synonyms import Synonyms
+from hybridsearch.word_forms import compounds_of, forms_of, written_otherwise
 from hybridsearch.word_settings import TypoTolerance
 
 __all__ = ["Speller"]
@@ -55,10 +59,11 @@ class Speller:
     """How words are taken for others in one state of an index."""
 
     keyword: KeywordSnapshot
-    analyzer: Analyzer
+    analyzers: Analyzers
     tolerance: TypoTolerance = field(default_factory=TypoTolerance)
     synonyms: Synonyms = field(default_factory=lambda: Synonyms({}))
     _splits: dict[tuple[str, tuple[str, ...]], _Others] = field(default_factory=dict, repr=False)
+    _alike: dict[tuple[str, ...], _Others] = field(default_factory=dict, repr=False)
 
     def spelled(
         self,
@@ -67,13 +72,18 @@ class Speller:
         *,
         most: int | None = None,
         lenient: bool = False,
+        languages: tuple[str, ...] = (),
     ) -> Query:
         """The query, in which each word has what else it may mean in these attributes.
 
         most: typos a word may have at most; None takes what the tolerance says. lenient: words
-        that are in the index are also taken for those near them, far behind.
+        that are in the index are also taken for those near them, far behind. languages: of the
+        query, in which its words have other forms where attributes are not stemmed.
         """
         others = self._meant(query.words) if self.synonyms else [()] * len(query.words)
+        if self._accented or languages or self.analyzers.rules:
+            alike = [self._made(word, attributes, languages) for word in query.words]
+            others = [one + more for one, more in zip(others, alike, strict=True)]
         if self.tolerance.enabled and most != 0:
             mistyped = (self._mistyped(w, attributes, most, lenient) for w in query.words)
             joined = self._joined(query.words, attributes)
@@ -89,6 +99,60 @@ class Speller:
             ),
             strict=frozenset(name for name in attributes if is_wanted(name, exempt)),
         )
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """The usual analyser."""
+        return self.analyzers.usual
+
+    def _frequency(self, text: str, term: str, attributes: Sequence[str]) -> int:
+        """How many documents have the word, whose usual term this is, in these attributes."""
+        frequency = self.keyword.statistics.frequency
+        if not self.analyzers.rules:
+            return frequency(term, attributes)
+        of = self.analyzers.of
+        return sum(frequency(of(name).term(text) if text else term, (name,)) for name in attributes)
+
+    # Forms and compounds
+
+    @cached_property
+    def _accented(self) -> bool:
+        """Whether there are stemmers to which accents matter; all that join words are of these."""
+        return any(one.language not in UNACCENTED for one in self.analyzers.all)
+
+    @cached_property
+    def _compounding(self) -> Analyzer | None:
+        """The first of the analysers whose language writes several words as one."""
+        return next((one for one in self.analyzers.all if one.language in COMPOUNDING), None)
+
+    def _made(self, word: Word, attributes: tuple[str, ...], languages: tuple[str, ...]) -> _Others:
+        """The other forms of a word, and what it is made of or makes."""
+        key = (word.typed, *attributes, "", *languages)
+        if key not in self._alike:
+            if len(self._alike) >= REMEMBERED:
+                self._alike.clear()
+            self._alike[key] = self._alike_now(word, attributes, languages)
+        return self._alike[key]
+
+    def _alike_now(
+        self, word: Word, attributes: tuple[str, ...], languages: tuple[str, ...]
+    ) -> _Others:
+        keyword = self.keyword
+        found: _Others = ()
+        if self._accented:
+            known = self._frequency(word.typed, word.term, attributes) > 0
+            found = written_otherwise(
+                word, keyword=keyword, analyzers=self.analyzers.all, known=known
+            )
+        if languages or self.analyzers.rules:
+            found += forms_of(
+                word, attributes, keyword=keyword, analyzers=self.analyzers, languages=languages
+            )
+        if self._compounding is None:
+            return found
+        analyzer = self._compounding
+        names = tuple(n for n in attributes if self.analyzers.of(n).language == analyzer.language)
+        return found + compounds_of(word, names, keyword=keyword, analyzer=analyzer)
 
     # Synonyms
 
@@ -112,7 +176,7 @@ class Speller:
             if not (one.typed and two.typed) or len(whole) < SHORTEST_JOINED:
                 continue
             term = self.analyzer.term(whole)
-            if self.keyword.statistics.frequency(term, attributes):
+            if self._frequency(whole, term, attributes):
                 other = Other((term,), JOINED, "joined", whole)
                 found[place] += (other,)
                 found[place + 1] += (other,)
@@ -130,11 +194,21 @@ class Speller:
     def _parts(self, typed: str, attributes: tuple[str, ...], shortest: int) -> Iterator[Other]:
         for end in range(shortest, len(typed) - shortest + 1):
             left = self.analyzer.term(typed[:end])
-            if not left or not self.keyword.statistics.frequency(left, attributes):
+            if not left or not self._frequency(typed[:end], left, attributes):
                 continue  # most beginnings of words are no words
             terms = (left, self.analyzer.term(typed[end:]))
-            if terms[1] and self.keyword.statistics.holds(terms, attributes):
+            if terms[1] and self._holds((typed[:end], typed[end:]), terms, attributes):
                 yield Other(terms, JOINED, "split", f"{typed[:end]} {typed[end:]}")
+
+    def _holds(
+        self, texts: tuple[str, str], terms: tuple[str, ...], attributes: Sequence[str]
+    ) -> bool:
+        """Whether any document has the two words side by side."""
+        holds = self.keyword.statistics.holds
+        if not self.analyzers.rules:
+            return holds(terms, attributes)
+        own = ((name, self.analyzers.of(name)) for name in attributes)
+        return any(holds(tuple(map(one.term, texts)), (name,)) for name, one in own)
 
     # Typos
 
@@ -145,7 +219,7 @@ class Speller:
             return ()
         if word.only is not None:
             attributes = tuple(name for name in attributes if is_wanted(name, (word.only,)))
-        known = self.keyword.statistics.frequency(word.term, attributes) > 0
+        known = self._frequency(word.typed, word.term, attributes) > 0
         split = self._split(word, attributes, SHORTEST_PART if known else SHORTEST_PART - 1)
         typos = 0 if known and not lenient else self._allowed(word.typed, most)
         if not typos:
@@ -176,7 +250,7 @@ class Speller:
             terms.setdefault(self.analyzer.term(meant), (factor, meant))
         terms.pop(word.term, None)
         counted = [
-            (-factor, -self.keyword.statistics.frequency(term, attributes), meant, term)
+            (-factor, -self._frequency(meant, term, attributes), meant, term)
             for term, (factor, meant) in terms.items()
         ]
         return sorted(one for one in counted if one[1])

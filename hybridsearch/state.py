@@ -17,6 +17,7 @@ from hybridsearch.embedded_texts import EmbeddedTexts
 from hybridsearch.embedders import Embedder
 from hybridsearch.errors import QueryError, near
 from hybridsearch.keyword import KeywordSnapshot
+from hybridsearch.localized import Analyzers
 from hybridsearch.selection import Selection
 from hybridsearch.settings import Settings
 from hybridsearch.spelling import Speller
@@ -49,17 +50,22 @@ class State:
     columns: Columns
     living: Rows
     size: int
-    analyzer: Analyzer
+    analyzers: Analyzers
     keyword: KeywordSnapshot
     arms: Mapping[str, Arm]
     selection: Selection
     allowed: Mask | None = None
 
     @cached_property
+    def analyzer(self) -> Analyzer:
+        """The usual analyser."""
+        return self.analyzers.usual
+
+    @cached_property
     def speller(self) -> Speller:
         """What else the words of a query may mean in this state."""
         synonyms = Synonyms.of(self.settings.kept.get("synonyms", {}), self.analyzer)
-        return Speller(self.keyword, self.analyzer, self.settings.typo_tolerance, synonyms)
+        return Speller(self.keyword, self.analyzers, self.settings.typo_tolerance, synonyms)
 
     def arm(self, name: str | None) -> Arm | None:
         """The arm of the embedder named, or the only one, or the first; None without embedders.

@@ -171,6 +171,18 @@ class Vocabulary:
         found = [(word, _least(bare, _bare(word), most)) for word in words]
         return [(word, typos) for word, typos in found if typos <= most]
 
+    def bordered(self, word: str) -> list[str]:
+        """The longer words that begin or end with a word in plain form, in no order; each once."""
+        sought, text = word.encode(), self.text
+        found: dict[str, None] = {}
+        at = text.find(sought)
+        while at >= 0 and sought:
+            start, end = text.rfind(b"\n", 0, at) + 1, text.index(b"\n", at)
+            if (start == at) != (end == at + len(sought)):
+                found[text[start:end].decode()] = None
+            at = text.find(sought, end)
+        return list(found)
+
     def _span(self, bare: str, shorter: int, longer: int) -> tuple[int, int]:
         """Where the words stand that begin with the same letter and have such a length."""
         first, length = ord(bare[0]) << 8, len(bare)

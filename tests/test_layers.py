@@ -13,14 +13,14 @@ setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
-segmentation
-analysis query fusion diversity highlight excerpts extraction templates embedded_texts facets
+segmentation analysis localized
+query fusion diversity highlight excerpts extraction templates embedded_texts facets
 files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
 keyword_bodies keyword_scores keyword_hits keyword_postings keyword_kept keyword_snapshot keyword
-synonyms spelling suggesting
+synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making

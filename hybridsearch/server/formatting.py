@@ -6,7 +6,7 @@ and in which item of a list. Both see exactly the terms that the search saw (`hi
 word still being typed only the letters typed are marked, a phrase is one run.
 
     look = Look(highlight=("title",), crop={"text": 10})
-    formatted({"id": 7, "title": "Red shoes"}, analyzer, query, look)
+    formatted({"id": 7, "title": "Red shoes"}, analyzers, query, look)
     # {"id": "7", "title": "Red <em>shoes</em>"}
 """
 
@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hybridsearch.analysis import Analyzer
 from hybridsearch.extraction import is_wanted
 from hybridsearch.filterable import fits
 from hybridsearch.highlight import crop, mark, positions
+from hybridsearch.localized import Analyzers
 from hybridsearch.query import Query
 
 __all__ = ["CROP_LENGTH", "CROP_MARKER", "POST_TAG", "PRE_TAG", "Look", "formatted", "matches"]
@@ -47,7 +47,7 @@ class Look:
 
 
 def formatted(
-    document: Mapping[str, Any], analyzer: Analyzer, query: Query, look: Look
+    document: Mapping[str, Any], analyzers: Analyzers, query: Query, look: Look
 ) -> dict[str, Any]:
     """The document with its texts marked and cropped; numbers become texts.
 
@@ -56,7 +56,7 @@ def formatted(
     can_match = bool(query.words or query.phrases)
 
     def shown(name: str, text: str) -> str:
-        words = look.words(name)
+        words, analyzer = look.words(name), analyzers.of(name)
         if words is not None:
             text = crop(text, analyzer, query, words=words, marker=look.marker)
         if can_match and is_wanted(name, look.highlight):
@@ -67,7 +67,7 @@ def formatted(
 
 
 def matches(
-    document: Mapping[str, Any], analyzer: Analyzer, query: Query
+    document: Mapping[str, Any], analyzers: Analyzers, query: Query
 ) -> dict[str, list[dict[str, Any]]]:
     """Attribute (nested: by dots) -> where it matches: `start`, `length`, in lists `indices`.
 
@@ -75,7 +75,7 @@ def matches(
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for name, indices, text in _texts("", document, ()):
-        for place in _places(text, analyzer, query):
+        for place in _places(text, analyzers, name, query):
             found.setdefault(name, []).append(
                 {**place, "indices": list(indices)} if indices else place
             )
@@ -106,8 +106,8 @@ def _texts(
             yield from _texts(name, item, (*indices, at))
 
 
-def _places(text: str, analyzer: Analyzer, query: Query) -> Iterator[dict[str, Any]]:
-    for start, length in positions(text, analyzer, query):
+def _places(text: str, analyzers: Analyzers, name: str, query: Query) -> Iterator[dict[str, Any]]:
+    for start, length in positions(text, analyzers.of(name), query):
         before, matched = text[:start], text[start : start + length]
         yield {"start": _bytes(before), "length": _bytes(matched)}
 

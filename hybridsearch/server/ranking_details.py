@@ -55,7 +55,7 @@ def details(state: State, query: Query, hit: Hit) -> dict[str, Any]:
 
 def _rules(state: State, query: Query, hit: Hit) -> dict[str, Any]:
     texts = attribute_texts(hit.document, state.settings.searchable_attributes)
-    tokens = [state.analyzer.tokens(text) for text in texts.values()]
+    tokens = [_tokens(state, query, name, text) for name, text in texts.items()]
     wanted = list(dict.fromkeys(query.sequence)) if query.sequence else []
     if not wanted:
         return {}
@@ -75,6 +75,19 @@ def _rules(state: State, query: Query, hit: Hit) -> dict[str, Any]:
         "exactness": _exactness(found, count, wanted, tokens),
     }
     return {name: {"order": n, **rule} for n, (name, rule) in enumerate(scores.items())}
+
+
+def _tokens(state: State, query: Query, name: str, text: str) -> Sequence[Token]:
+    """The terms of an attribute, those of the query as the usual analyser has them."""
+    analyzer = state.analyzers.of(name)
+    tokens, own = analyzer.tokens(text), query.read(analyzer)
+    if own is query:
+        return tokens
+    meant = dict(zip(own.sequence, query.sequence, strict=True))
+    for word, usual in zip(own.words, query.words, strict=True):
+        for other, usually in zip(word.others, usual.others, strict=True):
+            meant.setdefault(other.terms[0], usually.terms[0])
+    return [token._replace(term=meant.get(token.term, token.term)) for token in tokens]
 
 
 def _find(

@@ -96,13 +96,13 @@ def request_uid() -> dict[str, str]:
 
 
 def _hit(snapshot: Snapshot, view: View, query: Query, hit: Hit) -> dict[str, Any]:
-    document, analyzer = hit.document, snapshot.state.analyzer
+    document, analyzers = hit.document, snapshot.state.analyzers
     found = dict(document) if view.retrieve is None else project(document, view.retrieve)
     if view.look is not None:
         shown = _shown(document, view.retrieve, view.look)
-        found["_formatted"] = formatted(shown, analyzer, query, view.look)
+        found["_formatted"] = formatted(shown, analyzers, query, view.look)
     if view.positions:
-        found["_matchesPosition"] = matches(document, analyzer, query)
+        found["_matchesPosition"] = matches(document, analyzers, query)
     if view.score:
         found["_rankingScore"] = hit.relevance
     if view.details:

@@ -50,6 +50,7 @@ ARGUMENTS = {
     "field_weights": "VARCHAR",
     "min_similarity": "DOUBLE",
     "ef": "BIGINT",
+    "locales": "VARCHAR[]",
     "boost": "VARCHAR",
     "diversity": "DOUBLE",
     "rows": "BIGINT[]",
@@ -113,6 +114,7 @@ class Call(NamedTuple):
     field_weights: str | None
     min_similarity: float | None
     ef: int | None
+    locales: tuple[str, ...] | None
     boost: str | None
     diversity: float | None
     rows: bytes | None
@@ -201,6 +203,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         field_weights=None if call.field_weights is None else loads(call.field_weights.encode()),
         min_similarity=call.min_similarity,
         ef=call.ef,
+        locales=call.locales,
         boost=call.boost,
         diversity=call.diversity or 0.0,
         rows=None if call.rows is None else np.frombuffer(call.rows, np.int64),

@@ -20,14 +20,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from hybridsearch.analysis import Analyzer
+from hybridsearch.analysis import Analyzer, is_pair_script
 from hybridsearch.arrays import Rows, no_rows
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.jsontext import loads
-from hybridsearch.query import Phrase, Query, Word
+from hybridsearch.query import Other, Phrase, Query, Word
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql.asking import Searchable
 from hybridsearch.sql.matching import (
+    PLAIN,
     Answers,
     Wanted,
     holds_all,
@@ -38,7 +39,7 @@ from hybridsearch.sql.matching import (
     wanted,
 )
 from hybridsearch.state import State
-from hybridsearch.vocabulary import typos
+from hybridsearch.vocabulary import telling, typos
 
 __all__ = ["Asked", "Holders", "print_of", "rows_holding"]
 
@@ -47,6 +48,8 @@ MOST_TERMS = 50_000
 MOST_READ = 20_000
 """So many texts are read again; for more the statement can as well read its own."""
 KEPT_PRINTS = 64
+LONGEST_SURE = 20
+"""Letters of a word of which the index surely has kept every way to write it."""
 
 
 class Asked(NamedTuple):
@@ -194,52 +197,77 @@ _TESTS: dict[str, Callable[[Sequence[str | None], Sequence[str | None], int], An
 
 def _loose(state: State, attribute: str, asked: Asked) -> _Loose | None:
     """What finds every row that the test is true of; None where nothing does that is cheap."""
-    analyzer = Analyzer(state.analyzer.language)
-    exact = analyzer.language is None
-    if not asked.texts:
-        return _Loose(Query(), "all", exact)
+    analyzer = state.analyzers.of(attribute)
+    if analyzer.rules:  # other words than those that the operators read
+        return None
+    want = _wanted(asked)
+    if analyzer.language:
+        return _stemmed(want, asked.test, _Stems(state, analyzer))
+    if want.empty:
+        return _Loose(Query(), "all", True)
+    if want.words or want.phrases:
+        return _folded(want, asked.test)
+    terms = _standing(state, attribute, want)
+    return None if terms is None else _Loose(_words(terms), "any", False)
+
+
+def _wanted(asked: Asked) -> Wanted:
+    """What a text must hold, of which any or all: folded words, not stemmed."""
     if asked.test == "term":
-        return _of_terms(asked.texts, analyzer)
-    if asked.test == "phrase":
-        return _of_phrase(analyzer.terms(asked.texts[0]), asked.slop, exact)
+        return Wanted(frozenset(asked.texts))
+    text = asked.texts[0] if asked.texts else ""
     if asked.test == "asked":
-        return _of_query(state, attribute, asked.texts[0], analyzer)
-    return _Loose(_words(analyzer.terms(asked.texts[0])), asked.test, exact)
+        return wanted(text, PLAIN)
+    terms = tuple(PLAIN.terms(text))
+    if asked.test == "phrase" and terms:
+        return Wanted(frozenset(), (Phrase(terms, asked.slop),))
+    return Wanted(frozenset(terms))
+
+
+def _folded(want: Wanted, test: str) -> _Loose:
+    """Words and phrases, where the index has the terms that the operators read."""
+    strict = tuple(phrase for phrase in want.phrases if not phrase.slop)
+    loose = {term for phrase in want.phrases if phrase.slop for term in phrase.terms}
+    query = Query(_words(sorted(want.words | loose)).words, strict)
+    open_ended = want.beginnings or want.near or want.excluded or loose
+    return _Loose(query, _match(test), not open_ended)
+
+
+def _match(test: str) -> str:
+    return "any" if test in ("term", "any") else "all"
 
 
 def _words(terms: Iterable[str]) -> Query:
     return Query(words=tuple(map(Word, dict.fromkeys(terms))))
 
 
-def _of_terms(finished: Sequence[str], analyzer: Analyzer) -> _Loose | None:
-    """Finished terms; in an index of stems each has to be one word, whose stem is known."""
-    if analyzer.language is None:
-        return _Loose(_words(finished), "any", True)
-    stems = [analyzer.terms(term) for term in finished]
-    if any(len(stem) != 1 for stem in stems):
+class _Stems(NamedTuple):
+    """The stems that a folded word may have in an index, whatever its accents there."""
+
+    state: State
+    analyzer: Analyzer
+
+    def word(self, term: str) -> Word | None:
+        """The word with its stems; None where they are not known."""
+        own = self.analyzer.term(term) or term
+        if is_pair_script(term) or term.isdecimal() or " " in term:
+            return Word(term)
+        if not telling([term]) or len(term) > LONGEST_SURE:
+            return None
+        near = self.state.keyword.vocabulary.near(term, most=0)
+        stems = dict.fromkeys(self.analyzer.term(word) for word, _ in near)
+        others = (Other((stem,), 1.0, "form", stem) for stem in stems if stem not in ("", own))
+        return Word(own, others=tuple(others))
+
+
+def _stemmed(want: Wanted, test: str, stems: _Stems) -> _Loose | None:
+    """The same where the index has stems: of phrases all words."""
+    terms = want.words.union(*(phrase.terms for phrase in want.phrases))
+    if not terms and not want.empty:
         return None
-    return _Loose(_words(stem for [stem] in stems), "any", False)
-
-
-def _of_phrase(terms: Sequence[str], slop: int, exact: bool) -> _Loose:
-    if slop or not terms:
-        return _Loose(_words(terms), "all", False)
-    return _Loose(Query(phrases=(Phrase(tuple(terms)),)), "all", exact)
-
-
-def _of_query(state: State, attribute: str, text: str, analyzer: Analyzer) -> _Loose | None:
-    """What `@@@` asks for: words and phrases, or if there are none, what may stand for a word."""
-    want = wanted(text, analyzer)
-    strict = [phrase for phrase in want.phrases if not phrase.slop]
-    loose = {term for phrase in want.phrases if phrase.slop for term in phrase.terms}
-    query = Query(_words(sorted(want.words | loose)).words, tuple(strict))
-    if query.words or query.phrases:
-        open_ended = want.beginnings or want.near or want.excluded or loose
-        return _Loose(query, "all", analyzer.language is None and not open_ended)
-    if want.empty:
-        return _Loose(Query(), "all", True)
-    terms = None if analyzer.language else _standing(state, attribute, want)
-    return None if terms is None else _Loose(_words(terms), "any", False)
+    words = [stems.word(term) for term in sorted(terms)]
+    known = tuple(word for word in words if word is not None)
+    return _Loose(Query(known), _match(test), False) if len(known) == len(words) else None
 
 
 def _standing(state: State, attribute: str, want: Wanted) -> list[str] | None:

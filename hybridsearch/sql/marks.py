@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pyarrow as pa
 
 from hybridsearch.analysis import Analyzer
-from hybridsearch.errors import QueryError
+from hybridsearch.errors import HybridSearchError, QueryError
 from hybridsearch.excerpts import Piece, best, pieces, shown
 from hybridsearch.highlight import positions
 from hybridsearch.jsontext import loads
@@ -82,7 +82,8 @@ class Marks:
             return None
         for tag in (start, end):
             if len(tag) > LONGEST_TAG:
-                raise QueryError(f"a tag has at most {LONGEST_TAG} characters, not {len(tag)}")
+                told = f"a tag has at most {LONGEST_TAG} characters, not {len(tag)}"
+                raise QueryError(told, field="start_tag")
         *shape, escape = rest
         found = spans(text, chosen)
         wanted = _pieces(text, found, *shape)
@@ -90,9 +91,15 @@ class Marks:
 
     def _reading(self, readings: dict[str, Reading | None], ask: str) -> Reading | None:
         if ask not in readings:
-            given = loads(ask)
-            words = [text for text in given.pop("words") or () if text is not None]
-            readings[ask] = self._read(given, words) if words else None
+            try:
+                given = loads(ask)
+                words = [text for text in given.pop("words") or () if text is not None]
+                readings[ask] = self._read(given, words) if words else None
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if isinstance(error, HybridSearchError):
+                    raise
+                told = "marks is for what a SELECT holds; use query := 'words'"
+                raise QueryError(told, field="marks") from error
         return readings[ask]
 
     def _read(self, given: dict[str, Any], words: list[str]) -> Reading:
@@ -144,7 +151,10 @@ def _by_index(engine: Searchable, given: Mapping[str, Any], column: str | None) 
         words=tuple(word for word in asked.words if _is_for(word, column)),
         phrases=tuple(phrase for phrase in asked.phrases if _is_for(phrase, column)),
     )
-    return Reading(snapshot.state.analyzer, lambda terms: query)
+    state = snapshot.state
+    own = [name for name in state.keyword.attributes if name.lower() == column]
+    analyzer = state.analyzers.of(own[0]) if own else state.analyzers.usual
+    return Reading(analyzer, lambda terms: query)
 
 
 def _is_for(item: Word | Phrase, column: str | None) -> bool:

@@ -10,11 +10,13 @@ operators that name it. It becomes a look into the hits of a search for each ope
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Self
 
 from hybridsearch.errors import QueryError
 from hybridsearch.sql.levels import Range
+from hybridsearch.sql.matching import PLAIN
 from hybridsearch.sql.operators import Table, Test, innermost, is_row, predicates, tables
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
@@ -28,15 +30,24 @@ WORDS = {"asked": "all", "any": "any", "all": "all", "term": "all", "phrase": "p
 
 
 class Searched(NamedTuple):
-    """An index over a table: its name, and the table's key."""
+    """An index over a table: its name, the table's key, and the attribute; None is all."""
 
     uid: str
     key: str
+    attribute: str | None = None
+
+    @classmethod
+    def by(cls, uid: str, key: str | None, names: Iterable[str], column: str | None) -> Self | None:
+        """The same, if the column, in small letters, is among the attributes that it searches."""
+        found = [name for name in names if column in (None, name.lower())]
+        return cls(uid, key, None if column is None else found[0]) if found and key else None
 
 
+_piece = re.compile(r'-?(?:[^\s":]+:)?"[^"]*"?(?:~\d+)?|\S+').findall
+_with_typos = re.compile(r"(.+)~([12])").fullmatch
 Tables = Callable[[str, str | None], Searched | None]
 """(table, column) in small letters -> an index over the table that searches the column by words;
-None is any column."""
+without a column the one that searches most columns."""
 
 
 def scoring(statement: Statement, searched: Tables) -> list[Edit]:
@@ -90,14 +101,10 @@ def _value(statement: Statement, level: int | None, call: Range, searched: Table
         index = searched(table.name, None) if whole else index
         if index is None:
             raise _without_index(table, "column" if whole else test.column or "", at)
-        hits = (
-            f"SELECT {quoted(index.key)} AS key, _score FROM search({literal(index.uid)},"
-            f" {_words(statement, test, whole=whole)}, mode := 'keyword')"
-        )
-        parts.append(
-            f"coalesce((SELECT hits._score FROM ({hits}) AS hits"
-            f" WHERE hits.key = {table.qualifier}.{quoted(index.key)}), 0.0)"
-        )
+        fields = f", fields := [{literal(index.attribute)}]" if index.attribute else ""
+        parts += [
+            _score(index, table, f"{words}{fields}") for words in _words(statement, test, whole)
+        ]
     return f"({' + '.join(parts)})"
 
 
@@ -109,15 +116,49 @@ def _without_index(table: Table, column: str, at: int) -> QueryError:
     )
 
 
-def _words(statement: Statement, test: Test, *, whole: bool) -> str:
-    """What a search is to look for, which of the words its hits must have, and where."""
-    written = statement.written(test.query)
-    if whole:
-        return f"{written}, match := 'any'"
-    fields = f"fields := [{literal(test.column or '')}]"
-    if statement.tokens[test.query.start].text == "[":
-        return f"array_to_string({written}, ' '), match := 'any', {fields}"
-    return f"{written}, match := '{WORDS[test.kind]}', {fields}"
+def _score(index: Searched, table: Table, words: str) -> str:
+    """The score of the table's row in one search."""
+    hits = (
+        f"SELECT {quoted(index.key)} AS key, _score"
+        f" FROM search({literal(index.uid)}, {words}, mode := 'keyword')"
+    )
+    return (
+        f"coalesce((SELECT hits._score FROM ({hits}) AS hits"
+        f" WHERE hits.key = {table.qualifier}.{quoted(index.key)}), 0.0)"
+    )
+
+
+def _words(statement: Statement, test: Test, whole: bool) -> list[str]:
+    """What searches are to look for, and which of the words their hits must have.
+
+    Their scores are summed. What is written out is read as the operator reads it.
+    """
+    written, first = statement.written(test.query), statement.tokens[test.query.start]
+    plain = first.value if test.query.stop - test.query.start == 1 else None
+    if first.text == "[":
+        return [f"array_to_string({written}, ' '), match := 'any'"]
+    if plain is not None and test.kind in ("any", "all"):
+        return [f"{literal(' '.join(PLAIN.terms(plain)))}, match := {literal(WORDS[test.kind])}"]
+    if plain is not None and test.kind == "asked":
+        return list(_pieces(plain)) or [f"{written}, match := 'all'"]
+    return [f"{written}, match := {literal('any' if whole else WORDS[test.kind])}"]
+
+
+def _pieces(query: str) -> Iterator[str]:
+    """Searches for what `@@@` asks: words and phrases together, each beginning, each with typos."""
+    kept = []
+    for piece in _piece(query):
+        near = _with_typos(piece)
+        if piece[0] == "-":
+            continue  # the rows that have it are not there
+        if piece[-1] == "*" and len(piece) > 1:
+            yield f"{literal(piece[:-1])}, match := 'prefix'"
+        elif near and '"' not in piece:
+            yield f"{literal(near[1])}, match := 'any', typos := {near[2]}"
+        else:
+            kept.append(piece)
+    if kept:
+        yield f"{literal(' '.join(kept))}, match := 'any'"
 
 
 def _of_one(

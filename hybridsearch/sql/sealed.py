@@ -33,7 +33,7 @@ from hybridsearch.arrays import Rows
 from hybridsearch.columns import ARROW as TYPES
 from hybridsearch.columns import StoredColumn, shown
 from hybridsearch.document_table import DocumentTable
-from hybridsearch.errors import FilterError, NotFound, QueryError, near
+from hybridsearch.errors import FilterError, HybridSearchError, NotFound, QueryError, near
 from hybridsearch.jsontext import loads
 from hybridsearch.request import Filter
 from hybridsearch.row_ids import RowIds
@@ -46,7 +46,9 @@ from hybridsearch.sql.operators import check
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
 from hybridsearch.sql.pushdown import Facts
 from hybridsearch.sql.relation import Source, by_name
+from hybridsearch.sql.scoring import Searched, scoring
 from hybridsearch.sql.snippets import marking
+from hybridsearch.sql.telling import Step, placed, told
 from hybridsearch.sql.tokens import spliced
 from hybridsearch.store import Connection, IndexRecord, quoted
 
@@ -72,7 +74,7 @@ KNOWN = (
 BATCH = 1000
 IDLE = 4
 _constructs = re.compile(
-    r"search|similar|highlight|snippet|@@@|\|\|\||&&&|===", re.IGNORECASE
+    r"search|similar|score|highlight|snippet|@@@|\|\|\||&&&|===", re.IGNORECASE
 ).search
 UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
 LINES = (
@@ -173,7 +175,7 @@ class Sealed:
         with self._cursor() as cursor, self._grant(_Grant(visible, forced or {})):
             parsed = _parsed(cursor, statement, visible, self._lowered)
             with self._relations(cursor, _mentioned(statement, visible)):
-                return _answer(cursor, parsed, values, limits)
+                return _answer(cursor, parsed, statement, values, limits)
 
     def close(self) -> None:
         """Forget the instance; the next statement makes a new one."""
@@ -194,9 +196,17 @@ class Sealed:
         found = read(statement)
         if found is not None:
             check(found)
-            edits = marking(found)
+            edits = [*scoring(found, self._searched), *marking(found)]
             statement = spliced(statement, [*edits, *naming(found, edits)])
         return lower(statement, self._source, facts).text
+
+    def _searched(self, table: str, column: str | None) -> Searched | None:
+        """The index of that name, if it searches the column by words."""
+        try:
+            state = self._visible(table).snapshot.state
+        except NotFound:
+            return None
+        return Searched.by(table, state.primary_key, state.keyword.attributes, column)
 
     def _source(self, uid: str, kept: bool) -> Source | None:
         try:
@@ -298,7 +308,7 @@ def _parsed(
         text = EXPLAIN.sub("", statement, count=1) if _explains(found) else statement
         tree = cursor.execute("SELECT json_serialize_sql(?)", [text]).fetchall()[0][0]
     except duckdb.Error as error:
-        raise _error(_told(error)) from error
+        raise _error(_told(error, statement)) from error
     try:
         check_tree(loads(tree.encode()), visible)
     except ValueError as error:
@@ -310,7 +320,7 @@ def _parsed(
     try:
         return cursor.extract_statements(lowered(statement))[0]
     except QueryError as error:
-        raise _error(error.message) from error
+        raise _error(placed(error, Step(statement, True, statement, 0)).message) from error
 
 
 def _explains(found: Sequence[duckdb.Statement]) -> bool:
@@ -325,10 +335,10 @@ def _mentioned(statement: str, visible: Collection[str]) -> list[str]:
 
 
 def _answer(
-    cursor: Connection, statement: duckdb.Statement, values: Values, limits: Limits
+    cursor: Connection, parsed: duckdb.Statement, statement: str, values: Values, limits: Limits
 ) -> Answer:
-    with _stopped_after(cursor, limits.seconds), _our_errors():
-        relation = cursor.sql(statement, params=values or None)
+    with _stopped_after(cursor, limits.seconds), _our_errors(statement):
+        relation = cursor.sql(parsed, params=values or None)
         with closing(relation.to_arrow_reader(BATCH)) as reader:
             batches, complete = _collected(reader, limits)
             return Answer(reader.schema, [str(kind) for kind in relation.types], batches, complete)
@@ -368,7 +378,7 @@ def _stopped_after(cursor: Connection, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def _our_errors(statement: str) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException:
@@ -376,12 +386,15 @@ def _our_errors() -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise _error(f"the statement needs more memory than {MEMORY}", "sql_limit") from error
     except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
-        raise _error(_told(error)) from error
+        raise _error(_told(error, statement)) from error
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception, statement: str) -> str:
     """What DuckDB says of the statement; what it says of anything else is not for strangers."""
-    text = str(error).strip()
+    better = told(error, Step(statement, True, statement, 0))
+    if isinstance(better, HybridSearchError):
+        return better.message
+    text = str(better or error).strip()
     ours = UDF.search(text)
     if ours is not None:
         return text[ours.end() :].partition("\n")[0]

@@ -32,7 +32,7 @@ from hybridsearch.sql.relation import Source
 from hybridsearch.sql.scoring import Searched, scoring
 from hybridsearch.sql.semijoins import Decision, Held, joined, probe
 from hybridsearch.sql.snippets import marking
-from hybridsearch.sql.telling import Step, at_call
+from hybridsearch.sql.telling import Step, at_call, placed
 from hybridsearch.sql.tokens import scan, spliced, statements
 from hybridsearch.store import Connection
 
@@ -90,7 +90,7 @@ class Session:
         try:
             made = self._made(step.text)
         except QueryError as error:
-            raise _placed(error, step) from None
+            raise placed(error, step) from None
         self._kept[step.text] = (self._stamp(made), made)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -129,7 +129,7 @@ class Session:
         try:
             return None if statement is None else read_definition(statement)
         except QueryError as error:
-            raise _placed(error, step) from None
+            raise placed(error, step) from None
 
     def made(self, definition: Definition) -> str:
         """The statement of the native functions that does what the definition says.
@@ -191,16 +191,22 @@ class Session:
             return None
 
     def _searched(self, table: str, column: str | None) -> Searched | None:
-        """An index over the table that searches the column by words; None is any column."""
-        for report in self._indexes.over(table):
-            if column is None or column in {name.lower() for name in report.text}:
-                return Searched(report.name, report.key)
+        """An index over the table that searches the column by words.
+
+        Without a column the one that searches most columns.
+        """
+        reports = self._indexes.over(table)
+        if column is None:
+            reports = sorted(reports, key=lambda report: len(report.text), reverse=True)
+        for report in reports:
+            found = Searched.by(report.name, report.key, report.text, column)
+            if found is not None:
+                return found
         try:
             state = self._functions.state(table)
         except NotFound:
             return None
-        there = column is None or column in {name.lower() for name in state.keyword.attributes}
-        return Searched(table, state.primary_key) if there and state.primary_key else None
+        return Searched.by(table, state.primary_key, state.keyword.attributes, column)
 
     def _indexed(self, table: str, column: str) -> Held | None:
         """An index over every row of the table that searches the column by words."""
@@ -287,10 +293,3 @@ class Session:
             self._apart = self._connection.cursor()
             self._functions.attach(self._apart)
         return self._apart
-
-
-def _placed(error: QueryError, step: Step) -> QueryError:
-    """The error with the place of the token that it speaks of."""
-    tokens = scan(step.text) or []
-    line, column = step.place(tokens[error.fields["token"]].start)
-    return QueryError(f"{error.message} (line {line}, column {column})", line=line, column=column)

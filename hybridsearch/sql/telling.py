@@ -32,9 +32,11 @@ from hybridsearch.sql.whole_rows import NO_ATTRIBUTE
 
 __all__ = ["Relation", "Step", "at_call", "guarded", "telling", "told"]
 
-FUNCTIONS = (
-    *("search", "similar", "facets", "tokens", "suggest", "highlight", "snippet", "snippets"),
-)
+FINDING = ("search", "similar", "facets", "tokens", "suggest")
+MARKING = ("highlight", "snippet", "snippets")
+OF_MARKS = ("max_chars", "max_count", "start_tag", "marks")
+"""Parameters of those alone."""
+FUNCTIONS = (*FINDING, *MARKING)
 ROWS = "@@@"
 OWN = {
     "asked": "@@@",
@@ -97,7 +99,14 @@ class Step:
         return place(self.whole, self.start + offset)
 
 
-def told(error: duckdb.Error, step: Step) -> Exception | None:
+def placed(error: QueryError, step: Step) -> QueryError:
+    """The error with the place of the token of the statement that it speaks of."""
+    tokens = scan(step.text) or []
+    line, column = step.place(tokens[error.fields["token"]].start)
+    return QueryError(f"{error.message} (line {line}, column {column})", line=line, column=column)
+
+
+def told(error: Exception, step: Step) -> Exception | None:
     """What is to be raised in the place of the error; None if it is right as it is."""
     message = str(error)
     raised = _raised(message)
@@ -116,8 +125,7 @@ def at_call(error: HybridSearchError, step: Step) -> HybridSearchError:
 
     Of a statement that calls nothing, with that of the first name in it that stands there once.
     """
-    wanted = (ROWS,) if error.message.startswith(NO_ATTRIBUTE) else FUNCTIONS
-    found = [(name, *step.place(offset)) for name, offset in _calls(step, wanted)]
+    found = [(name, *step.place(offset)) for name, offset in _calls(step, _suspects(error))]
     if not found:
         return _at_name(error, step)
     if len(found) > MOST_PLACES:
@@ -128,6 +136,16 @@ def at_call(error: HybridSearchError, step: Step) -> HybridSearchError:
     )
     at = found[0][1:] if len(found) == 1 else None
     return _again(error, f"{error.message} ({places})", at)
+
+
+def _suspects(error: HybridSearchError) -> Sequence[str]:
+    """What may have raised the error, by the parameter that it speaks of."""
+    if error.message.startswith(NO_ATTRIBUTE):
+        return (ROWS,)
+    field = error.fields.get("field")
+    if field in OF_MARKS:
+        return MARKING
+    return FUNCTIONS if field is None else FINDING
 
 
 def _at_name(error: HybridSearchError, step: Step) -> HybridSearchError:

@@ -9,7 +9,7 @@ CREATE OR REPLACE TEMP MACRO search(
     fusion := 'rrf', rrf_k := NULL, candidates := NULL, filter := NULL, min_score := NULL,
     distinct_by := NULL, exact := false, highlight := false, tie := 1.0, typos := 0,
     embedder := NULL, field_weights := NULL, min_similarity := NULL, ef := NULL,
-    boost := NULL, diversity := NULL,
+    locales := NULL, boost := NULL, diversity := NULL,
     "rows" := NULL, numbers := NULL, "names" := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
@@ -25,7 +25,7 @@ FROM (
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
                 min_score, distinct_by, exact, highlight, tie, typos,
                 embedder, to_json(field_weights)::VARCHAR, min_similarity, ef,
-                boost, diversity,
+                locales::VARCHAR[], boost, diversity,
                 CASE WHEN typeof("rows") <> '"NULL"'
                     THEN coalesce(CAST("rows" AS BIGINT[]), []) END,
                 CASE WHEN typeof(numbers) <> '"NULL"'

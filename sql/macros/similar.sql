@@ -20,7 +20,7 @@ FROM (
                     THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
                 min_score, distinct_by, exact, highlight, tie, 0,
                 embedder, to_json(field_weights)::VARCHAR, min_similarity, ef,
-                boost, diversity, NULL, NULL, NULL
+                NULL, boost, diversity, NULL, NULL, NULL
             ),
             recursive := true
         )

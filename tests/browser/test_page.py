@@ -150,7 +150,7 @@ def test_nested_values_are_shown_and_counted_under_their_names(visit: Open) -> N
     assert names == ["details.colour", "details.size.cm", "offers.shop"]
     shops = page.locator("#hits .hit").first.locator("dd").last.locator("span").all_inner_texts()
     assert shops == ["Nord", "Sued"]
-    page.get_by_label("blue").check()
+    page.get_by_role("checkbox", name="blue").check()
     page.wait_for_function("() => document.querySelectorAll('#hits .hit').length === 4")
 
 

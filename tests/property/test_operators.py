@@ -27,6 +27,7 @@ USUAL: Any = {
 }
 WORDS = [
     *("red", "Red", "shoe", "shoes", "running", "runs", "run", "rune", "café", "cafe", "the"),
+    *("résumé", "resume", "préférés", "preferes"),
     *("東京都", "東京", "a1", "ab", "x-ray", "don't", "2019", "b" * 70),
 ]
 words = st.sampled_from(WORDS)
@@ -121,7 +122,7 @@ def case(db: Database, given: Any, where: str, stemmer: str, key: str, change: A
         connection.execute(f"DROP SEARCH INDEX {name}_idx; DROP TABLE {name}")
 
 
-languages = st.sampled_from(["none", "none", "en"])
+languages = st.sampled_from(["none", "none", "en", "fr"])
 keys = st.sampled_from(["INTEGER", "VARCHAR", "DECIMAL(6, 2)"])
 
 
@@ -129,6 +130,8 @@ keys = st.sampled_from(["INTEGER", "VARCHAR", "DECIMAL(6, 2)"])
 @given(rows, wheres, languages, keys, texts)
 @example([("", None)], "title @@@ '-\"red running\"'", "none", "INTEGER", "")
 @example([("", None), (None, "red")], "d.title @@@ '-red'", "en", "VARCHAR", "red")
+@example([("une résumé", "préférés")], "d.title @@@ 'resume'", "en", "INTEGER", "résumé")
+@example([("", "préférés")], "d.body &&& ('preferes')", "fr", "INTEGER", "préférés")
 @example([("", "run")], "title @@@ 'r* -red'", "none", "INTEGER", "red")
 def test_the_index_gives_the_rows_of_the_scan(
     db: Database, given: Any, where: str, stemmer: str, key: str, change: str

@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from hybridsearch.analysis import Analyzer
+from hybridsearch.localized import Analyzers
 from hybridsearch.query import parse
 from hybridsearch.server.formatting import Look, formatted, matches
 
 PLAIN = Analyzer()
+ALONE = Analyzers(PLAIN)
 ALL = Look(highlight=("*",))
 
 
 def shown(document: dict[str, Any], query: str, look: Look = ALL) -> dict[str, Any]:
-    return formatted(document, PLAIN, parse(query, PLAIN), look)
+    return formatted(document, ALONE, parse(query, PLAIN), look)
 
 
 def found(document: dict[str, Any], query: str) -> dict[str, Any]:
-    return matches(document, PLAIN, parse(query, PLAIN))
+    return matches(document, ALONE, parse(query, PLAIN))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.unit.command_line import (
     COMMAND,
     ENVIRONMENT,
     MOVIES,
+    error,
     in_json,
     run,
 )
@@ -48,6 +49,16 @@ def test_search_pages_number_their_hits_on(shop: Path) -> None:
     assert (
         "3 documents, 2 to 2 shown" in run("search", "shop.duckdb", "movies", "", *options).stdout
     )
+
+
+def test_search_boosts_by_a_formula_and_keeps_near_copies_apart(shop: Path) -> None:
+    asked = ["search", "shop.duckdb", "movies", ""]
+    by_year = [hit["document"]["year"] for hit in in_json(*asked, "--boost", "year")["hits"]]
+    assert by_year == sorted(by_year, reverse=True)
+    assert by_year != [hit["document"]["year"] for hit in in_json(*asked)["hits"]]
+    asked = ["search", "shop.duckdb", "movies", "space", "--diversity"]
+    assert len(in_json(*asked, "0.5")["hits"]) == len(in_json(*asked, "0")["hits"])
+    assert "diversity must be a number from 0 to 1" in error(2, *asked, "2")
 
 
 def test_search_filters_must_all_hold(shop: Path) -> None:

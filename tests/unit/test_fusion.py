@@ -257,11 +257,13 @@ def test_meaning_weighs_less_the_surer_the_words() -> None:
     assert shares[1] == pytest.approx(0.6 * (1 - 2.2 * (1 / 3) / 2))
 
 
-def test_meaning_that_the_words_do_not_confirm_weighs_next_to_nothing() -> None:
-    words = (np.arange(60), EVEN)
-    assert share_of_meaning(0.6, words, np.arange(70, 80)) == LEAST
-    one_of_ten = np.array([3, *range(70, 79)])
-    assert share_of_meaning(0.6, words, one_of_ten) == pytest.approx(0.6 * 0.3)
+def test_meaning_that_the_words_do_not_confirm_weighs_less_where_they_are_sure() -> None:
+    sure, surest = EVEN.copy(), EVEN.copy()
+    sure[0], surest[0] = 1.5, 4.0
+    far = np.arange(70, 80)
+    assert share_of_meaning(0.6, (np.arange(60), EVEN), far) == pytest.approx(0.6)
+    assert share_of_meaning(0.6, (np.arange(60), sure), far) == pytest.approx(0.6 * (1 - 2.2 / 3))
+    assert share_of_meaning(0.6, (np.arange(60), surest), far) == LEAST
 
 
 def test_meaning_weighs_fully_where_no_word_is_found() -> None:

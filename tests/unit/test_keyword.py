@@ -520,3 +520,26 @@ def test_of_batches_put_in_together_all_come_or_none(tmp_path: Path) -> None:
     assert index.snapshot().count == 0
     index.apply(deletes=none, rows=one, texts={"t": ["blue"]}, bodies=[b"{}"])
     assert index.snapshot().count == KeywordIndex.open(tmp_path / "text").snapshot().count == 1
+
+
+@pytest.mark.parametrize("text", ["red", "red shoes", "running moo", '"road races"', "nowhere"])
+def test_the_reference_of_a_query_is_the_same_for_every_tie(
+    found: KeywordSnapshot, text: str
+) -> None:
+    query = asked(text, prefix=True)
+    references = {found.reference(query, weights=WEIGHTS, tie=tie) for tie in (1.0, 0.5, 0.0)}
+    assert len(references) == 1
+    assert references.pop() > 0
+
+
+def test_a_filter_that_was_paid_for_often_is_answered_out_of_memory(
+    found: KeywordSnapshot,
+) -> None:
+    mask = np.array([True, False, True, False, False, True])
+    asked_once, *again = (
+        found.top(asked("red road"), weights=WEIGHTS, limit=3, mask=mask, tie=0.5)
+        for _ in range(30)
+    )
+    assert {tuple(one.rows.tolist()) for one in again} == {tuple(asked_once.rows.tolist())}
+    assert all(np.allclose(one.scores, asked_once.scores, rtol=1e-6) for one in again)
+    assert {one.total for one in again} == {asked_once.total}

@@ -79,7 +79,7 @@ def test_a_clause_that_is_asked_for_again_and_again_is_fetched_once() -> None:
 
 
 def test_what_was_let_go_has_to_earn_its_place_again() -> None:
-    engine = Engine(most=2500)
+    engine = Engine(most=4000)
     for _ in range(20):
         engine.affordable(Plan(should=(word("w40"),)))
     for _ in range(20):

@@ -66,6 +66,8 @@ READS = [
     ("SELECT highlight(title) FROM search('movies', 'aliens', k := 1)", [("<mark>Aliens</mark>",)]),
     ("SELECT snippet(title, '[', ']') FROM movies WHERE title ||| 'texas'", [("Paris, [Texas]",)]),
     ("SELECT id FROM movies m WHERE m @@@ 'title:alien* -year:1986'", [(1,)]),
+    ("SELECT id, score() > 0 FROM movies WHERE title ||| 'alien up' ORDER BY id",
+     [(1, True), (2, True)]),
     ("SELECT value, count FROM facets('movies', 'alien aliens', \"by\" := ['year'])",
      [("1979", 1), ("1986", 1)]),
     ("SELECT term FROM tokens('movies', 'Wim Wenders')", [("wim",), ("wenders",)]),
@@ -327,3 +329,26 @@ def test_error_of_the_engine_is_told_in_its_own_words(movies: Index, memory: Dat
         lambda: memory.ask("FROM search('movies', 'x', mode := 'zz')"),
         *(QueryError, "invalid_sql", 'unknown mode "zz"; there is: hybrid, keyword, semantic'),
     )
+
+
+PLACED = [
+    ("SELECT 1 FROM search('movies', 'a', mode := 'kw')", "(in search(), line 1, column 15)"),
+    (
+        "FROM search('movies', 'a',\n k := 1.5)",
+        "whole number as k, not DECIMAL(2,1) (line 2, column 7)",
+    ),
+    ("SELECT id FROM movies WHERE title @@@ 'a' || 'b'", "in brackets (line 1, column 35)"),
+    ("SELECT snippet(title) FROM movies", "query := 'words') (line 1, column 8)"),
+    ("SELECT id FROM movies m WHERE m @@@ 'titel:a'", "(in @@@, line 1, column 33)"),
+    ("SELECT score(), id FROM movies", "in its own SELECT (line 1, column 8)"),
+    ("SELECT highlight(id, marks := ['{}']) FROM movies", "use query := 'words' (in highlight()"),
+]
+
+
+@pytest.mark.parametrize(("statement", "told"), PLACED)
+def test_an_error_says_where(shop: Database, statement: str, told: str) -> None:
+    with pytest.raises(QueryError) as raised:
+        rows(shop, statement, visible=["movies"])
+    assert told in raised.value.message
+    assert raised.value.code == "invalid_sql"
+    assert "hybridsearch_" not in raised.value.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -151,6 +152,30 @@ def test_documents_are_found_by_their_index(memory: Database) -> None:
         statement = "SELECT id FROM films WHERE title @@@ 'alien'"
         assert con.execute(statement).fetchall() == [(1,)]
         assert reason(con, statement).startswith("by index films")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dictionary": ["J. R."]},
+        {"separatorTokens": ["o"]},
+        {"nonSeparatorTokens": ["."]},
+        {"localizedAttributes": [{"attributePatterns": ["title"], "locales": ["fra"]}]},
+        {"language": "fr"},
+    ],
+)
+@pytest.mark.parametrize(
+    "asked", ["'j'", "'tolkien'", "'\"j r tolkien\"'", "'prefere'", "'preferes tolkien'", "'pref*'"]
+)
+def test_settings_of_words_change_no_answer_of_an_operator(
+    memory: Database, settings: dict[str, Any], asked: str
+) -> None:
+    books = memory.create_index("books", primary_key="id", settings=settings)
+    books.add([{"id": 1, "title": "J. R. R. Tolkien"}, {"id": 2, "title": "J. R. Tolkien préféré"}])
+    with memory.connect() as con:
+        statement = f"SELECT id FROM books WHERE title @@@ {asked} ORDER BY id"
+        scan = con.execute(statement.replace("title @@@", "'' || title @@@")).fetchall()
+        assert con.execute(statement).fetchall() == scan
 
 
 @pytest.mark.parametrize("operator", ["@@@", "|||", "&&&", "==="])

@@ -128,6 +128,18 @@ def test_of_several_calls_all_places_are_told(connection: Connection) -> None:
         connection.execute(statement)
 
 
+@pytest.mark.parametrize(
+    ("marking", "mode", "told"),
+    [("max_chars := 0", "keyword", "in snippet(), line 1, column 8)"),
+     ("max_chars := 9", "keywrd", "in search(), line 1, column 44)")],
+)  # fmt: skip
+def test_the_parameter_tells_which_call_is_meant(
+    connection: Connection, marking: str, mode: str, told: str
+) -> None:
+    statement = f"SELECT snippet(title, {marking}) FROM search('docs_idx', 'red', mode := '{mode}')"
+    assert message(lambda: connection.sql(statement).fetchall()).endswith(told)
+
+
 def test_a_name_in_a_string_is_no_call(connection: Connection) -> None:
     statement = "SELECT 'search(', id FROM search('docs_id', 'search(x)') -- search()"
     with pytest.raises(NotFound, match=r"\(in search\(\), line 1, column 27\)$"):
