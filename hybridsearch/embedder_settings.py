@@ -22,9 +22,7 @@ from hybridsearch.errors import SettingsError, near
 from hybridsearch.setting_values import attribute_names, camel, is_text, wrong
 
 POOLINGS = ("useModel", "mean", "cls", "lastToken", "forceMean", "forceCls")
-MASK = "XXX..."
-SHOWN = 4
-LONG = 12
+SHOWN = ((30, 5), (20, 3), (10, 2), (0, 0))  # (from so many letters, so many are shown)
 LONGEST_VECTOR = 8192
 
 
@@ -110,9 +108,10 @@ def masked(secret: str) -> str:
     """What may be shown of a secret: its beginning, if it is long.
 
     >>> masked("sk-0123456789abcdef"), masked("hunter2")
-    ('sk-0XXX...', 'XXX...')
+    ('skXXXX...', 'XXX...')
     """
-    return (secret[:SHOWN] if len(secret) >= LONG else "") + MASK
+    step, shown = next((n, shown) for n, (long, shown) in enumerate(SHOWN) if len(secret) >= long)
+    return secret[:shown] + "X" * (6 - step) + "..."
 
 
 def read_embedder(name: str, value: object) -> EmbedderSettings:

@@ -133,8 +133,14 @@ def _check_time(end: Any) -> None:
     """Raise Refused when a token has ended; null, which the official clients send, is no end."""
     if end is None:
         return
-    if isinstance(end, bool) or not isinstance(end, int | float) or not end > time.time():
-        raise Refused("Tenant token expired.", code="invalid_api_key")
+    if isinstance(end, bool) or not isinstance(end, int | float):
+        raise Refused("The tenant token's `exp` is not a number.", code="invalid_api_key")
+    now = int(time.time())
+    if not end > now:
+        raise Refused(
+            f"Tenant token expired. Was valid up to `{end}` and we're now `{now}`.",
+            code="invalid_api_key",
+        )
 
 
 def _rules(given: Any) -> Rules:

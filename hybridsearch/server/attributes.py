@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybridsearch.extraction import is_wanted
+from hybridsearch.filterable import FilterRule, fits, rule_of
 from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.fields import Field, read_object
 from hybridsearch.server.wire import Reply, json_reply
 from hybridsearch.settings import Settings
 
 PAGE = 20
+NOT_FILTERABLE = FilterRule((), equality=False)
 USES = ("displayed", "searchable", "sortable", "distinct", "rankingRule", "filterable")
 FIELDS = (
     Field("offset", "whole", "invalid_index_offset", help="How many to pass over."),
@@ -44,8 +46,9 @@ def list_attributes(call: Call) -> Reply:
 
 def attribute_json(name: str, settings: Settings) -> dict[str, Any]:
     """One attribute and what the settings allow."""
-    filterable = is_wanted(name, settings.filterable)
-    rules: list[str] = settings.to_json()["rankingRules"]
+    rule = rule_of(settings.filterable_attributes, name) or NOT_FILTERABLE
+    kept = settings.to_json()
+    rules: list[str] = kept["rankingRules"]
     order = next((rule.rpartition(":")[2] for rule in rules if rule.startswith(f"{name}:")), None)
     sort = settings.sort_facet_values_by
     return {
@@ -56,13 +59,22 @@ def attribute_json(name: str, settings: Settings) -> dict[str, Any]:
         "distinct": {"enabled": name == settings.distinct_attribute},
         "rankingRule": {"enabled": order is not None, "order": order},
         "filterable": {
-            "enabled": filterable,
+            "enabled": rule is not NOT_FILTERABLE,
             "sortBy": sort.get(name) or sort.get("*", "alpha"),
-            "facetSearch": filterable,
-            "equality": filterable,
-            "comparison": filterable,
+            "facetSearch": rule.facet_search,
+            "equality": rule.equality,
+            "comparison": rule.comparison,
         },
+        "localized": {"locales": _locales(name, kept["localizedAttributes"] or ())},
     }
+
+
+def _locales(name: str, rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The languages that the first rule about the attribute names."""
+    for rule in rules:
+        if any(fits(name, pattern) for pattern in rule["attributePatterns"]):
+            return list(rule["locales"])
+    return []
 
 
 def _fits(attribute: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

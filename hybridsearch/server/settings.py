@@ -2,8 +2,8 @@
 
 Every setting has an address of its own, its name in kebab-case. What Meilisearch leaves closed is
 closed here too: an index made over HTTP has no filterable and no sortable attributes until they
-are set, and resetting them closes them again. Settings of ours that Meilisearch does not know are
-shown once they are set.
+are set, and resetting them closes them again. Settings of ours that Meilisearch does not know, and
+those that it shows behind a switch, are shown once they are set.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hybridsearch.settings import DEFAULTS, Settings
 
 FACETING = ("maxValuesPerFacet", "sortFacetValuesBy")
 OURS = ("attributeWeights", "boost", "fusion", "language")
+UNFINISHED = ("chat", "foreignKeys")
 PATCHED = ("typoTolerance", "faceting", "pagination", "embedders", "chat")
 SORTED = ("filterableAttributes", "sortableAttributes")
 ANY = Body(kind="json")
@@ -31,7 +32,7 @@ def settings_json(settings: Settings) -> dict[str, Any]:
     """The settings as clients read them."""
     found = settings.to_json()
     defaults = DEFAULTS.to_json()
-    for name in OURS:
+    for name in (*OURS, *UNFINISHED):
         if found[name] == defaults[name]:
             del found[name]
     found["faceting"] = {name: found.pop(name) for name in FACETING}
@@ -40,7 +41,7 @@ def settings_json(settings: Settings) -> dict[str, Any]:
     return found
 
 
-NAMES = tuple(sorted({*settings_json(DEFAULTS), *OURS}))
+NAMES = tuple(sorted({*settings_json(DEFAULTS), *OURS, *UNFINISHED}))
 """Every setting that has an address."""
 
 

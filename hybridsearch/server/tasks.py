@@ -21,12 +21,13 @@ from hybridsearch.tasks import CANCELATION, TASK_DELETION
 
 ACCEPTED = 202
 PAGE = 20
+ANY = "*"
 STATUSES = ("enqueued", "processing", "succeeded", "failed", "canceled")
 KINDS = (
     *("documentAdditionOrUpdate", "documentEdition", "documentDeletion", "settingsUpdate"),
     *("indexCreation", "indexDeletion", "indexUpdate", "indexSwap", "taskCancelation"),
     *("taskDeletion", "dumpCreation", "snapshotCreation", "export", "upgradeDatabase"),
-    *("indexCompaction", "networkTopologyChange"),
+    *("indexCompaction", "networkTopologyChange", "dsrUpdate", "dsrClear"),
 )
 _MOMENTS = {
     f"{sign}{column.title().replace('_', '')}": (sign, column)
@@ -41,7 +42,7 @@ FILTERS = (
     Field("indexUids", "texts", "invalid_index_uid", help="Names of indexes."),
     Field("canceledBy", "texts", "invalid_task_canceled_by", help="Numbers of tasks."),
     *(
-        Field(name, "text", f"invalid_task_{sign}_{column}", help="RFC 3339 time or date.")
+        Field(name, "text", f"invalid_task_{sign}_{column}", help="RFC 3339 time, date or `*`.")
         for name, (sign, column) in _MOMENTS.items()
     ),
 )
@@ -135,7 +136,7 @@ def _filter(call: Call) -> TaskFilter:
     given = call.parameters
     moments: dict[str, list[tuple[str, datetime]]] = {"before": [], "after": []}
     for name, (sign, column) in _MOMENTS.items():
-        if name in given:
+        if given.get(name, ANY) != ANY:
             code = f"invalid_task_{sign}_{column}"
             moments[sign].append((column, _time(given[name], code, whole_day=sign == "after")))
     return TaskFilter(
@@ -160,8 +161,8 @@ def _order(call: Call) -> dict[str, Any]:
 
 def _texts(given: Mapping[str, Any], name: str) -> list[str] | None:
     """The texts of a parameter; None when any will do."""
-    texts = given.get(name, ["*"])
-    return None if texts == ["*"] else texts
+    texts = given.get(name, [ANY])
+    return None if texts == [ANY] else texts
 
 
 def _numbers(given: Mapping[str, Any], name: str, code: str) -> list[int] | None:

@@ -1,6 +1,6 @@
 """How are webhooks made, read, changed and removed over HTTP?
 
-What their headers hold is shown to whoever makes one, once, and masked from then on.
+What their headers hold is masked; the answer to making one shows all but `Authorization`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hybridsearch.server.wire import Refused, Reply, json_reply, nothing
 
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 VALUE = re.compile(r"[\t\x20-\x7e]{0,8000}")
+SECRET = "authorization"
 HEADERS = Field("headers", "object", "invalid_webhook_headers", null=True, help="To send along.")
 MADE = (
     Field("url", "text", "invalid_webhook_url", missing="invalid_webhook_url", help="http(s)."),
@@ -45,7 +46,8 @@ def create(call: Call) -> Reply:
     headers = _headers(call.fields.get("headers") or {})
     hook = Webhook(str(uuid.uuid4()), _url(call.fields["url"]), headers)
     hooks.save(hook)
-    return json_reply({**webhook_json(hook), "headers": headers}, 201)
+    shown = {n: masked(v) if n.lower() == SECRET else v for n, v in headers.items()}
+    return json_reply({**webhook_json(hook), "headers": shown}, 201)
 
 
 def update(call: Call) -> Reply:

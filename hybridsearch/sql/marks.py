@@ -98,9 +98,8 @@ class Marks:
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if isinstance(error, HybridSearchError):
                     raise
-                raise QueryError(
-                    "marks is for what a SELECT holds; use query := 'words'"
-                ) from error
+                told = "marks is for what a SELECT holds; use query := 'words'"
+                raise QueryError(told, field="marks") from error
         return readings[ask]
 
     def _read(self, given: dict[str, Any], words: list[str]) -> Reading:
@@ -152,8 +151,10 @@ def _by_index(engine: Searchable, given: Mapping[str, Any], column: str | None) 
         words=tuple(word for word in asked.words if _is_for(word, column)),
         phrases=tuple(phrase for phrase in asked.phrases if _is_for(phrase, column)),
     )
-    analyzers = snapshot.state.analyzers
-    return Reading(analyzers.of(column) if column else analyzers.usual, lambda terms: query)
+    state = snapshot.state
+    own = [name for name in state.keyword.attributes if name.lower() == column]
+    analyzer = state.analyzers.of(own[0]) if own else state.analyzers.usual
+    return Reading(analyzer, lambda terms: query)
 
 
 def _is_for(item: Word | Phrase, column: str | None) -> bool:

@@ -11,8 +11,8 @@ operators that name it. It becomes a look into the hits of a search for each ope
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Self
 
 from hybridsearch.errors import QueryError
 from hybridsearch.sql.levels import Range
@@ -30,10 +30,17 @@ WORDS = {"asked": "all", "any": "any", "all": "all", "term": "all", "phrase": "p
 
 
 class Searched(NamedTuple):
-    """An index over a table: its name, and the table's key."""
+    """An index over a table: its name, the table's key, and the attribute; None is all."""
 
     uid: str
     key: str
+    attribute: str | None = None
+
+    @classmethod
+    def by(cls, uid: str, key: str | None, names: Iterable[str], column: str | None) -> Self | None:
+        """The same, if the column, in small letters, is among the attributes that it searches."""
+        found = [name for name in names if column in (None, name.lower())]
+        return cls(uid, key, None if column is None else found[0]) if found and key else None
 
 
 _piece = re.compile(r'-?(?:[^\s":]+:)?"[^"]*"?(?:~\d+)?|\S+').findall
@@ -94,7 +101,7 @@ def _value(statement: Statement, level: int | None, call: Range, searched: Table
         index = searched(table.name, None) if whole else index
         if index is None:
             raise _without_index(table, "column" if whole else test.column or "", at)
-        fields = "" if whole else f", fields := [{literal(test.column or '')}]"
+        fields = f", fields := [{literal(index.attribute)}]" if index.attribute else ""
         parts += [
             _score(index, table, f"{words}{fields}") for words in _words(statement, test, whole)
         ]

@@ -206,8 +206,7 @@ class Sealed:
             state = self._visible(table).snapshot.state
         except NotFound:
             return None
-        there = column is None or column in {name.lower() for name in state.keyword.attributes}
-        return Searched(table, state.primary_key) if there and state.primary_key else None
+        return Searched.by(table, state.primary_key, state.keyword.attributes, column)
 
     def _source(self, uid: str, kept: bool) -> Source | None:
         try:

@@ -199,14 +199,14 @@ class Session:
         if column is None:
             reports = sorted(reports, key=lambda report: len(report.text), reverse=True)
         for report in reports:
-            if column is None or column in {name.lower() for name in report.text}:
-                return Searched(report.name, report.key)
+            found = Searched.by(report.name, report.key, report.text, column)
+            if found is not None:
+                return found
         try:
             state = self._functions.state(table)
         except NotFound:
             return None
-        there = column is None or column in {name.lower() for name in state.keyword.attributes}
-        return Searched(table, state.primary_key) if there and state.primary_key else None
+        return Searched.by(table, state.primary_key, state.keyword.attributes, column)
 
     def _indexed(self, table: str, column: str) -> Held | None:
         """An index over every row of the table that searches the column by words."""

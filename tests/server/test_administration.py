@@ -13,7 +13,8 @@ from hybridsearch.server.experimental import FEATURES
 from hybridsearch.server.webhook_store import MOST
 from tests.server.conftest import refusal, succeeded
 
-HOOK = {"url": "https://example.com/hook", "headers": {"Authorization": "Bearer 0123456789"}}
+HEADERS = {"X-Team": "of the search", "Authorization": "Bearer 0123456789"}
+HOOK = {"url": "https://example.com/hook", "headers": HEADERS}
 FILMS = [{"id": 1, "title": "Up", "crew": {"director": "Pete"}}, {"id": 2, "title": None}]
 
 
@@ -21,14 +22,13 @@ def test_a_webhook_is_made_changed_and_removed(client: TestClient) -> None:
     made = client.post("/webhooks", json=HOOK)
     assert made.status_code == 201
     hook = made.json()
-    assert (hook["url"], hook["headers"], hook["isEditable"]) == (
-        HOOK["url"],
-        HOOK["headers"],
-        True,
-    )
+    assert (hook["url"], hook["isEditable"]) == (HOOK["url"], True)
+    assert hook["headers"] == {"X-Team": "of the search", "Authorization": "BeXXXX..."}
     address = f"/webhooks/{hook['uuid']}"
-    assert client.get(address).json()["headers"] == {"Authorization": "BearXXX..."}
-    changed = client.patch(address, json={"headers": {"X-Mine": "a", "Authorization": None}})
+    masked = {"X-Team": "ofXXXX...", "Authorization": "BeXXXX..."}
+    assert client.get(address).json()["headers"] == masked
+    gone = dict.fromkeys(HEADERS)
+    changed = client.patch(address, json={"headers": {"X-Mine": "a", **gone}})
     assert changed.json()["headers"] == {"X-Mine": "XXX..."}
     assert client.patch(address, json={"url": "http://a.example"}).json()["headers"] != {}
     assert client.patch(address, json={"headers": None}).json()["headers"] == {}
@@ -87,9 +87,13 @@ def test_stats_count_documents_attributes_and_bytes(path: Any) -> None:
 def test_attributes_say_what_may_be_done_with_them(client: TestClient) -> None:
     settings = {
         "searchableAttributes": ["title"],
-        "filterableAttributes": ["id"],
+        "filterableAttributes": ["id", {"attributePatterns": ["ti*"]}],
         "rankingRules": ["words", "id:desc"],
         "distinctAttribute": "id",
+        "localizedAttributes": [
+            {"attributePatterns": ["ti*"], "locales": ["eng", "fra"]},
+            {"attributePatterns": ["*"], "locales": ["deu"]},
+        ],
     }
     succeeded(client, client.patch("/indexes/films/settings", json=settings))
     succeeded(client, client.post("/indexes/films/documents", json=FILMS))
@@ -101,7 +105,17 @@ def test_attributes_say_what_may_be_done_with_them(client: TestClient) -> None:
         {"enabled": True},
     )
     assert found["id"]["rankingRule"] == {"enabled": True, "order": "desc"}
-    assert found["id"]["filterable"]["enabled"] is True
+    uses = {
+        name: [use for use, able in one["filterable"].items() if able is True]
+        for name, one in found.items()
+    }
+    assert uses == {
+        "id": ["enabled", "facetSearch", "equality", "comparison"],
+        "title": ["enabled", "equality"],
+        "crew": [],
+    }
+    assert found["title"]["localized"] == {"locales": ["eng", "fra"]}
+    assert found["crew"]["localized"] == {"locales": ["deu"]}
     some = client.post(path, json={"filter": {"searchable": False}, "offset": 1, "limit": 1})
     assert [one["name"] for one in some.json()["results"]] == ["crew"]
     assert some.json()["total"] == 2

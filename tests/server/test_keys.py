@@ -335,6 +335,12 @@ def test_a_rule_that_does_not_fit_the_index_lets_nothing_through(films: Client, 
     assert 'attribute "title" is not filterable' in reply.json()["message"]
 
 
+def test_a_token_that_ended_says_when(films: Client) -> None:
+    reply = films(token(films, ANNS, exp=1_000_000)).post("/indexes/films/search", json={})
+    assert refusal(reply) == (403, "invalid_api_key")
+    assert reply.json()["message"].startswith("Tenant token expired. Was valid up to `1000000` and")
+
+
 @pytest.mark.parametrize("rules", [{"books": None}, [], {}, ["film"]])
 def test_a_tenant_reaches_only_the_indexes_of_its_rules(films: Client, rules: Any) -> None:
     client = films(token(films, rules))

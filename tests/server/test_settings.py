@@ -104,8 +104,9 @@ def test_settings_of_an_absent_index_are_not_found(client: TestClient, path: str
     assert done(client, client.delete(path))["error"]["code"] == "index_not_found"
 
 
-def test_what_only_we_know_is_shown_once_it_is_set(films: TestClient) -> None:
-    assert not {"fusion", "attributeWeights", "language"} & set(films.get(SETTINGS).json())
+def test_what_clients_may_not_know_is_shown_once_it_is_set(films: TestClient) -> None:
+    names = {"fusion", "attributeWeights", "language", "chat", "foreignKeys"}
+    assert not names & set(films.get(SETTINGS).json())
     succeeded(films, films.patch(SETTINGS, json={"language": "fr"}))
     assert films.get(SETTINGS).json()["language"] == "fr"
 

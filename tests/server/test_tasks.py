@@ -54,6 +54,8 @@ def uids(reply: Any) -> list[int]:
         ("beforeEnqueuedAt=2042-04-02T00:42:42Z", [5, 4, 3, 2, 1, 0]),
         ("afterFinishedAt=2042-04-02", []),
         ("beforeStartedAt=2000-01-01", []),
+        ("beforeStartedAt=*&afterFinishedAt=*", [5, 4, 3, 2, 1, 0]),
+        ("types=dsrUpdate,dsrClear", []),
         ("afterEnqueuedAt=2000-01-01T00:00:00%2B02:00&statuses=failed", [4]),
     ],
 )
@@ -116,6 +118,7 @@ def test_batches_tell_of_their_tasks(busy: TestClient) -> None:
         "status": {"succeeded": 1},
         "types": {"documentAdditionOrUpdate": 1},
         "indexUids": {"a": 1},
+        "progressTrace": {},
     }
     assert batch["progress"] is None
     assert batch["duration"].startswith("PT")
