@@ -33,7 +33,7 @@ from threading import Lock
 
 import Stemmer
 
-from hybridsearch.folding import LONGEST_TERM, UNSPACED, bare, fold, plain
+from hybridsearch.folding import LONGEST_TERM, LONGEST_WRITTEN, UNSPACED, bare, fold, plain
 from hybridsearch.languages import LANGUAGES, LISTED, UNACCENTED, language_code, stop_words
 from hybridsearch.segmentation import (
     PLAIN_RULES,
@@ -42,6 +42,7 @@ from hybridsearch.segmentation import (
     find,
     is_pair_script,
     pairs,
+    settled,
     whole,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "ITEM",
     "LANGUAGES",
     "LONGEST_TERM",
+    "LONGEST_WRITTEN",
     "Analyzer",
     "Token",
     "WordRules",
@@ -64,11 +66,6 @@ ITEM = "\x1e"
 CACHED_WORDS = 1 << 16
 
 _unspaced = re.compile(f"[{UNSPACED}]")
-# Characters of those scripts that are their own folded form, and one letter each.
-_settled = re.compile(
-    "[\u0e01-\u0e32\u0e34-\u0e3a\u0e40-\u0e4c\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc-\u30fe"
-    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]+"
-).fullmatch
 _find_ascii = re.compile(f"([a-z0-9]{{1,{LONGEST_TERM}}})[a-z0-9]*").findall
 
 
@@ -109,7 +106,7 @@ def _stemmer(language: str) -> Callable[[str], str]:
     before = _BEFORE.get(language, str)
 
     def term(word: str) -> str:
-        full = before(plain(word[:LONGEST_TERM]))
+        full = before(plain(word[:LONGEST_WRITTEN])[:LONGEST_TERM])
         with lock:
             stem: str = stemmer.stemWord(full)
         return bare(stem)[:LONGEST_TERM]
@@ -215,7 +212,7 @@ class Analyzer:
         """The terms of one word, or of one run of a script without spaces."""
         if not _unspaced.match(found):
             return filter(None, (self._cache[found],))
-        if len(found) > 1 and _settled(found):
+        if len(found) > 1 and settled(found):
             return map(add, found, islice(found, 1, None))
         return (token.term for token in pairs(found, 0))
 

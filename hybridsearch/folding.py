@@ -16,9 +16,20 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import chain
 
-__all__ = ["IGNORED", "JOINTS", "LONGEST_TERM", "MARKS", "UNSPACED", "bare", "fold", "plain"]
+__all__ = [
+    "IGNORED",
+    "JOINTS",
+    "LONGEST_TERM",
+    "LONGEST_WRITTEN",
+    "MARKS",
+    "UNSPACED",
+    "bare",
+    "fold",
+    "plain",
+]
 
-LONGEST_TERM = 64
+LONGEST_TERM, LONGEST_WRITTEN = 64, 1024
+"""Characters of a term, and of a word with its accents, marks and joiners that are looked at."""
 
 UNSPACED = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf\u1000-\u103f\u1050-\u108f"
@@ -129,4 +140,4 @@ def fold(word: str) -> str:
     >>> fold("Ångström"), fold("ﬁle"), fold("한국")
     ('angstrom', 'file', '한국')
     """
-    return bare(plain(word[:LONGEST_TERM]))[:LONGEST_TERM]
+    return bare(plain(word[:LONGEST_WRITTEN]))[:LONGEST_TERM]

@@ -79,20 +79,21 @@ def _words(
     terms = {word.term for word in query.words}
     terms.update(other.terms[0] for other in _others(query) if len(other.terms) == 1)
     typed = tuple(word.prefix for word in query.words if word.prefix)
+    begun: dict[str, int | None] = {}
     for token in tokens:
-        letters = _typed(text, token, typed, analyzer)
+        word = text[token.start : token.end] if typed else ""
+        if typed and word not in begun:
+            begun[word] = _typed(word, token.term, typed, analyzer)
+        letters = begun.get(word)
         if letters is not None:
             yield token.start, token.start + letters
         elif token.term in terms:
             yield token.start, token.end
 
 
-def _typed(text: str, token: Token, typed: tuple[str, ...], analyzer: Analyzer) -> int | None:
-    """How many characters of the token make up the longest start that was typed."""
-    if not typed:
-        return None
-    word = text[token.start : token.end]
-    whole = token.term if analyzer.language is None else analyzer.folded(word)
+def _typed(word: str, term: str, typed: tuple[str, ...], analyzer: Analyzer) -> int | None:
+    """How many characters of the word make up the longest start that was typed."""
+    whole = term if analyzer.language is None else analyzer.folded(word)
     if not whole.startswith(typed):
         return None
     start = max((start for start in typed if whole.startswith(start)), key=len)

@@ -26,7 +26,7 @@ import numpy as np
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.keyword_scores import Cut, Postings, best
 
-__all__ = ["Column", "Columns", "Dense", "Sparse", "column", "padded"]
+__all__ = ["Column", "Columns", "Dense", "Sparse", "column", "fitted", "padded"]
 
 BLOCK = 64
 DENSE = 16
@@ -106,6 +106,15 @@ Column: TypeAlias = Sparse | Dense
 def padded(size: int) -> int:
     """The length of a dense column over the rows below `size`."""
     return -(-max(size, 1) // BLOCK) * BLOCK
+
+
+def fitted(mask: Mask, size: int) -> Mask:
+    """The mask for the rows below `size`."""
+    if len(mask) == size:
+        return mask
+    fitted = np.zeros(size, bool)
+    fitted[: len(mask)] = mask[:size]
+    return fitted
 
 
 def column(rows: Rows, scores: Scores, *, size: int) -> Column:

@@ -31,7 +31,7 @@ from hybridsearch.keyword_hits import Hits
 from hybridsearch.keyword_kept import Clauses, Kept, Key
 from hybridsearch.keyword_parts import parts
 from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
-from hybridsearch.keyword_postings import Column, Columns, column, padded
+from hybridsearch.keyword_postings import Column, Columns, column, fitted, padded
 from hybridsearch.keyword_questions import Questions
 from hybridsearch.keyword_scores import Cut, Postings, at_rows, best, evaluate, in_rows, leading
 from hybridsearch.keyword_terms import Terms
@@ -133,7 +133,7 @@ class KeywordSnapshot:
             return self._search(self._ask.whole(laid), limit, cut)
         with self._scratch() as scratch:
             rows, scores = columns.top(limit, scratch=scratch, cut=cut)
-        return Ranking(rows, scores, len(rows) < limit, lambda: len(columns.matching()))
+        return Ranking(rows, scores, len(rows) < limit, lambda: self._number_of(laid, keys))
 
     def foresee(
         self,
@@ -366,14 +366,19 @@ class KeywordSnapshot:
                 self._clauses.spend(keys, kept * COST_OF_ROW)
                 return self._search(self._ask.among(laid, np.flatnonzero(mask)), limit, cut)
         found = self._all_within(laid, keys, mask)
-        return Ranking(*cut(*found, limit), len(found[0]) <= limit, lambda: len(found[0]))
+        total = len(found[0])
+        return Ranking(*cut(*found, limit), total <= limit, lambda: total)
+
+    def _number_of(self, laid: Plan, keys: Sequence[Key]) -> int:
+        """How many rows match. Who may ask holds no columns: they could be many times too many."""
+        return len(self._clauses.fetched(keys, needed=len(laid.must)).matching())
 
     def _all_within(self, laid: Plan, keys: Sequence[Key], mask: Mask) -> Postings:
         """Every match that the mask keeps, ascending, and its score."""
         if not keys:
             return self._evaluate(laid, mask)
         columns = self._clauses.fetched(keys, needed=len(laid.must))
-        return columns.within(_fitted(mask, padded(self._hits.size)))
+        return columns.within(fitted(mask, padded(self._hits.size)))
 
     def _sifted(
         self,
@@ -393,7 +398,7 @@ class KeywordSnapshot:
         rows, scores = self._hits.best(self._ask.whole(laid), wanted)
         if not len(rows):
             return Ranking(*no_rows(), True, lambda: 0)
-        allowed = _fitted(mask, int(rows.max()) + 1)[rows]
+        allowed = fitted(mask, int(rows.max()) + 1)[rows]
         if len(rows) == wanted:  # what is worth as much as the last may stand behind it
             allowed &= scores > scores[-1]
         count = int(np.count_nonzero(allowed))
@@ -490,12 +495,3 @@ class KeywordSnapshot:
 
 def _bytes(postings: Postings) -> int:
     return postings[0].nbytes + postings[1].nbytes + 500
-
-
-def _fitted(mask: Mask, size: int) -> Mask:
-    """The mask for the rows below `size`."""
-    if len(mask) == size:
-        return mask
-    fitted = np.zeros(size, bool)
-    fitted[: len(mask)] = mask[:size]
-    return fitted

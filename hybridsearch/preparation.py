@@ -36,7 +36,7 @@ TELLING = 4  # spaces in a text from which on it tells its language; codes and n
 TOLD_EVERY = 1_000
 EMBEDDED_AT_ONCE = 2_000
 """Texts; between so many it is told how far the embedding is, and it can be stopped."""
-READING = 5
+READING = 6
 """Grows when texts become other terms or words than before, so that old files are built anew."""
 
 Known = Mapping[str, VectorSnapshot]

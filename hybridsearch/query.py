@@ -32,7 +32,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token, is_pair_script, plain
+from hybridsearch.analysis import (
+    LONGEST_TERM,
+    LONGEST_WRITTEN,
+    Analyzer,
+    Token,
+    is_pair_script,
+    plain,
+)
 from hybridsearch.localized import Analyzers
 
 __all__ = ["MOST_SLOP", "Other", "Phrase", "Query", "Word", "parse"]
@@ -311,7 +318,7 @@ def _word(part: _Part, token: Token, analyzer: Analyzer) -> Word:
 def _typed(text: str, token: Token) -> str:
     """The word of a token in plain form; "" for a pair, and for several words kept whole, which
     no typo makes of another."""
-    typed = plain(text[token.start : token.end][:LONGEST_TERM])
+    typed = plain(text[token.start : token.end][:LONGEST_WRITTEN])[:LONGEST_TERM]
     return "" if is_pair_script(token.term) or len(typed.split()) > 1 else typed
 
 

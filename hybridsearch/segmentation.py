@@ -21,13 +21,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, lru_cache
+from itertools import count, islice, pairwise
+from operator import add
 from typing import NamedTuple
 
 from hybridsearch.folding import IGNORED, JOINTS, LONGEST_TERM, MARKS, UNSPACED, bare, plain
 
-__all__ = ["PLAIN_RULES", "Token", "WordRules", "find", "is_pair_script", "pairs"]
+__all__ = ["PLAIN_RULES", "Token", "WordRules", "find", "is_pair_script", "pairs", "settled"]
 
 _LETTER = f"[^\\W_{UNSPACED}]"
 _RUN = f"[{UNSPACED}][{UNSPACED}{IGNORED}]*"
@@ -44,6 +45,11 @@ _cluster = re.compile(
     f"|.[\u3099\u309a\uff9e\uff9f{IGNORED}]*",
     re.DOTALL,
 ).finditer
+settled = re.compile(
+    "[\u0e01-\u0e32\u0e34-\u0e3a\u0e40-\u0e4c\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc-\u30fe"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]+"
+).fullmatch
+"""Whether each character of a run is its own folded form, and one letter."""
 _blank = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
@@ -60,9 +66,18 @@ def is_pair_script(term: str) -> bool:
     return bool(_unspaced(term))
 
 
+@lru_cache(maxsize=1 << 14)
+def _letter(cluster: str) -> str:
+    return bare(plain(cluster))
+
+
 def pairs(run: str, start: int) -> Iterator[Token]:
     """Overlapping pairs of the characters of a run that starts at `start`."""
-    folded = [(bare(plain(m.group())), m.start(), m.end()) for m in _cluster(run)]
+    if len(run) > 1 and settled(run):
+        ends = count(start + 2)
+        yield from map(Token, map(add, run, islice(run, 1, None)), count(start), ends)
+        return
+    folded = [(_letter(m.group()), m.start(), m.end()) for m in _cluster(run)]
     letters = [letter for letter in folded if letter[0]]
     if len(letters) == 1:
         yield Token(letters[0][0], start + letters[0][1], start + letters[0][2])

@@ -67,7 +67,7 @@ def answer(
     Raises HybridSearchError, and what `run` raises.
     """
     statement = lowered.statement
-    if statement is None or statement.tokens[0].word not in READING:
+    if statement is None or statement.tokens[0].word not in READING or _odd(statement, values):
         return None
     tables: dict[str, Table] = {}
     ready: dict[int, Edit] = {}
@@ -141,6 +141,14 @@ def _reachable(statement: Statement, search: Search) -> bool:
         return False
     common = [at for where in search.level.withs for at in range(*where)]
     return not any(is_call(statement.tokens, at) for at in common)
+
+
+def _odd(statement: Statement, values: Any) -> bool:
+    """Whether there are values that no parameter takes, which DuckDB has to say."""
+    names = {token.text[1:] for token in statement.tokens if token.kind == "parameter"}
+    if isinstance(values, Mapping):
+        return not values.keys() <= names
+    return isinstance(values, Sequence) and not {str(n + 1) for n in range(len(values))} <= names
 
 
 def _parameter(token: Token, values: Any) -> Any:

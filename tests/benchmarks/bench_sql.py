@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.bench_sql               # the table; also part of `make bench`
     python -m tests.benchmarks.bench_sql --rows 1000000     # a filter over them: minutes
+    python -m tests.benchmarks.bench_sql --doors            # one search by every door, at any k
 
 CPU time of this process with one DuckDB thread: the best of three rounds for each query, then the
 median over queries. A batch is 10,000 queries of three neighbouring words, of which no two are
@@ -36,6 +37,10 @@ CORPUS = Path(__file__).parents[2] / "../shared/data/packages/corpus.jsonl.gz"
 SINGLE, BATCH = 200, 10_000
 ONE = "SELECT _id, title, _score FROM search('packages', ?, k := 10, mode := 'keyword')"
 PLAIN = "SELECT section, count(*) AS n FROM packages WHERE depends > 5 GROUP BY section LIMIT 3"
+SHELF = """
+CREATE TABLE shelf AS
+SELECT row_number() OVER () AS n, _id AS name, * EXCLUDE (_id) FROM packages
+"""
 LATERAL = """
 SELECT count(*), max(h._id), max(h.title), max(h._score)
 FROM asked, LATERAL (FROM search('packages', asked.query, k := 10, mode := 'keyword')) h
@@ -50,20 +55,22 @@ def main() -> None:
     """Load the packages, or as many rows as --rows says, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=0)
-    count = parser.parse_args().rows
+    parser.add_argument("--doors", action="store_true")
+    given = parser.parse_args()
+    count = given.rows
     table = Table("what", "ours", "beside it", "ratio", "goal")
     folder = Path(tempfile.mkdtemp())
     try:
         if count:
             many(folder / "many.duckdb", count, table)
         else:
-            packages(folder / "packages.duckdb", table)
+            packages(folder / "packages.duckdb", table, doors if given.doors else sql)
     finally:
         shutil.rmtree(folder)
     Console(width=120).print(table)
 
 
-def packages(path: Path, table: Table) -> None:
+def packages(path: Path, table: Table, measure: Callable[..., None]) -> None:
     """The rows of the table over the package descriptions."""
     if not CORPUS.exists():
         sys.exit(f"{CORPUS} is not there; the benchmarks need it")
@@ -74,7 +81,7 @@ def packages(path: Path, table: Table) -> None:
     with hybridsearch.open(path, default_embedder=None) as db:
         index = db.create_index("packages", primary_key="_id", settings=settings)
         index.add(documents)
-        sql(db, index, [document["text"] for document in documents], table)
+        measure(db, index, [document["text"] for document in documents], table)
 
 
 def sql(db: Database, index: Index, texts: Sequence[str], table: Table) -> None:
@@ -88,6 +95,42 @@ def sql(db: Database, index: Index, texts: Sequence[str], table: Table) -> None:
         batch(index, connection, queries, "", table)
         index.rebuild()
         batch(index, connection, queries, ", rebuilt", table)
+
+
+def doors(db: Database, index: Index, texts: Sequence[str], table: Table) -> None:
+    """One search by each way to ask, over documents and over a table by keys of two types."""
+    queries = neighbours(texts, BATCH)[:SINGLE]
+    with db.connect() as front:
+        front.execute("SET threads = 1")
+        front.execute(SHELF)
+        for uid, key in (("by_number", "n"), ("by_name", "name")):
+            front.execute(f"CREATE SEARCH INDEX {uid} ON shelf (title, text) WITH (key = '{key}')")
+        for uid, key in (("packages", "_id"), ("by_number", "n"), ("by_name", "name")):
+            for k in (10, 100, 1_000, 10_000):
+                by_doors(db, front, queries[: max(5, 600 // k)], table, uid=uid, key=key, k=k)
+
+
+def by_doors(
+    db: Database, front: Any, queries: Sequence[str], table: Table, *, uid: str, key: str, k: int
+) -> None:
+    """The rows of the table for one index and one k."""
+    index = db.index(uid)
+    text = f"SELECT {key}, title, _score FROM search('{uid}', ?, k := {k}, mode := 'keyword')"
+    limited = f"SELECT {key}, title, _score FROM search('{uid}', ?, mode := 'keyword') LIMIT ?"
+    ways: dict[str, Callable[[str], Any]] = {
+        "execute": lambda query: front.execute(text, [query]).fetchall(),
+        "execute, a new text": lambda query: front.execute(
+            text.replace("?", literal(query))
+        ).fetchall(),
+        "execute, LIMIT ?": lambda query: front.execute(limited, [query, k]).fetchall(),
+        "sql()": lambda query: front.sql(text, params=[query]).fetchall(),
+        "db.sql()": lambda query: db.sql(text, [query]).fetchall(),
+    }
+    python = cpu(lambda query: index.search(query, mode="keyword", limit=k), queries)
+    for name, ask in ways.items():
+        found = cpu(ask, queries)
+        more = f"{found - python:+,.0f} us"
+        add(table, f"{uid}, k {k:,}, {name}", found, "Python", python, more, "+1,500 us")
 
 
 def singles(index: Index, front: Any, native: Any, queries: Sequence[str], table: Table) -> None:

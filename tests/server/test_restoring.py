@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import subprocess
+import sys
 import tarfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -336,6 +339,41 @@ def test_what_a_killed_import_left_is_no_hindrance(foreign: Path, path: Path) ->
         (path.with_name(folder) / "7").write_text("stale")
     assert import_dump(path, foreign, default_embedder=None).documents == 2
     assert names(path.parent) == {"foreign.dump", path.name, f"{path.name}.search"}
+    assert problems(path) == []
+
+
+MANY = 20_000
+IMPORT = """
+import sys
+from pathlib import Path
+from hybridsearch.restoring import import_dump
+import_dump(Path(sys.argv[1]), Path(sys.argv[2]), default_embedder=None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
+def test_a_killed_import_leaves_nothing_or_everything(tmp_path: Path, share: float) -> None:
+    lines = "".join(f'{{"id": {n}, "title": "film number {n}"}}\n' for n in range(MANY))
+    dump = packed(tmp_path / "many.dump", {**FOREIGN, "./indexes/films/documents.jsonl": lines})
+
+    def start(path: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", IMPORT, path, dump], cwd=ROOT)
+
+    began = time.monotonic()
+    with start(tmp_path / "whole.duckdb") as whole:
+        assert whole.wait() == 0
+    taken = time.monotonic() - began
+    path = tmp_path / "shop.duckdb"
+    with start(path) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(taken * share)
+        process.kill()
+    if not path.exists():
+        import_dump(path, dump, default_embedder=None)
+    with hybridsearch.open(path, default_embedder=None) as db:
+        assert db.index("films").search("film", limit=1).total == MANY
+        assert len(db.store.cursor().execute("FROM hybridsearch.keys").fetchall()) == 1
     assert problems(path) == []
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -530,6 +531,17 @@ def test_the_reference_of_a_query_is_the_same_for_every_tie(
     references = {found.reference(query, weights=WEIGHTS, tie=tie) for tie in (1.0, 0.5, 0.0)}
     assert len(references) == 1
     assert references.pop() > 0
+
+
+def test_a_ranking_holds_no_columns_that_the_index_let_go(found: KeywordSnapshot) -> None:
+    query = asked("red road")
+    found.foresee([(query, WEIGHTS, "any", 1.0)] * 1000)
+    [keys] = [keys for _, keys in found._laid.values()]
+    columns = [weakref.ref(found._clauses._kept.get(key)) for key in keys]
+    ranking = found.top(query, weights=WEIGHTS, limit=2)
+    found._clauses._kept._kept.clear()
+    assert [column() for column in columns] == [None] * len(columns)
+    assert ranking.total == 4
 
 
 def test_a_filter_that_was_paid_for_often_is_answered_out_of_memory(

@@ -11,6 +11,7 @@ import pytest
 
 import hybridsearch
 from hybridsearch.database import Database
+from hybridsearch.languages import LANGUAGES
 from hybridsearch.request import SearchResult
 
 
@@ -264,6 +265,45 @@ CASES = [
     Case("ideographic variants", "none", "葛\U000e0100城市", {"葛城": "<em>葛\U000e0100城</em>市"}),
     Case("ml, no stemmer", "none", "അവന്\u200d വന്നു", {"അവൻ": "<em>അവന്</em>\u200d വന്നു"}),
 ]
+
+
+# For the other stemmers: a text of two words, and two other forms of these
+PAIRS = {
+    "ca": ("gats dormen", "gat", "dormir"),
+    "eu": ("etxeak mendian", "etxe", "mendi"),
+    "fi": ("vanhat talot", "vanha", "talossa"),
+    "ga": ("bhfear gcapall", "fear", "capall"),
+    "hy": ("սեղանին ընկերներ", "սեղան", "ընկեր"),
+    "id": ("membaca bukunya", "baca", "buku"),
+    "it": ("case italiane", "casa", "italiana"),
+    "lt": ("namai upės", "namas", "upė"),
+    "ne": ("केटाहरूले किताबमा", "केटा", "किताब"),
+    "nl": ("katten slapen", "kat", "slaapt"),
+    "no": ("husene havet", "huset", "havene"),
+    "pt": ("casas antigas", "casa", "antiga"),
+    "ro": ("casele vechi", "casa", "veche"),
+    "sv": ("flickorna husen", "flicka", "huset"),
+    "ta": ("புத்தகங்கள் வீடுகள்", "புத்தகம்", "வீடு"),
+    "yi": ("ביכער קינדער", "ביכער", "קינדער"),
+}
+CASES += [
+    Case(
+        code,
+        code,
+        text,
+        {
+            f"{one} ": f"<em>{text.split()[0]}</em> {text.split()[1]}",
+            f"{two} ": f"{text.split()[0]} <em>{text.split()[1]}</em>",
+            f'"{one} {two}"': f"<em>{text}</em>",
+        },
+        (f'"{two} {one}"',),
+    )
+    for code, (text, one, two) in PAIRS.items()
+]
+
+
+def test_every_stemmer_is_in_the_table() -> None:
+    assert set(LANGUAGES) <= {case.language for case in CASES}
 
 
 @pytest.fixture(scope="module")

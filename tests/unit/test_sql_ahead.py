@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -259,3 +260,14 @@ def test_a_relation_tells_at_once_what_is_wrong_with_its_call(connection: Connec
     text = "FROM search('hybrid', 'x', mode := 'keywrod', k := 1)"
     with pytest.raises(QueryError, match=r'"keyword".*in search\(\), line 1, column 6'):
         connection.sql(text)
+
+
+@pytest.mark.parametrize("values", [["alien", 1], {"1": "alien", "more": 1}])
+def test_values_that_no_parameter_takes_are_refused(connection: Connection, values: Any) -> None:
+    text = "SELECT id FROM search('hybrid', $1, k := 3)"
+    with pytest.raises(duckdb.InvalidInputException):
+        connection.bare.execute(text, values)
+    with pytest.raises(duckdb.InvalidInputException):
+        connection.execute(text, values)
+    with pytest.raises(duckdb.InvalidInputException):
+        connection.sql(text, params=values)
