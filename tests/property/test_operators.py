@@ -140,7 +140,7 @@ def test_the_index_gives_the_rows_of_the_scan(
 
 
 @pytest.mark.slow
-@settings(max_examples=1000, **USUAL)
+@settings(max_examples=400, **USUAL)
 @given(rows, wheres, languages, keys, texts)
 def test_the_index_gives_the_rows_of_the_scan_in_many_cases(
     db: Database, given: Any, where: str, stemmer: str, key: str, change: str

@@ -259,7 +259,7 @@ def similarities(case: Case) -> dict[int, float]:
 
 
 modest = settings(max_examples=60, suppress_health_check=list(HealthCheck))
-many = settings(max_examples=500, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=300, suppress_health_check=list(HealthCheck))
 
 
 @modest
