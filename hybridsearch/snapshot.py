@@ -171,16 +171,12 @@ class Snapshot:
         Any attribute may be asked for, filterable or not. Raises QueryError for one that no
         document has.
         """
-        request = self._with_defaults(replace(request, limit=0))
-        [question] = self._asked([request])
-        made = plan(self.state, question.request, question.vector)
-        member = members(self.state, made, rank(self.state, made))
+        member = self.members(request)
         return {name: self._counted(name, member) for name in dict.fromkeys(attributes)}
 
     def members(self, request: SearchRequest) -> Mask:
         """Which rows are in the request's result set, bool [size], whatever its page."""
-        request = self._with_defaults(replace(request, limit=0))
-        [question] = self._asked([request])
+        [question] = self._asked([replace(request, limit=0)])
         made = plan(self.state, question.request, question.vector)
         return members(self.state, made, rank(self.state, made))
 
