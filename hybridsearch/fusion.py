@@ -185,8 +185,7 @@ def by_score(
     Returns rows int64 [n] and scores float32 [n] in 0..1, best first; equal scores by row.
     Raises ValueError if alpha is outside 0..1 or the arrays differ in length.
     """
-    if not 0.0 <= alpha <= 1.0:
-        raise ValueError(f"alpha is {alpha}; give a number from 0 to 1")
+    _check_share(alpha)
     if not len(rows) == len(cosines) == len(bm25):
         raise ValueError(
             f"{len(rows)} rows, {len(cosines)} cosines and {len(bm25)} BM25 scores; give one each"
@@ -233,8 +232,7 @@ def linear(
     Returns rows int64 [m] and scores float32 [m] in 0..1, best first; equal scores by row.
     Raises ValueError if alpha is outside 0..1.
     """
-    if not 0.0 <= alpha <= 1.0:
-        raise ValueError(f"alpha is {alpha}; give a number from 0 to 1")
+    _check_share(alpha)
     gains = linear_gains(
         words, near, alpha=alpha, lowest=lowest, highest=highest, bm25_max=bm25_max
     )
@@ -285,6 +283,11 @@ def dbsf_gains(
 ) -> Gains:
     """What each arm gives by `dbsf`, after all were divided by the largest sum."""
     return _by_distribution(arms, _weights(weights, len(arms)))[2] if arms else []
+
+
+def _check_share(alpha: float) -> None:
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"alpha is {alpha}; give a number from 0 to 1")
 
 
 def _by_distribution(
