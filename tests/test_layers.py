@@ -28,9 +28,9 @@ generation preparation selection state planning relevance ranking arranging expl
 snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
-sql.raised sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown
-sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
+sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.holders
+sql.marks sql.signatures sql.functions sql.permission sql sql.tokens sql.levels sql.items
+sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.session
 sql.connection sql.sealed
@@ -63,7 +63,15 @@ OWNERS = {
         ),
     },
     "duckdb": {
-        *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *(
+            "database_file",
+            "sources",
+            "tables",
+            "sql.signatures",
+            "sql.functions",
+            "sql.sealed",
+            "sql.session",
+        ),
         *("sql.connection", "sql.telling", "shell.answers"),
         *("origin", "defining", "change_log"),
     },
@@ -71,7 +79,16 @@ OWNERS = {
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table", "facets"),
-        *("sql.relation", "sql.hits", "sql.holders", "sql.marks", "sql.functions", "sql.sealed"),
+        *(
+            "sql.relation",
+            "sql.hits",
+            "sql.holders",
+            "sql.marks",
+            "sql.raised",
+            "sql.signatures",
+            "sql.functions",
+            "sql.sealed",
+        ),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.connection"),
