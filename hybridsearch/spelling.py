@@ -100,6 +100,11 @@ class Speller:
             strict=frozenset(name for name in attributes if is_wanted(name, exempt)),
         )
 
+    def is_silent(self, *, most: int | None = None, languages: tuple[str, ...] = ()) -> bool:
+        """Whether `spelled` gives every query back as it is."""
+        alike = self._accented or languages or self.analyzers.rules
+        return not (self.synonyms or alike or (self.tolerance.enabled and most != 0))
+
     @property
     def analyzer(self) -> Analyzer:
         """The usual analyser."""
