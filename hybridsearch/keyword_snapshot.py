@@ -45,7 +45,7 @@ __all__ = ["KeywordSnapshot", "Ranking"]
 UNIT_BYTES = 16_000_000
 CACHED_BYTES = 64_000_000
 CACHED_PER_ROW = 48
-COST_OF_ROW = 30
+COST_OF_ROW = 10
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
@@ -125,7 +125,7 @@ class KeywordSnapshot:
         Raises QueryError for another `match`.
         """
         laid, keys = self._lay(query, weights, match, tie, bonus)
-        columns = self._clauses.affordable(keys, needed=len(laid.must))
+        columns = self._clauses.affordable(keys, needed=len(laid.must), limit=limit)
         cut = leading if level else best
         if mask is not None:
             return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
@@ -138,9 +138,11 @@ class KeywordSnapshot:
     def foresee(
         self,
         queries: Iterable[tuple[Query, Mapping[str, float], str, float]],
+        *,
+        limit: int,
     ) -> None:
         """Fetch what pays for so many searches: (query, weights, match, tie) of `top` for each."""
-        self._clauses.foresee(self._lay(*asked, 0.0)[1] for asked in queries)
+        self._clauses.foresee((self._lay(*asked, 0.0)[1], limit) for asked in queries)
 
     def matches(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> Rows:
         """Every row that matches, int64, ascending."""
@@ -162,6 +164,7 @@ class KeywordSnapshot:
         laid, keys = self._lay(query, weights, match, tie, bonus)
         columns = self._clauses.known(keys, needed=len(laid.must))
         if columns is None and self._cheap(laid, keys, len(rows)):
+            self._clauses.spend(keys, len(rows) * COST_OF_ROW)
             return self._among(laid, rows)
         if not keys:
             there = evaluate(laid, size=len(rows), project=lambda u: at_rows(self._fetch(u), rows))
