@@ -44,7 +44,7 @@ __all__ = ["KeywordSnapshot", "Ranking"]
 UNIT_BYTES = 16_000_000
 CACHED_BYTES = 64_000_000
 CACHED_PER_ROW = 48
-COST_OF_ROW = 30
+COST_OF_ROW = 10
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
@@ -123,7 +123,7 @@ class KeywordSnapshot:
         Raises QueryError for another `match`.
         """
         laid, keys = self._lay(query, weights, match, tie, bonus)
-        columns = self._clauses.affordable(keys, needed=len(laid.must))
+        columns = self._clauses.affordable(keys, needed=len(laid.must), limit=limit)
         cut = leading if level else best
         if mask is not None:
             return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
@@ -136,9 +136,11 @@ class KeywordSnapshot:
     def foresee(
         self,
         queries: Iterable[tuple[Query, Mapping[str, float], str, float]],
+        *,
+        limit: int,
     ) -> None:
         """Fetch what pays for so many searches: (query, weights, match, tie) of `top` for each."""
-        self._clauses.foresee(self._lay(*asked, 0.0)[1] for asked in queries)
+        self._clauses.foresee((self._lay(*asked, 0.0)[1], limit) for asked in queries)
 
     def leaders(
         self,
@@ -155,13 +157,13 @@ class KeywordSnapshot:
         "all". What pays for so many is fetched first.
         """
         found = self._layouts.of_words(searches, self._known(weights), tie=tie)
-        self._clauses.foresee(found)
+        self._clauses.foresee((keys, limit) for keys in found)
         return [self._leading(keys, limit, match == "all", tie) for keys in found]
 
     def _leading(self, keys: Sequence[Key], limit: int, every: bool, tie: float) -> Postings:
         if not keys:
             return no_rows()
-        columns = self._clauses.affordable(keys, needed=len(keys) if every else 0)
+        columns = self._clauses.affordable(keys, needed=len(keys) if every else 0, limit=limit)
         if columns is None:
             clauses = tuple([key.clause for key in keys])
             laid = Plan(must=clauses, tie=tie) if every else Plan(clauses, tie=tie)
@@ -190,6 +192,7 @@ class KeywordSnapshot:
         laid, keys = self._lay(query, weights, match, tie, bonus)
         columns = self._clauses.known(keys, needed=len(laid.must))
         if columns is None and self._cheap(laid, keys, len(rows)):
+            self._clauses.spend(keys, len(rows) * COST_OF_ROW)
             return self._among(laid, rows)
         if not keys:
             there = evaluate(laid, size=len(rows), project=lambda u: at_rows(self._fetch(u), rows))

@@ -168,7 +168,8 @@ class Snapshot:
             worded = [one for one in made if not one.query.empty]
             if len(worded) > 1:
                 self.state.keyword.foresee(
-                    (one.query, one.fields, one.request.match, one.tie) for one in worded
+                    ((one.query, one.fields, one.request.match, one.tie) for one in worded),
+                    limit=min(one.reach for one in worded),
                 )
             yield from zip(some, made, strict=True)
 
