@@ -31,7 +31,7 @@ from hybridsearch.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 TEXTS = (
-    "Horses ran", "数据库搜索", "", "naïve café", "line one\nline two", "a 🐎", "\uff21\uff22", "\u2028",
+    "Horses ran", "数据库搜索", "", "naïve café", "one\ntwo", "a 🐎", "\uff21\uff22", "\u2028",
 )  # fmt: skip
 RULES = {"localizedAttributes": [{"attributePatterns": ["*_fr"], "locales": ["fra"]}]}
 
