@@ -25,8 +25,8 @@ synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
-generation preparation selection state planning relevance ranking arranging explaining similar
-batches snapshot engine
+generation piecework aside preparation selection state planning relevance ranking arranging
+explaining similar batches snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.batches sql.holders
