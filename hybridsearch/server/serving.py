@@ -9,11 +9,13 @@ requests in hand and returns. Who sends half a header and waits is cut.
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
 import sys
 from types import FrameType
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -28,11 +30,22 @@ IDLE_SECONDS = 30
 CONNECTIONS = 2_000
 BACKLOG = 2_048
 LAST_SECONDS = 30
+JOINED_BYTES = 65_536
+"""A piece of an answer beyond this waits for no other."""
 TURN_SECONDS = 0.0005
 """How long a thread may go on while another waits for the interpreter.
 
 A search gives it up a few dozen times, in tantivy, numpy and DuckDB; by Python's own 5 ms a task
 that runs beside it would make it wait so long each time.
+"""
+
+COLLECTED_AFTER = (50_000, 5, 100)
+"""New objects after which Python looks for cycles among them; collections after which it looks at
+those that stayed, and at all.
+
+It stops every thread meanwhile. Documents that are on their way in are many objects without a
+cycle, and by Python's own numbers it looked at all of them again and again, .2 s each time. What
+was there before the first request is never looked at.
 """
 
 
@@ -81,6 +94,8 @@ def listener(host: str, port: int) -> socket.socket:
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Answer requests on the socket until a signal says stop; closes the socket."""
     sys.setswitchinterval(TURN_SECONDS)
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
     server_for(app).run(sockets=[listening])
 
 
@@ -118,7 +133,7 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Begin to wait for a request."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Joining(transport)))
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -142,3 +157,36 @@ class ImpatientProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class Joining:
+    """A transport that sends what is written in one turn of the loop in one piece.
+
+    uvicorn writes the head of an answer and its body one after the other; sent apart, each of them
+    is a call of the system and wakes the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._pieces: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send this with what else is written before the loop goes on; much of it, at once."""
+        if not self._pieces:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._pieces.append(data)
+        if len(data) > JOINED_BYTES:
+            self._send()
+
+    def close(self) -> None:
+        """Close the connection once all is sent."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(pieces))

@@ -18,7 +18,7 @@ import numpy as np
 from hybridsearch.analysis import Analyzer
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import QueryError, near
-from hybridsearch.ranking import Places
+from hybridsearch.ranking import Pages, Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.row_ids import INTEGERS, RowIds
 from hybridsearch.snapshot import Snapshot
@@ -73,6 +73,11 @@ def analyzer_of(engine: Searchable, field: str | None) -> Analyzer:
 def places(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
     """What each request finds, in order; equal scores go by key."""
     return engine.snapshot.places(requests, tied=_by_key(engine))
+
+
+def pages(engine: Searchable, request: SearchRequest, queries: Sequence[str]) -> Pages | None:
+    """What the request finds for each query; None where it is not asked by words alone."""
+    return engine.snapshot.pages(request, queries, tied=_by_key(engine))
 
 
 def places_like(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:

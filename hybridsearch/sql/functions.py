@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from weakref import WeakMethod
 
 import duckdb
@@ -40,6 +41,7 @@ from hybridsearch.sql.asking import (
     places_like,
     request_of,
 )
+from hybridsearch.sql.batches import answered
 from hybridsearch.sql.calls import INSIDE, Call, fitted, options, scores
 from hybridsearch.sql.hits import (
     FACET,
@@ -286,7 +288,8 @@ class Functions:
     # The functions: Arrow columns in, one Arrow array out
 
     def _hits(self, *columns: Column) -> pa.Array:
-        return self._found("search", columns, places)
+        together = answered(columns, partial(self._engine, current=True))
+        return self._found("search", columns, places) if together is None else together
 
     def _likenesses(self, *columns: Column) -> pa.Array:
         """The same for documents; the key of one is in the place of the query."""
