@@ -168,3 +168,14 @@ def test_over_http_a_degraded_answer_says_so_without_the_reason(service: Embeddi
         service.scripted.extend([GONE] * 4)
         body = {"q": "space", "hybrid": {"embedder": "mine", "semanticRatio": 1}}
         assert client.post("/indexes/films/search", json=body).status_code == 400
+
+
+def test_sql_tells_when_it_explains(service: Embedding, films: hybridsearch.Index) -> None:
+    asked = "EXPLAIN SEARCH ANALYZE SELECT id, _semantic_rank FROM search('films', 'alien', k := 3)"
+    service.scripted.extend(WAYS["down"])
+    with films.database.connect() as connection:
+        lines = [line for (line,) in connection.execute(asked).fetchall()]
+        assert "degraded: 1 search went by words alone; the log says why" in lines
+        service.scripted.clear()
+        lines = [line for (line,) in connection.execute(asked).fetchall()]
+        assert not any(line.startswith("degraded") for line in lines)
