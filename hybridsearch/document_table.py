@@ -27,8 +27,7 @@ from hybridsearch.sorting import SortKey, sort_terms
 from hybridsearch.store import Connection, Store, quoted, registered
 from hybridsearch.turns import give_way
 
-BATCH = 10_000
-PIECE = 250  # made into Arrow at once; no other thread runs meanwhile
+BATCH, PIECE = 10_000, 250  # rows read, and documents made into Arrow, at once
 
 
 @dataclass(frozen=True)
@@ -179,8 +178,7 @@ class DocumentTable:
 
     def read(self, rows: Sequence[int]) -> list[Document]:
         """The documents of the rows, with their vectors, in order of row, without absent rows."""
-        cursor = self._store.cursor()
-        cursor.execute(
+        cursor = self._store.cursor().execute(
             f"SELECT row, id, body FROM {self._table}"
             " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row",
             [list(rows)],
@@ -411,8 +409,10 @@ class DocumentTable:
     def values(
         self, attribute: str, columns: Columns, *, size: int, start: int = 0
     ) -> tuple[Rows, list[Any] | pa.Array]:
-        """(row, value) of an attribute for the rows `start` to `size`, one for each list item, where
-        it is a text, a number or a boolean."""
+        """(row, value) of an attribute for the rows `start` to `size`, one for each list item.
+
+        Only texts, numbers and booleans.
+        """
         column = columns.get(attribute)
         if column is None or column.kind == "json":
             return self._json_values(attribute, columns, start, size)
