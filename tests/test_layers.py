@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors expressions collecting cache arrays jsontext assets
+errors turns expressions collecting cache arrays jsontext assets
 folding languages
 setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
