@@ -108,7 +108,6 @@ class RestEmbedder:
 
     weight = 0.7
     rrf_k = 5
-    alpha = 0.5
     passage_words = 0
 
     def __init__(
@@ -162,6 +161,10 @@ class RestEmbedder:
         One try takes QUERY_SECONDS at most, and there are two. Raises EmbedderError.
         """
         return self._vectors([self._before[0] + text for text in texts], self._hasty)
+
+    def known(self, text: str) -> float:
+        """1: a service does not say."""
+        return 1.0
 
     def _vectors(self, texts: Sequence[str], patience: Patience) -> Vectors:
         size = self._service.batch_size if self._service.shape.many else 1
