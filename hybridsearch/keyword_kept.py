@@ -25,9 +25,9 @@ from hybridsearch.keyword_postings import Column, Columns
 
 __all__ = ["Clauses", "Credits", "Kept", "Key"]
 
-FETCHED = 60
-"""How many postings the engine scores in the time that one takes to fetch."""
-CALL = 400
+FETCHED = 20
+"""How many postings the engine scores in the time that one takes to fetch, as a hit or kept."""
+CALL = 4000
 """And in that of a call."""
 REMEMBERED = 1 << 14
 OVERHEAD = 2000
@@ -157,10 +157,10 @@ class Clauses:
             return None
         return Columns(columns, columns[:needed])
 
-    def affordable(self, keys: Sequence[Key], *, needed: int) -> Columns | None:
-        """The same; what is not kept is fetched if that pays now."""
+    def affordable(self, keys: Sequence[Key], *, needed: int, limit: int) -> Columns | None:
+        """The same for a search of so many hits; what is not kept is fetched if that pays now."""
         missing = self._missing(keys)
-        if missing and not self._credits.enough(missing, cost=_cost(keys)):
+        if missing and not self._credits.enough(missing, cost=_cost(keys, limit)):
             return None
         return self.fetched(keys, needed=needed) if keys else None
 
@@ -177,13 +177,13 @@ class Clauses:
         """How many postings would have to be fetched."""
         return sum(self._missing(keys).values())
 
-    def foresee(self, searches: Iterable[Sequence[Key]]) -> None:
-        """Fetch what pays once all of these searches are made."""
+    def foresee(self, searches: Iterable[tuple[Sequence[Key], int]]) -> None:
+        """Fetch what pays once all of these searches are made: (clauses, how many hits) of each."""
         wanted: dict[Key, int] = {}
-        for keys in searches:
+        for keys, limit in searches:
             missing = self._missing(keys)
             if missing:
-                self._credits.pay(missing, cost=_cost(keys))
+                self._credits.pay(missing, cost=_cost(keys, limit))
                 wanted.update(missing)
         for key, size in wanted.items():
             if self._credits.covers({key: size}):
@@ -208,6 +208,6 @@ class Clauses:
         return found
 
 
-def _cost(keys: Sequence[Key]) -> int:
-    """Postings that the engine scores for these clauses."""
-    return sum([key.size for key in keys])
+def _cost(keys: Sequence[Key], limit: int) -> int:
+    """Postings that the engine scores for these clauses, and could in handing over its hits."""
+    return sum([key.size for key in keys]) + FETCHED * limit

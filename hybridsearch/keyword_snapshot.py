@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,18 +25,17 @@ import numpy as np
 import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword_bodies import Bodies
 from hybridsearch.keyword_hits import Hits
 from hybridsearch.keyword_kept import Clauses, Kept, Key
+from hybridsearch.keyword_layouts import Layouts
 from hybridsearch.keyword_parts import parts
-from hybridsearch.keyword_plan import Clause, Plan, Unit, plan
+from hybridsearch.keyword_plan import Clause, Plan, Unit
 from hybridsearch.keyword_postings import Column, Columns, column, fitted, padded
 from hybridsearch.keyword_questions import Questions
 from hybridsearch.keyword_scores import Cut, Postings, at_rows, best, evaluate, in_rows, leading
 from hybridsearch.keyword_terms import Terms
 from hybridsearch.query import Query, Word
-from hybridsearch.request import NEEDING
 from hybridsearch.vocabulary import Vocabulary
 from hybridsearch.wordlists import WordLists
 
@@ -45,13 +44,13 @@ __all__ = ["KeywordSnapshot", "Ranking"]
 UNIT_BYTES = 16_000_000
 CACHED_BYTES = 64_000_000
 CACHED_PER_ROW = 48
-COST_OF_ROW = 30
+COST_OF_ROW = 10
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
 WIDER = 4
 """How many times as many are fetched next if one does."""
-PLANS = 1 << 12
+USUALS = 1 << 12
 SIFTED = 8000
 """Hits of all rows that are fetched at most to find those of a mask."""
 SPARE, SURPLUS = 2.0, 40
@@ -99,7 +98,6 @@ class KeywordSnapshot:
         self._hits = Hits(searcher)
         self._words = words
         self._postings = Kept[Postings](UNIT_BYTES, _bytes)
-        self._laid: dict[Hashable, tuple[Plan, tuple[Key, ...]]] = {}
         self._usuals: dict[Clause, float] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
@@ -125,7 +123,7 @@ class KeywordSnapshot:
         Raises QueryError for another `match`.
         """
         laid, keys = self._lay(query, weights, match, tie, bonus)
-        columns = self._clauses.affordable(keys, needed=len(laid.must))
+        columns = self._clauses.affordable(keys, needed=len(laid.must), limit=limit)
         cut = leading if level else best
         if mask is not None:
             return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
@@ -138,9 +136,41 @@ class KeywordSnapshot:
     def foresee(
         self,
         queries: Iterable[tuple[Query, Mapping[str, float], str, float]],
+        *,
+        limit: int,
     ) -> None:
         """Fetch what pays for so many searches: (query, weights, match, tie) of `top` for each."""
-        self._clauses.foresee(self._lay(*asked, 0.0)[1] for asked in queries)
+        self._clauses.foresee((self._lay(*asked, 0.0)[1], limit) for asked in queries)
+
+    def leaders(
+        self,
+        searches: Sequence[Sequence[Word]],
+        *,
+        weights: Mapping[str, float],
+        limit: int,
+        match: str = "any",
+        tie: float = 1.0,
+    ) -> list[Postings]:
+        """What `top` gives for each of many searches, all that score as much as the last put in.
+
+        searches: the words of each, complete and meaning nothing but themselves. match: "any" or
+        "all". What pays for so many is fetched first.
+        """
+        found = self._layouts.of_words(searches, self._known(weights), tie=tie)
+        self._clauses.foresee((keys, limit) for keys in found)
+        return [self._leading(keys, limit, match == "all", tie) for keys in found]
+
+    def _leading(self, keys: Sequence[Key], limit: int, every: bool, tie: float) -> Postings:
+        if not keys:
+            return no_rows()
+        columns = self._clauses.affordable(keys, needed=len(keys) if every else 0, limit=limit)
+        if columns is None:
+            clauses = tuple([key.clause for key in keys])
+            laid = Plan(must=clauses, tie=tie) if every else Plan(clauses, tie=tie)
+            found = self._search(self._ask.whole(laid), limit, leading)
+            return found.rows, found.scores
+        with self._scratch() as scratch:
+            return columns.top(limit, scratch=scratch, cut=leading)
 
     def matches(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> Rows:
         """Every row that matches, int64, ascending."""
@@ -162,6 +192,7 @@ class KeywordSnapshot:
         laid, keys = self._lay(query, weights, match, tie, bonus)
         columns = self._clauses.known(keys, needed=len(laid.must))
         if columns is None and self._cheap(laid, keys, len(rows)):
+            self._clauses.spend(keys, len(rows) * COST_OF_ROW)
             return self._among(laid, rows)
         if not keys:
             there = evaluate(laid, size=len(rows), project=lambda u: at_rows(self._fetch(u), rows))
@@ -184,7 +215,7 @@ class KeywordSnapshot:
         Above 0: a word that no text holds counts like the rarest one there could be. tie: that of
         a search before, which is quicker; the figure is the same for all.
         """
-        laid = self._plan(query, weights, match, tie, 0.0)
+        laid, _ = self._lay(query, weights, match, tie, 0.0)
         return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
 
     def bodies(self, rows: Rows) -> list[bytes]:
@@ -208,7 +239,7 @@ class KeywordSnapshot:
         part also has `for`, the term of that, and `how`: "prefix", "typo", "joined", "split",
         "form", "compound" or "synonym". A row that does not match has no parts.
         """
-        laid = self._plan(query, weights, match, tie, bonus)
+        laid, _ = self._lay(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
         score = self.scores(query, rows, weights=weights, match=match, tie=tie, bonus=bonus).item()
         told = parts(query, laid, lambda unit: self._score(unit, row))
@@ -229,75 +260,29 @@ class KeywordSnapshot:
 
     # What to ask
 
-    def _plan(
-        self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
-    ) -> Plan:
-        return self._lay(query, weights, match, tie, bonus)[0]
+    @cached_property
+    def _layouts(self) -> Layouts:
+        return Layouts(self.statistics, self._clauses, self._number)
 
     def _lay(
         self, query: Query, weights: Mapping[str, float], match: str, tie: float, bonus: float
     ) -> tuple[Plan, tuple[Key, ...]]:
-        """The plan, and the keys of its clauses; of a query that was asked before, the same."""
-        known = {name: weights[name] for name in weights if name in self._fields}
-        asked = (query, tuple(known.items()), match, tie, bonus)
-        laid = self._laid.get(asked)
-        if laid is None:
-            if len(self._laid) >= PLANS:
-                self._laid.clear()
-            made = self._planned(query, known, match, tie, bonus)
-            laid = self._laid[asked] = (made, self._clauses.keys(made))
-        return laid
+        """The plan and the keys of its clauses."""
+        return self._layouts.of(query, self._known(weights), match=match, tie=tie, bonus=bonus)
 
-    def _planned(
-        self, query: Query, known: Mapping[str, float], match: str, tie: float, bonus: float
-    ) -> Plan:
-        needed = None
-        if match in NEEDING:
-            needed, match = self._needed(query, known, match), "any"
-        return plan(
-            query,
-            known,
-            expand=self.statistics.expand,
-            match=match,
-            needed=needed,
-            tie=tie,
-            bonus=bonus,
-        )
+    def _known(self, weights: Mapping[str, float]) -> dict[str, float]:
+        return {name: weights[name] for name in weights if name in self._fields}
 
-    def _needed(self, query: Query, known: Mapping[str, float], match: str) -> Word | None:
-        """The word that a match may not lack: the first, or the rarest, of those that are there."""
-        there = [word for word in query.words if self._occurrences(word, query, known)]
-        if not there:
-            return query.words[0] if query.words else None
-        return (
-            there[0] if match == "last" else min(there, key=lambda w: self._number(w, query, known))
-        )
-
-    def _number(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
-        """How many documents hold the word or what may stand for it, in whatever attribute."""
-        alone = Query((word,), strict=query.strict, analyzers=query.analyzers)
-        question = self._ask.whole(plan(alone, known, expand=self.statistics.expand))
-        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+    def _number(self, laid: Plan) -> int:
+        """How many rows the plan matches."""
+        found: int = self._searcher.search(self._ask.whole(laid), limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
         return found
-
-    def _occurrences(self, word: Word, query: Query, known: Mapping[str, float]) -> int:
-        """In how many documents the word, or what may stand for it, is; at least."""
-        read = {
-            name: query.item(word, name)
-            for name, weight in known.items()
-            if weight > 0 and (word.only is None or is_wanted(name, (word.only,)))
-        }
-        return sum(
-            self.statistics.rarest(name, terms)
-            for name, own in read.items()
-            for terms, _ in (((own.term,), 1.0), *self.statistics.expand(name, own))
-        )
 
     def _usual(self, clause: Clause) -> float:
         """What a clause scores in a text of average length, in its best attribute."""
         usual = self._usuals.get(clause)
         if usual is None:
-            if len(self._usuals) >= PLANS:
+            if len(self._usuals) >= USUALS:
                 self._usuals.clear()
             usual = self._usuals[clause] = self._reckoned(clause)
         return usual

@@ -139,6 +139,17 @@ def asked(state: State, request: SearchRequest) -> Query:
     return _query(state, request, _fields(state, request))
 
 
+def reads_words(state: State, request: SearchRequest) -> Analyzer | None:
+    """The analyser of the request's words; None where these may mean more than themselves."""
+    silent = state.speller.is_silent(most=request.typos, languages=request.languages)
+    return _analyzer(state, request) if silent and not _is_open(state, request) else None
+
+
+def _is_open(state: State, request: SearchRequest) -> bool:
+    """Whether the last word may be the beginning of a longer one."""
+    return request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
+
+
 def _fusion(
     state: State, request: SearchRequest, arm: Arm | None
 ) -> tuple[str, tuple[float, float], int]:
@@ -187,11 +198,10 @@ def _known(request: SearchRequest, arm: Arm | None) -> float:
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
-    open_ended = request.prefix and state.settings.kept.get("prefixSearch") != "disabled"
     query = parse(
         request.text,
         _analyzer(state, request),
-        prefix=open_ended,
+        prefix=_is_open(state, request),
         attributes=state.keyword.attributes,
         analyzers=state.analyzers if state.analyzers.rules else None,
     )

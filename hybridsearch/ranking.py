@@ -139,6 +139,17 @@ class Places:
         )
 
 
+@dataclass(frozen=True)
+class Pages:
+    """The pages of many searches, one after the other.
+
+    counts: how many rows each page has, int64. places: those rows.
+    """
+
+    counts: Rows
+    places: Places
+
+
 def page_places(plan: Plan, ranked: Ranked) -> Places:
     """The rows of the page that the plan asks for."""
     start, stop = plan.request.offset, plan.needed

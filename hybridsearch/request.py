@@ -141,6 +141,13 @@ class SearchRequest:
         if self.rerank is not None and not callable(self.rerank):
             raise QueryError(f"rerank must be a callable, not {self.rerank!r:.40}", field="rerank")
 
+    def asking(self, query: str | None) -> SearchRequest:
+        """The same request with another query, which alone is checked. Raises QueryError."""
+        _check_query(query)
+        made = object.__new__(SearchRequest)
+        vars(made).update(vars(self), query=query)
+        return made
+
     @property
     def languages(self) -> tuple[str, ...]:
         """The two letters of each of its locales that has a stemmer, each once."""

@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -62,8 +62,8 @@ class Speller:
     analyzers: Analyzers
     tolerance: TypoTolerance = field(default_factory=TypoTolerance)
     synonyms: Synonyms = field(default_factory=lambda: Synonyms({}))
-    _splits: dict[tuple[str, tuple[str, ...]], _Others] = field(default_factory=dict, repr=False)
     _alike: dict[tuple[str, ...], _Others] = field(default_factory=dict, repr=False)
+    _typos: dict[tuple[Hashable, ...], _Others] = field(default_factory=dict, repr=False)
 
     def spelled(
         self,
@@ -99,6 +99,11 @@ class Speller:
             ),
             strict=frozenset(name for name in attributes if is_wanted(name, exempt)),
         )
+
+    def is_silent(self, *, most: int | None = None, languages: tuple[str, ...] = ()) -> bool:
+        """Whether `spelled` gives every query back as it is."""
+        alike = self._accented or languages or self.analyzers.rules
+        return not (self.synonyms or alike or (self.tolerance.enabled and most != 0))
 
     @property
     def analyzer(self) -> Analyzer:
@@ -182,16 +187,8 @@ class Speller:
                 found[place + 1] += (other,)
         return found
 
-    def _split(self, word: Word, attributes: tuple[str, ...], shortest: int) -> _Others:
+    def _split(self, typed: str, attributes: Sequence[str], shortest: int) -> Iterator[Other]:
         """The two words side by side that the word may be, where a document has them so."""
-        key = (word.typed, attributes)
-        if key not in self._splits:
-            if len(self._splits) >= REMEMBERED:
-                self._splits.clear()
-            self._splits[key] = tuple(self._parts(word.typed, attributes, shortest))
-        return self._splits[key]
-
-    def _parts(self, typed: str, attributes: tuple[str, ...], shortest: int) -> Iterator[Other]:
         for end in range(shortest, len(typed) - shortest + 1):
             left = self.analyzer.term(typed[:end])
             if not left or not self._frequency(typed[:end], left, attributes):
@@ -215,12 +212,25 @@ class Speller:
     def _mistyped(
         self, word: Word, attributes: tuple[str, ...], most: int | None, lenient: bool
     ) -> _Others:
+        """The words that a word may have been mistyped for, or taken apart into."""
+        key = (word, attributes, most, lenient)
+        found = self._typos.get(key)
+        if found is None:
+            if len(self._typos) >= REMEMBERED:
+                self._typos.clear()
+            found = self._typos[key] = self._mistyped_now(*key)
+        return found
+
+    def _mistyped_now(
+        self, word: Word, attributes: tuple[str, ...], most: int | None, lenient: bool
+    ) -> _Others:
         if not word.typed.isalpha() and not any(map(str.isalpha, word.typed)):
             return ()
         if word.only is not None:
             attributes = tuple(name for name in attributes if is_wanted(name, (word.only,)))
         known = self._frequency(word.typed, word.term, attributes) > 0
-        split = self._split(word, attributes, SHORTEST_PART if known else SHORTEST_PART - 1)
+        shortest = SHORTEST_PART if known else SHORTEST_PART - 1
+        split = tuple(self._split(word.typed, attributes, shortest))
         typos = 0 if known and not lenient else self._allowed(word.typed, most)
         if not typos:
             return split

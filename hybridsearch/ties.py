@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hybridsearch.arrays import Rows, Scores
+from hybridsearch.arrays import Mask, Rows, Scores
 
-__all__ = ["Order", "is_cut", "run_end", "settled"]
+__all__ = ["Order", "is_cut", "run_end", "settled", "settled_each"]
 
 Order = Callable[[Rows], Rows]
 """rows int64 [n] -> the place of each, int64 [n]; only the order of the places counts."""
@@ -28,7 +28,24 @@ def settled(rows: Rows, scores: Scores, order: Order) -> Rows:
     >>> settled(np.array([4, 2, 7]), np.array([3, 1, 1], np.float32), np.negative).tolist()
     [4, 7, 2]
     """
+    return _ordered(rows, scores[1:] == scores[:-1], order)
+
+
+def settled_each(rows: Rows, scores: Scores, counts: Rows, order: Order) -> Rows:
+    """The same for many rankings one after the other; counts: int64, how many rows each has.
+
+    >>> settled_each(np.array([4, 2, 7, 9]), np.array([3, 1, 1, 1], np.float32),
+    ...     np.array([3, 1]), np.negative).tolist()
+    [4, 7, 2, 9]
+    """
     as_before = scores[1:] == scores[:-1]
+    ends = np.cumsum(counts)
+    as_before[ends[(ends > 0) & (ends < len(rows))] - 1] = False
+    return _ordered(rows, as_before, order)
+
+
+def _ordered(rows: Rows, as_before: Mask, order: Order) -> Rows:
+    """The rows with runs of equals in the order given; as_before: whether the next is its equal."""
     if not as_before.any():
         return rows
     tied = np.zeros(len(rows), bool)

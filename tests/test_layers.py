@@ -19,17 +19,18 @@ files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
-keyword_bodies keyword_scores keyword_hits keyword_postings keyword_kept keyword_snapshot keyword
+keyword_bodies keyword_scores keyword_hits keyword_postings keyword_kept keyword_layouts
+keyword_snapshot keyword
 synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
 generation preparation selection state planning relevance ranking arranging explaining similar
-snapshot engine
+batches snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.holders sql.marks
-sql.raised sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown
+sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.batches sql.holders
+sql.marks sql.raised sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown
 sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.session
@@ -74,7 +75,7 @@ OWNERS = {
         *("sql.relation", "sql.hits", "sql.holders", "sql.marks", "sql.functions", "sql.sealed"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
-        *("sql.ahead", "sql.connection"),
+        *("sql.ahead", "sql.batches", "sql.connection"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},

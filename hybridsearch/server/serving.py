@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -28,6 +29,8 @@ IDLE_SECONDS = 30
 CONNECTIONS = 2_000
 BACKLOG = 2_048
 LAST_SECONDS = 30
+JOINED_BYTES = 65_536
+"""A piece of an answer beyond this waits for no other."""
 TURN_SECONDS = 0.0005
 """How long a thread may go on while another waits for the interpreter.
 
@@ -118,7 +121,7 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Begin to wait for a request."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Joining(transport)))
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -142,3 +145,36 @@ class ImpatientProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class Joining:
+    """A transport that sends what is written in one turn of the loop in one piece.
+
+    uvicorn writes the head of an answer and its body one after the other; sent apart, each of them
+    is a call of the system and wakes the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._pieces: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send this with what else is written before the loop goes on; much of it, at once."""
+        if not self._pieces:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._pieces.append(data)
+        if len(data) > JOINED_BYTES:
+            self._send()
+
+    def close(self) -> None:
+        """Close the connection once all is sent."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(pieces))

@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from hybridsearch.document_table import DocumentTable
-from hybridsearch.ranking import Places
+from hybridsearch.ranking import Pages, Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.row_ids import INTEGERS, RowIds
 from hybridsearch.snapshot import Snapshot
@@ -57,6 +57,11 @@ def own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] | 
 def places(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:
     """What each request finds, in order; equal scores go by key."""
     return engine.snapshot.places(requests, tied=_by_key(engine))
+
+
+def pages(engine: Searchable, request: SearchRequest, queries: Sequence[str]) -> Pages | None:
+    """What the request finds for each query; None where it is not asked by words alone."""
+    return engine.snapshot.pages(request, queries, tied=_by_key(engine))
 
 
 def places_like(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakMethod
@@ -37,6 +38,7 @@ from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.sql import matching
 from hybridsearch.sql.asking import Ask, Searchable, own_ids, places, places_like, request_of
+from hybridsearch.sql.batches import answered
 from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, scores
 from hybridsearch.sql.hits import (
     FACET,
@@ -342,7 +344,8 @@ class Functions:
     # The functions: Arrow columns in, one Arrow array out
 
     def _hits(self, *columns: Column) -> pa.Array:
-        return self._found(columns, places)
+        together = answered(columns, partial(self._engine, current=True))
+        return self._found(columns, places) if together is None else together
 
     def _likenesses(self, *columns: Column) -> pa.Array:
         """The same for documents; the key of one is in the place of the query."""

@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hybridsearch.arrays import Scores
+from hybridsearch.arrays import Rows, Scores
 from hybridsearch.errors import Conflict
 from hybridsearch.jsontext import dumps
-from hybridsearch.ranking import Places
+from hybridsearch.ranking import Pages, Places
 
 __all__ = [
     "FACET",
@@ -34,6 +34,7 @@ __all__ = [
     "Shown",
     "hit_columns",
     "hit_lists",
+    "page_lists",
     "struct_lists",
 ]
 
@@ -95,15 +96,54 @@ def hit_columns(answers: Sequence[Shown | None]) -> list[pa.Array]:
     """The same hits one after the other, an array for each field of `HIT`."""
     found = [answer for answer in answers if answer is not None]
     places = [each for _, each in found]
-    lengths = np.array([0 if answer is None else len(answer[0]) for answer in answers], np.int64)
-    ends = np.cumsum(lengths)
+    counts = np.array([0 if answer is None else len(answer[0]) for answer in answers], np.int64)
+    return _columns(
+        counts,
+        _joined(found, lambda answer: answer[0], np.float64),
+        _joined(places, lambda each: each.rows, np.int64),
+        _joined(places, lambda each: each.keyword_ranks, np.int64),
+        _joined(places, lambda each: each.keyword_scores, np.float64),
+        _joined(places, lambda each: each.semantic_ranks, np.int64),
+        _joined(places, lambda each: each.semantic_scores, np.float64),
+        _highlights(places, int(counts.sum())),
+    )
+
+
+def page_lists(pages: Pages, shown: Scores) -> pa.Array:
+    """The hits of many calls as a list for each; shown: the scores that are shown of them."""
+    places = pages.places
+    columns = _columns(
+        pages.counts,
+        shown.astype(np.float64),
+        places.rows,
+        places.keyword_ranks,
+        places.keyword_scores.astype(np.float64),
+        places.semantic_ranks,
+        places.semantic_scores.astype(np.float64),
+        pa.nulls(len(places.rows), pa.string()),
+    )
+    return _lists(HIT, [0, *np.cumsum(pages.counts).tolist()], columns)
+
+
+def _columns(
+    counts: Rows,
+    shown: Scores,
+    rows: Rows,
+    keyword_ranks: Rows,
+    keyword_scores: Scores,
+    semantic_ranks: Rows,
+    semantic_scores: Scores,
+    highlights: pa.Array,
+) -> list[pa.Array]:
+    """An array for each field of `HIT`, of so many hits for each call."""
+    ends = np.cumsum(counts)
     return [
-        pa.array(_joined(places, lambda each: each.rows, np.int64)),
-        pa.array(np.arange(1, int(lengths.sum()) + 1) - np.repeat(ends - lengths, lengths)),
-        pa.array(_joined(found, lambda answer: answer[0], np.float64)),
-        *_arm(places, lambda each: each.keyword_ranks, lambda each: each.keyword_scores),
-        *_arm(places, lambda each: each.semantic_ranks, lambda each: each.semantic_scores),
-        _highlights(places, int(lengths.sum())),
+        pa.array(rows),
+        pa.array(np.arange(1, int(counts.sum()) + 1) - np.repeat(ends - counts, counts)),
+        pa.array(shown),
+        *_arm(keyword_ranks, keyword_scores),
+        *_arm(semantic_ranks, semantic_scores),
+        highlights,
     ]
 
 
@@ -130,14 +170,10 @@ def _joined(parts: Sequence[Any], of: Callable[[Any], Any], dtype: Any) -> NDArr
     )
 
 
-def _arm(
-    places: Sequence[Places], ranks: Callable[[Any], Any], scores: Callable[[Any], Any]
-) -> tuple[pa.Array, pa.Array]:
+def _arm(ranks: Rows, scores: Scores) -> tuple[pa.Array, pa.Array]:
     """Rank and score in one arm, null where it has not found the row."""
-    joined = _joined(places, ranks, np.int64)
-    absent = joined == 0
-    found = _joined(places, scores, np.float64)
-    return pa.array(joined, mask=absent), pa.array(found, mask=absent)
+    absent = ranks == 0
+    return pa.array(ranks, mask=absent), pa.array(scores, mask=absent)
 
 
 def _highlights(places: Sequence[Places], count: int) -> pa.Array:

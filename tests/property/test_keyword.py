@@ -169,7 +169,7 @@ def test_an_answer_out_of_kept_clauses_is_that_of_the_engine(
 ) -> None:
     asked = (query, WEIGHTS, match, tie)
     with written(history) as (plain, _), written(history) as (keeping, _):
-        keeping.foresee([asked] * 500)
+        keeping.foresee([asked] * 500, limit=10)
         every = np.arange(MOST_ROWS + 3)
         scores = plain.scores(query, every, weights=WEIGHTS, match=match, tie=tie)
         for allowed in (None, mask):
@@ -202,7 +202,7 @@ def test_a_level_ranking_goes_on_to_the_end_of_a_tie(
 ) -> None:
     with written(history) as (snapshot, _):
         if foreseen:
-            snapshot.foresee([(query, WEIGHTS, match, 1.0)] * 500)
+            snapshot.foresee([(query, WEIGHTS, match, 1.0)] * 500, limit=10)
         whole, some = (
             snapshot.top(query, weights=WEIGHTS, limit=most, match=match, mask=mask, level=level)
             for most, level in ((MOST_ROWS, False), (limit, True))

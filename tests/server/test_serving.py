@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import socket
@@ -211,3 +212,40 @@ def test_a_taken_port_is_said_in_one_line() -> None:
         assert found.returncode == 2
         assert found.stderr.startswith(f"error: cannot listen on {host}, port {port}")
         assert not (ROOT / "nowhere.duckdb").exists()
+
+
+class Wire(asyncio.Transport):
+    """Notes what is sent in which pieces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+
+    def close(self) -> None:
+        self.sent.append(b"closed")
+
+    def is_closing(self) -> bool:
+        return b"closed" in self.sent
+
+
+def test_head_and_body_of_an_answer_are_sent_in_one_piece() -> None:
+    wire, large = Wire(), b"-" * (serving.JOINED_BYTES + 1)
+
+    async def answers() -> None:
+        joining = serving.Joining(wire)
+        for piece in (b"head ", b"body"):
+            joining.write(piece)
+        assert wire.sent == []
+        await asyncio.sleep(0)
+        joining.write(b"head ")
+        joining.write(large)  # waits for nothing, so that a slow client is noticed
+        assert wire.sent == [b"head body", b"head " + large]
+        joining.write(b"last words")
+        joining.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(answers())
+    assert wire.sent[2:] == [b"last words", b"closed"]

@@ -535,8 +535,8 @@ def test_the_reference_of_a_query_is_the_same_for_every_tie(
 
 def test_a_ranking_holds_no_columns_that_the_index_let_go(found: KeywordSnapshot) -> None:
     query = asked("red road")
-    found.foresee([(query, WEIGHTS, "any", 1.0)] * 1000)
-    [keys] = [keys for _, keys in found._laid.values()]
+    found.foresee([(query, WEIGHTS, "any", 1.0)] * 1000, limit=10)
+    [keys] = [keys for _, keys in found._layouts._laid.values()]
     columns = [weakref.ref(found._clauses._kept.get(key)) for key in keys]
     ranking = found.top(query, weights=WEIGHTS, limit=2)
     found._clauses._kept._kept.clear()

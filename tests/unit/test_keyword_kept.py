@@ -23,7 +23,7 @@ class Engine:
         self.clauses = Clauses(most, size_of=self.size_of, fetch=self.fetch)
 
     def affordable(self, plan: Plan) -> Columns | None:
-        return self.clauses.affordable(self.clauses.keys(plan), needed=len(plan.must))
+        return self.clauses.affordable(self.clauses.keys(plan), needed=len(plan.must), limit=10)
 
     def known(self, plan: Plan) -> Columns | None:
         return self.clauses.known(self.clauses.keys(plan), needed=len(plan.must))
@@ -64,7 +64,7 @@ def test_putting_a_value_twice_counts_it_once() -> None:
 
 def test_searches_pay_in_until_fetching_costs_no_more_than_they_did() -> None:
     credits = Credits()
-    asked = [credits.enough({"often": 100}, cost=1000) for _ in range(6)]
+    asked = [credits.enough({"often": 1000}, cost=1000) for _ in range(6)]
     assert asked == [False, False, False, False, True, True]
 
 
@@ -91,7 +91,7 @@ def test_what_was_let_go_has_to_earn_its_place_again() -> None:
 def test_a_batch_fetches_what_many_of_its_searches_ask_for() -> None:
     engine = Engine()
     often, once = Plan(should=(word("w40"),)), Plan(should=(word("w900"),))
-    engine.clauses.foresee(engine.clauses.keys(plan) for plan in [*[often] * 20, once])
+    engine.clauses.foresee((engine.clauses.keys(plan), 10) for plan in [*[often] * 20, once])
     assert engine.fetched == ["w40"]
     assert engine.known(often) is not None
     assert engine.known(once) is None

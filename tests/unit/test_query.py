@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsearch.analysis import Analyzer, stop_words
-from hybridsearch.query import Phrase, Query, Word, parse
+from hybridsearch.query import Phrase, Query, Word, complete_words, parse
 
 PLAIN = Analyzer()
 
@@ -113,6 +113,17 @@ def test_no_text_is_refused(text: str) -> None:
     query = parse(text, Analyzer("en", stop_words("en")))
     assert query.empty or query.words or query.phrases or query.excluded
     assert set(query.sequence) >= {word.term for word in query.words}
+
+
+@given(
+    st.text(st.sampled_from('aThe -":東éI\u0130_ \n')) | st.text(),
+    st.sampled_from([PLAIN, Analyzer("en", stop_words("en")), Analyzer("tr")]),
+)
+def test_complete_words_are_those_that_are_parsed(text: str, analyzer: Analyzer) -> None:
+    query = parse(text, analyzer, prefix=False, attributes=("a",))
+    alone = not (query.phrases or query.excluded)
+    found = complete_words(text, analyzer, attributes=("a",))
+    assert found == (query.words if alone else None)
 
 
 @pytest.mark.parametrize(
