@@ -52,6 +52,7 @@ __all__ = [
     "share_of_meaning",
 ]
 
+
 @dataclass(frozen=True)
 class Doubt:
     """How sure words make an arm of meaning weigh less: as the first stands out from the best
@@ -70,7 +71,7 @@ Gains: TypeAlias = list[NDArray[np.float64]]
 
 LEAST = 0.001
 SHARPER = 1.75
-"""The power that shares of scores are raised to: far above the rest says more than a little above."""
+"""The power that shares of scores are raised to: near the best, differences tell the most."""
 
 # Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
 UNIT = float(1 << 50)

@@ -44,10 +44,11 @@ class Plan:
     bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
     arms become one. weights: (keyword, semantic). doubted: whether the semantic one becomes less
-    where the words are sure, and known: how much of the query its model knows, 0..1. needed: how many rows of the ranking the page
-    reaches down to. without: a row that is in no ranking and no count. boost: what scores are
-    multiplied by. rules: the index's own, "attribute:asc" or ":desc", that come before relevance
-    and that come behind it. tied: in which order rows of equal score stand; None for that of rows.
+    where the words are sure, and known: how much of the query its model knows, 0..1. needed: how
+    many rows of the ranking the page reaches down to. without: a row that is in no ranking and no
+    count. boost: what scores are multiplied by. rules: the index's own, "attribute:asc" or ":desc",
+    that come before relevance and that come behind it. tied: in which order rows of equal score
+    stand; None for that of rows.
     """
 
     request: SearchRequest

@@ -23,9 +23,9 @@ class Embedder(Protocol):
     """Texts to vectors, safe to call from several threads at once.
 
     dim: the length of a vector. weight: the most, 0..1, that the semantic arm weighs (less where
-    words are sure). rrf_k: the constant of reciprocal rank fusion. passage_words: about how many words it can
-    take in at once, 0 for any number; longer texts are given to it in passages. fingerprint:
-    differs whenever the same text would get another vector.
+    words are sure). rrf_k: the constant of reciprocal rank fusion. passage_words: about how many
+    words it can take in at once, 0 for any number; longer texts are given to it in passages.
+    fingerprint: differs whenever the same text would get another vector.
     """
 
     @property

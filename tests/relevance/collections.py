@@ -40,7 +40,7 @@ def _shared(name: str, language: str, about: str, queries: str = "queries.jsonl"
 COLLECTIONS: Mapping[str, Collection] = {
     "scifact": _shared("scifact", "English", "claims against abstracts"),
     "scifact-misspelt": _shared(
-        "scifact", "English", "the same, their rarest words misspelt"
+        "scifact", "English", "the same, every word misspelt of which a misspelling is attested"
     )._replace(misspelt=True),
     "cranfield": _shared("cranfield", "English", "questions about aerodynamics"),
     "cranfield-misspelt": _shared(

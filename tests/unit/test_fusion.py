@@ -215,7 +215,8 @@ def test_linear_mixes_the_scores_that_the_arms_found() -> None:
     near = (np.array([3, 9]), np.array([0.9, 0.5], np.float32))
     rows, scores = linear(words, near, alpha=0.25, lowest=0.4, highest=0.9)
     assert rows.tolist() == [7, 3, 9]
-    np.testing.assert_allclose(scores, [0.75, 0.75 * 0.25**SHARPER + 0.25, 0.25 * 0.2**SHARPER], rtol=1e-6)
+    quarter, fifth = 0.25**SHARPER, 0.2**SHARPER
+    np.testing.assert_allclose(scores, [0.75, 0.75 * quarter + 0.25, 0.25 * fifth], rtol=1e-6)
 
 
 def test_linear_takes_the_scale_that_it_is_told() -> None:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 from tests.relevance.misspelling import attested, misspelt
 
-PAIRS = "wrong\tright\tdistance\ngoverment\tGovernment\t1\nhte\tthe\t1\nfoo bar\tfoobar\t1\nxx\tyy\t3\n"
+PAIRS = """\
+wrong	right	distance
+goverment	Government	1
+hte	the	1
+foo bar	foobar	1
+xx	yy	3
+"""
 WRONGS = {"government": ["goverment", "govrnment"], "planes": ["plains", "plnaes"]}
 TEXTS = ["The government of planes", "Government", "plains"]
 
@@ -14,7 +20,7 @@ def test_pairs_are_words_one_or_two_letters_off(tmp_path: Path) -> None:
     assert attested(tmp_path) == {"government": ["goverment"], "the": ["hte"]}
 
 
-def test_the_rarest_words_are_misspelt_as_no_text_has_them() -> None:
+def test_words_are_misspelt_as_no_text_has_them() -> None:
     found = misspelt({"1": "What PLANES has the government?"}, TEXTS, WRONGS)
     assert found["1"].startswith("what plnaes has the gov")
     assert found["1"].removeprefix("what plnaes has the ") in ("goverment?", "govrnment?")
