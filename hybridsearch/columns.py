@@ -10,7 +10,7 @@ widens: whole numbers to DOUBLE, anything else to JSON. Null says nothing about 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -100,6 +100,18 @@ class Columns(Mapping[str, StoredColumn]):
             else:
                 known[attribute] = _wider(old, widen(old.type, wanted))
         return Columns(tuple(known.values()))
+
+
+def values_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """attribute -> the values that the documents have for it."""
+    found: dict[str, list[Any]] = {}
+    for document in documents:
+        for name, value in document.items():
+            if name in found:
+                found[name].append(value)
+            else:
+                found[name] = [value]
+    return found
 
 
 def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[str]]:

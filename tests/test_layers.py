@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors expressions collecting arrays jsontext assets
+errors expressions collecting cache arrays jsontext assets
 folding languages
 setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
@@ -26,8 +26,8 @@ vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.outage embedders.rest
 embedders.making
-generation preparation selection state planning relevance ranking arranging explaining similar
-batches snapshot engine
+generation piecework aside preparation selection state planning relevance ranking arranging
+explaining similar batches snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.batches sql.holders
