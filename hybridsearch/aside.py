@@ -37,6 +37,7 @@ from hybridsearch.embedders import Embedder
 from hybridsearch.embedders.static import StaticEmbedder
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.piecework import OWN, Analysed, Counts, analysed, embedded
+from hybridsearch.turns import give_way
 
 __all__ = ["Aside", "main"]
 
@@ -69,6 +70,7 @@ class Aside:
     def analysed(self, documents: Sequence[Document], how: Mapping[str, Any]) -> Analysed:
         """See `piecework.Hands`."""
         answer = self._asked(documents, {"do": "analyse", "how": how})
+        give_way()
         if answer is None:
             return OWN.analysed(documents, how)
         names, columns = loads(answer[0])["names"], [texts_in(*pair) for pair in _pairs(answer)]

@@ -54,6 +54,7 @@ from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.state import Arm, State
 from hybridsearch.store import Connection, IndexRecord, Store
+from hybridsearch.turns import give_way
 
 log = logging.getLogger("hybridsearch")
 
@@ -184,10 +185,11 @@ class Engine:
             log.warning('index "%s" could not be tidied: %s', self.record.uid, error)
 
     def _numbered(self, change: Change) -> list[Document]:
-        return [
-            Document(row, new.id, new.body, new.fields, new.vectors)
-            for row, new in enumerate(change.puts.values(), self.record.next_row)
-        ]
+        found = []
+        for row, new in enumerate(change.puts.values(), self.record.next_row):
+            give_way()
+            found.append(Document(row, new.id, new.body, new.fields, new.vectors))
+        return found
 
     def _commit(
         self,

@@ -24,6 +24,7 @@ from hybridsearch.embedded_texts import EmbeddedTexts
 from hybridsearch.embedders import Embedder
 from hybridsearch.extraction import attribute_texts
 from hybridsearch.localized import Analyzers, Rule
+from hybridsearch.turns import give_way
 from hybridsearch.vocabulary import telling
 
 __all__ = ["OWN", "Analysed", "Counts", "Hands", "Own", "analysed", "analyzers_by", "embedded"]
@@ -92,6 +93,7 @@ def analysed(documents: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> 
     texts: dict[str, list[str]] = {}
     words: set[str] = set()
     for place, document in enumerate(documents):
+        give_way()
         found = attribute_texts(document, how["searchable"], joint=ITEM)
         for name, text in found.items():
             if name not in texts:
@@ -99,7 +101,7 @@ def analysed(documents: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> 
             read = [analyzers.of(name).read(item) for item in text.split(ITEM)]
             words.update(*(seen for seen, _ in read))
             texts[name][place] = ITEM.join(" ".join(terms) for _, terms in read)
-    return Analysed(texts, list(telling(words)))
+    return Analysed(texts, telling(sorted(words)))
 
 
 def embedded(

@@ -82,19 +82,19 @@ def prepare(
 
 def _texts(
     documents: Sequence[Document], manifest: Manifest, hands: Hands, course: Course
-) -> tuple[dict[str, list[str]], set[str]]:
-    """(attribute -> the analysed text of each document, the telling words of all)."""
+) -> tuple[dict[str, list[str]], list[str]]:
+    """(attribute -> the analysed text of each document, the telling words of all, each once)."""
     texts: dict[str, list[str]] = {}
-    words: set[str] = set()
+    words: dict[str, None] = {}
     for start, some in _pieces(documents):
         course.at(ANALYSING, start, len(documents))
         piece = hands.analysed(some, manifest.text)
-        words.update(piece.words)
+        words.update(dict.fromkeys(piece.words))
         for name, column in piece.texts.items():
             if name not in texts:
                 texts[name] = [""] * len(documents)
             texts[name][start : start + len(some)] = column
-    return texts, words
+    return texts, list(words)
 
 
 def _pieces(documents: Sequence[Document]) -> Iterator[tuple[int, Sequence[Document]]]:
