@@ -372,7 +372,7 @@ def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> No
         ExitStack() as on,
     ):
         _import(Path(path), options, opening)
-        database = on.enter_context(hybridsearch.open(path, **opening))
+        database = on.enter_context(hybridsearch.open(path, **opening, second_process=True))
         app = import_module("hybridsearch.server").app_for(
             database, master_key=master_key, allowed_networks=options["allow_network"]
         )

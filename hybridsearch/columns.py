@@ -10,15 +10,15 @@ widens: whole numbers to DOUBLE, anything else to JSON. Null says nothing about 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
 from hybridsearch.jsontext import dumps
+from hybridsearch.turns import give_way
 
 LARGEST = 2**63
 SCALARS = {int: "BIGINT", float: "DOUBLE", str: "VARCHAR", bool: "BOOLEAN"}
@@ -88,6 +88,13 @@ class Columns(Mapping[str, StoredColumn]):
         """The columns as the store keeps them."""
         return tuple((column.attribute, column.name, column.type) for column in self.stored)
 
+    def arrays(self, documents: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
+        """Column's name -> the values that the documents have for its attribute."""
+        return {
+            column.name: column.array([document.get(attribute) for document in documents])
+            for attribute, column in self.items()
+        }
+
     def widened(self, values: Mapping[str, Sequence[Any]]) -> Columns:
         """These columns, wide enough for the values of each attribute too; new ones at the end."""
         known = {column.attribute: column for column in self.stored}
@@ -115,6 +122,19 @@ class Columns(Mapping[str, StoredColumn]):
             taken.add(name.lower())
             names.append(name)
         return dict(zip(names, self.stored, strict=True))
+
+
+def values_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """attribute -> the values that the documents have for it."""
+    found: dict[str, list[Any]] = {}
+    for document in documents:
+        give_way()
+        for name, value in document.items():
+            if name in found:
+                found[name].append(value)
+            else:
+                found[name] = [value]
+    return found
 
 
 def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[str]]:
@@ -182,9 +202,11 @@ def _floats(value: Any) -> Any:
 
 
 def _list_type(values: Sequence[Any]) -> str:
-    items = list(chain.from_iterable(value for value in values if value is not None))
-    kinds = set(map(type, items)) - {type(None)}
+    # Loops of Python's own let other threads in; there may be many items.
+    kinds = {type(item) for value in values if value is not None for item in value}
+    kinds.discard(type(None))
     if not kinds or kinds - SCALARS.keys():
         return "JSON"
+    items = [item for value in values if value is not None for item in value]
     inner = _scalar_type(kinds, items)
     return "JSON" if inner == "JSON" else f"{inner}[]"

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hybridsearch.aside import Aside
 from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
 from hybridsearch.attaching import Attaching, forget
 from hybridsearch.chores import CREATION, Chores
@@ -41,6 +42,7 @@ from hybridsearch.errors import (
 from hybridsearch.files import remove_folder, side_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
+from hybridsearch.piecework import OWN
 from hybridsearch.prints import follow
 from hybridsearch.request import Filter
 from hybridsearch.settings import Settings
@@ -69,6 +71,7 @@ def open(
     default_embedder: str | None = STATIC,
     functions: Mapping[str, EmbedFunction] | None = None,
     allowed_networks: Sequence[str] = (),
+    second_process: bool = False,
 ) -> Database:
     """Open the database in a DuckDB file, made when absent; without a path, in memory.
 
@@ -76,8 +79,10 @@ def open(
     named "default"; None gives it none. functions: embedder's name -> callable, for embedders of
     the source "function". allowed_networks: where embedding services may be beside the public
     internet: "loopback" (this machine), "private", or networks such as "10.1.0.0/16".
-    Raises DatabaseLocked when it is open elsewhere, FormatTooNew when a later version wrote it,
-    InputError for a file of data (CSV, Parquet ...), StorageError when it cannot be opened.
+    second_process: larger batches are prepared by a child process, so that searches of this one
+    stay fast while much is written; a server does that. Raises DatabaseLocked when it is open
+    elsewhere, FormatTooNew when a later version wrote it, InputError for a file of data (CSV,
+    Parquet ...), StorageError when it cannot be opened.
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
@@ -85,7 +90,7 @@ def open(
     folder = where and side_folder(where) / "embedded"
     supplies = Supplies(default_embedder, functions or {}, allowed_networks)
     embedders = EmbedderMaker(supplies, folder)
-    return Database(_claimed(where), embedders)
+    return Database(_claimed(where), embedders, Aside() if second_process else None)
 
 
 def attach(connection: Bare | Connection, db: Database) -> None:
@@ -103,8 +108,11 @@ def attach(connection: Bare | Connection, db: Database) -> None:
 class Database:
     """One DuckDB file with its indexes, open; a context manager that closes it."""
 
-    def __init__(self, path: Path | None, embedders: EmbedderMaker) -> None:
+    def __init__(
+        self, path: Path | None, embedders: EmbedderMaker, aside: Aside | None = None
+    ) -> None:
         self._path = path
+        self._aside = aside
         self._embedders = embedders.of
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
@@ -319,6 +327,8 @@ class Database:
             self._sealed.close()
         for engine in self._engines.values():
             engine.close()
+        if self._aside is not None:
+            self._aside.close()
         self._store.close()
         _release(self._path)
 
@@ -373,6 +383,7 @@ class Database:
             self._path and folder_of(self._path, record),
             embedders=self._embedders_of(record, record.settings),
             course=self._course,
+            hands=self._aside or OWN,
         )
 
     def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:

@@ -25,8 +25,9 @@ from hybridsearch.errors import Conflict
 from hybridsearch.nested_values import values_at
 from hybridsearch.sorting import SortKey, sort_terms
 from hybridsearch.store import Connection, Store, quoted, registered
+from hybridsearch.turns import give_way
 
-BATCH = 10_000
+BATCH, PIECE = 10_000, 250  # rows read, and documents made into Arrow, at once
 
 
 @dataclass(frozen=True)
@@ -114,17 +115,10 @@ class DocumentTable:
         """Insert documents that were born at the stamp."""
         if not documents:
             return
-        table: dict[str, Any] = {
-            "row": pa.array([document.row for document in documents], pa.int64()),
-            "id": pa.array([document.id for document in documents], pa.string()),
-            "born": pa.array([stamp] * len(documents), pa.int64()),
-            "died": pa.nulls(len(documents), pa.int64()),
-            "body": pa.array([document.body for document in documents], pa.string()),
-        }
-        for attribute, column in columns.items():
-            table[column.name] = column.array([d.fields.get(attribute) for d in documents])
-        names = ", ".join(table)
-        with registered(cursor, pa.table(table)) as batch:
+        starts = range(0, len(documents), PIECE)
+        table = pa.concat_tables(_table(documents[i : i + PIECE], columns, stamp) for i in starts)
+        names = ", ".join(table.column_names)
+        with registered(cursor, table) as batch:
             cursor.execute(f"INSERT INTO {self._table} ({names}) SELECT {names} FROM {batch}")
         self._add_vectors(cursor, documents)
 
@@ -184,8 +178,7 @@ class DocumentTable:
 
     def read(self, rows: Sequence[int]) -> list[Document]:
         """The documents of the rows, with their vectors, in order of row, without absent rows."""
-        cursor = self._store.cursor()
-        cursor.execute(
+        cursor = self._store.cursor().execute(
             f"SELECT row, id, body FROM {self._table}"
             " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row",
             [list(rows)],
@@ -418,7 +411,7 @@ class DocumentTable:
     ) -> tuple[Rows, list[Any] | pa.Array]:
         """(row, value) of an attribute for the rows `start` to `size`, one for each list item.
 
-        Null and what is neither text, number nor boolean is left out.
+        Only texts, numbers and booleans.
         """
         column = columns.get(attribute)
         if column is None or column.kind == "json":
@@ -465,6 +458,19 @@ class DocumentTable:
     def _column(self, statement: str, values: Sequence[object]) -> Rows:
         found = self._store.cursor().execute(statement, list(values)).fetchnumpy()
         return np.asarray(found["row"], np.int64)
+
+
+def _table(documents: Sequence[Document], columns: Columns, stamp: int) -> pa.Table:
+    """The rows of some documents, with every column of the table."""
+    give_way()
+    known: dict[str, Any] = {
+        "row": pa.array([document.row for document in documents], pa.int64()),
+        "id": pa.array([document.id for document in documents], pa.string()),
+        "born": pa.array([stamp] * len(documents), pa.int64()),
+        "died": pa.nulls(len(documents), pa.int64()),
+        "body": pa.array([document.body for document in documents], pa.string()),
+    }
+    return pa.table({**known, **columns.arrays([document.fields for document in documents])})
 
 
 def _batches(

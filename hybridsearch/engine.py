@@ -24,7 +24,7 @@ import numpy as np
 from hybridsearch import filters
 from hybridsearch.analysis import stop_words
 from hybridsearch.arrays import Rows
-from hybridsearch.columns import Columns
+from hybridsearch.columns import Columns, values_of
 from hybridsearch.course import INDEXING, Course
 from hybridsearch.definition import definition_of
 from hybridsearch.document_table import Document, DocumentTable
@@ -36,6 +36,7 @@ from hybridsearch.intake import Incoming
 from hybridsearch.jsontext import loads
 from hybridsearch.keyword import SlotsFull
 from hybridsearch.manifest import Manifest
+from hybridsearch.piecework import OWN, Hands
 from hybridsearch.preparation import (
     Known,
     analyzers_of,
@@ -53,6 +54,7 @@ from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.state import Arm, State
 from hybridsearch.store import Connection, IndexRecord, Store
+from hybridsearch.turns import give_way
 
 log = logging.getLogger("hybridsearch")
 
@@ -80,7 +82,8 @@ class Engine:
     """One index, open for writing and searching.
 
     embedders: name -> embedder, for every embedder of the record's settings. folder: where the
-    generations are, None in memory. course: is told how far a write is, and may stop it.
+    generations are, None in memory. course: is told how far a write is, and may stop it. hands: who
+    prepares its batches.
     """
 
     def __init__(
@@ -91,10 +94,12 @@ class Engine:
         *,
         embedders: Mapping[str, Embedder],
         course: Course | None = None,
+        hands: Hands = OWN,
     ) -> None:
         self.record = record
         self.course = Course()  # whoever opens the index is not the worker
         self.embedders = embedders
+        self._hands = hands
         self.documents = DocumentTable(store, record.number)
         self._store = store
         self._folder = folder
@@ -180,10 +185,11 @@ class Engine:
             log.warning('index "%s" could not be tidied: %s', self.record.uid, error)
 
     def _numbered(self, change: Change) -> list[Document]:
-        return [
-            Document(row, new.id, new.body, new.fields, new.vectors)
-            for row, new in enumerate(change.puts.values(), self.record.next_row)
-        ]
+        found = []
+        for row, new in enumerate(change.puts.values(), self.record.next_row):
+            give_way()
+            found.append(Document(row, new.id, new.body, new.fields, new.vectors))
+        return found
 
     def _commit(
         self,
@@ -193,7 +199,7 @@ class Engine:
         stamp: int,
         finish: Finish,
     ) -> None:
-        columns = self._columns.widened(_values(documents))
+        columns = self._columns.widened(values_of(document.fields for document in documents))
         record = replace(
             self.record,
             columns=columns.record(),
@@ -386,8 +392,15 @@ class Engine:
         key: str | None,
         known: Known | None = None,
     ) -> Prepared:
-        manifest, course = generation.manifest, self.course
-        return prepare(documents, manifest, embedders, primary_key=key, known=known, course=course)
+        return prepare(
+            documents,
+            generation.manifest,
+            embedders,
+            primary_key=key,
+            known=known,
+            hands=self._hands,
+            course=self.course,
+        )
 
     def _speak(self, documents: Sequence[Mapping[str, Any]]) -> None:
         """Let the generation, which is empty, have the language of its first documents."""
@@ -484,15 +497,3 @@ class Engine:
 def _id_type(record: IndexRecord) -> str:
     """The DuckDB type of the ids: that of the source's key, or text."""
     return TEXT if record.attached is None else definition_of(record).key_type
-
-
-def _values(documents: Sequence[Document]) -> dict[str, list[Any]]:
-    """attribute -> the values that the documents have for it."""
-    found: dict[str, list[Any]] = {}
-    for document in documents:
-        for name, value in document.fields.items():
-            if name in found:
-                found[name].append(value)
-            else:
-                found[name] = [value]
-    return found

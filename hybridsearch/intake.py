@@ -19,6 +19,7 @@ import numpy as np
 
 from hybridsearch.errors import MOST_REPORTED, DocumentError, near
 from hybridsearch.jsontext import dumps, loads
+from hybridsearch.turns import give_way
 
 LONGEST_ID = 511
 DEEPEST = 200
@@ -70,6 +71,7 @@ def read_documents(
     found: list[Incoming] = []
     unfit: list[DocumentError] = []
     for at, body in enumerate(bodies, start):
+        give_way()
         try:
             found.append(_read(body, primary_key, known, at))
         except DocumentError as error:

@@ -37,6 +37,7 @@ from hybridsearch.errors import DatabaseClosed, HybridSearchError, IndexDamaged,
 from hybridsearch.files import make_folder, write_atomic
 from hybridsearch.keyword_snapshot import KeywordSnapshot, Ranking
 from hybridsearch.query import MOST_SLOP
+from hybridsearch.turns import give_way
 from hybridsearch.wordlists import WordLists
 
 __all__ = ["KeywordIndex", "KeywordSnapshot", "Ranking", "SlotsFull"]
@@ -185,8 +186,10 @@ class KeywordIndex:
     ) -> None:
         schema = self._index.schema
         for row in gone:
+            give_way()
             writer.delete_documents_by_term("row", row)
         for document in documents:
+            give_way()
             writer.add_document(tantivy.Document.from_dict(document, schema))
 
     def _published(self) -> KeywordSnapshot:

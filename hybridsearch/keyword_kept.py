@@ -1,6 +1,5 @@
 """What of the postings is worth keeping in memory?
 
-`Kept` holds values by key up to a number of bytes; what was not used for longest goes first.
 `Clauses` keeps what the clauses of plans score where. `Credits` decides when fetching pays: every
 search that the engine answers pays its cost into the clauses that were not there, and they are
 fetched once their credit covers what fetching costs. So fetching never costs more than what was
@@ -14,16 +13,15 @@ may ask.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+from hybridsearch.cache import Cache
 from hybridsearch.keyword_plan import Clause, Plan
 from hybridsearch.keyword_postings import Column, Columns
 
-__all__ = ["Clauses", "Credits", "Kept", "Key"]
+__all__ = ["Clauses", "Credits", "Key"]
 
 FETCHED = 20
 """How many postings the engine scores in the time that one takes to fetch, as a hit or kept."""
@@ -32,47 +30,6 @@ CALL = 4000
 REMEMBERED = 1 << 14
 OVERHEAD = 2000
 """Bytes of a column besides its rows and scores: its key and its highest scores."""
-
-_Value = TypeVar("_Value")
-
-
-class Kept(Generic[_Value]):
-    """Values by key; weigh: how many bytes one takes. dropped: is told what has to go."""
-
-    def __init__(
-        self,
-        most: int,
-        weigh: Callable[[_Value], int],
-        dropped: Callable[[Hashable], None] = lambda key: None,
-    ) -> None:
-        self._most = most
-        self._weigh = weigh
-        self._dropped = dropped
-        self._size = 0
-        self._kept: OrderedDict[Hashable, _Value] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
-
-    def get(self, key: Hashable) -> _Value | None:
-        """The value, now the last one to go; None if it is not here."""
-        with self._lock:
-            value = self._kept.get(key)
-            if value is not None:
-                self._kept.move_to_end(key)
-            return value
-
-    def put(self, key: Hashable, value: _Value) -> None:
-        """Keep the value, and let go what is too much then; perhaps the value itself."""
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = value
-                self._size += self._weigh(value)
-            while self._size > self._most and self._kept:
-                gone, old = self._kept.popitem(last=False)
-                self._size -= self._weigh(old)
-                self._dropped(gone)
 
 
 class Credits:
@@ -141,7 +98,9 @@ class Clauses:
         self._fetch = fetch
         self._keys: dict[tuple[Clause, float], Key] = {}
         self._credits = Credits()
-        self._kept = Kept[Column](most, lambda one: one.nbytes + OVERHEAD, self._credits.clear)
+        self._kept = Cache[Column](
+            most, lambda one: one.nbytes + OVERHEAD, dropped=self._credits.clear
+        )
 
     def keys(self, plan: Plan) -> tuple[Key, ...]:
         """Those of the plan's clauses, the needed ones first; none if they are not all of it."""

@@ -25,9 +25,10 @@ import numpy as np
 import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
+from hybridsearch.cache import Cache
 from hybridsearch.keyword_bodies import Bodies
 from hybridsearch.keyword_hits import Hits
-from hybridsearch.keyword_kept import Clauses, Kept, Key
+from hybridsearch.keyword_kept import Clauses, Key
 from hybridsearch.keyword_layouts import Layouts
 from hybridsearch.keyword_parts import parts
 from hybridsearch.keyword_plan import Clause, Plan, Unit
@@ -97,7 +98,7 @@ class KeywordSnapshot:
         self._ask = Questions(schema, self._fields)
         self._hits = Hits(searcher)
         self._words = words
-        self._postings = Kept[Postings](UNIT_BYTES, _bytes)
+        self._postings = Cache[Postings](UNIT_BYTES, _bytes)
         self._usuals: dict[Clause, float] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
@@ -462,10 +463,7 @@ class KeywordSnapshot:
     def _fetch(self, unit: Unit) -> Postings:
         """Every row that a unit matches, ascending, and its score there."""
         postings = self._postings.get(unit)
-        if postings is None:
-            postings = self._fetched(unit)
-            self._postings.put(unit, postings)
-        return postings
+        return self._postings.put(unit, self._fetched(unit)) if postings is None else postings
 
     def _fetched(self, unit: Unit) -> Postings:
         most = self._most(unit)

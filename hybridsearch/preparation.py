@@ -9,12 +9,12 @@ words of the text, and for each embedder its fingerprint with the attributes tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hybridsearch.analysis import ITEM, Analyzer, WordRules, detect
+from hybridsearch.analysis import detect
 from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.course import ANALYSING, EMBEDDING, Course
 from hybridsearch.document_table import Document
@@ -25,15 +25,16 @@ from hybridsearch.errors import EmbeddingsFailed, IndexDamaged
 from hybridsearch.extraction import attribute_texts
 from hybridsearch.generation import Generation, Prepared
 from hybridsearch.jsontext import dumps
-from hybridsearch.localized import Analyzers, Rule, read_localized
+from hybridsearch.localized import Analyzers, read_localized
 from hybridsearch.manifest import Manifest
+from hybridsearch.piecework import OWN, Hands, analyzers_by
 from hybridsearch.settings import Settings
 from hybridsearch.vectors import VectorIndex, VectorSnapshot
-from hybridsearch.vocabulary import telling
 
 TELLING = 4  # spaces in a text from which on it tells its language; codes and names do not
 
-TOLD_EVERY = 1_000
+PIECE = 1_000
+"""Documents; between so many it is told how far it is, and it can be stopped."""
 EMBEDDED_AT_ONCE = 2_000
 """Texts; between so many it is told how far the embedding is, and it can be stopped."""
 READING = 6
@@ -49,26 +50,15 @@ def prepare(
     *,
     primary_key: str | None,
     known: Known | None = None,
+    hands: Hands = OWN,
     course: Course,
 ) -> Prepared:
     """The documents as the generation of the manifest takes them.
 
-    known: embedder -> vectors that need not be made again. course: is told how far it is. Raises
-    EmbedderError, and Stopped when the documents are not wanted any more.
+    known: embedder -> vectors that need not be made again. hands: who reads and embeds. course:
+    is told how far it is. Raises EmbedderError, and Stopped when the documents are not wanted.
     """
-    analyzers = analyzers_of(manifest)
-    texts: dict[str, list[str]] = {}
-    words: set[str] = set()
-    for place, document in enumerate(documents):
-        if place % TOLD_EVERY == 0:
-            course.at(ANALYSING, place, len(documents))
-        found = attribute_texts(document.fields, manifest.text["searchable"], joint=ITEM)
-        for name, text in found.items():
-            if name not in texts:
-                texts[name] = [""] * len(documents)
-            read = [analyzers.of(name).read(item) for item in text.split(ITEM)]
-            words.update(*(seen for seen, _ in read))
-            texts[name][place] = ITEM.join(" ".join(terms) for _, terms in read)
+    texts, words = _texts(documents, manifest, hands, course)
     return Prepared(
         rows=np.array([document.row for document in documents], np.int64),
         texts=texts,
@@ -81,12 +71,36 @@ def prepare(
                 how=texts_of(manifest, name),
                 primary_key=primary_key or "",
                 known=(known or {}).get(name),
+                hands=hands,
                 course=course,
             )
             for name in manifest.embedders
         },
-        words=telling(words),
+        words=words,
     )
+
+
+def _texts(
+    documents: Sequence[Document], manifest: Manifest, hands: Hands, course: Course
+) -> tuple[dict[str, list[str]], list[str]]:
+    """(attribute -> the analysed text of each document, the telling words of all, each once)."""
+    texts: dict[str, list[str]] = {}
+    words: dict[str, None] = {}
+    for start, some in _pieces(documents):
+        course.at(ANALYSING, start, len(documents))
+        piece = hands.analysed(some, manifest.text)
+        words.update(dict.fromkeys(piece.words))
+        for name, column in piece.texts.items():
+            if name not in texts:
+                texts[name] = [""] * len(documents)
+            texts[name][start : start + len(some)] = column
+    return texts, list(words)
+
+
+def _pieces(documents: Sequence[Document]) -> Iterator[tuple[int, Sequence[Document]]]:
+    """(where it begins, some documents), in order; at least one, so that a stop is heard."""
+    for start in range(0, max(len(documents), 1), PIECE):
+        yield start, documents[start : start + PIECE]
 
 
 def _vectors(
@@ -97,6 +111,7 @@ def _vectors(
     how: EmbeddedTexts,
     primary_key: str,
     known: VectorSnapshot | None,
+    hands: Hands,
     course: Course,
 ) -> tuple[Rows, Vectors]:
     """(rows, vectors) of an embedder: those that came along, those known, those made now.
@@ -119,7 +134,13 @@ def _vectors(
         parts.append(vectors)
         done = set(kept.tolist())
         rest = [document for document in rest if document.row not in done]
-    if not isinstance(embedder, ProvidedEmbedder):
+    if hands.takes(embedder):
+        for start, some in _pieces(rest):
+            course.at(EMBEDDING, start, len(rest))
+            counts, vectors = hands.embedded(some, embedder, how, without=primary_key)
+            rows.extend(np.repeat([document.row for document in some], counts).tolist())
+            parts.append(vectors)
+    elif not isinstance(embedder, ProvidedEmbedder):
         texts = [how.texts(document.fields, without=primary_key) for document in rest]
         rows.extend(d.row for d, own in zip(rest, texts, strict=True) for _ in own)
         parts.append(_made(embedder, rest, texts, course))
@@ -167,16 +188,7 @@ def language_of(settings: Settings, documents: Iterable[Mapping[str, Any]]) -> s
 
 def analyzers_of(manifest: Manifest) -> Analyzers:
     """The analysers that the text of the generation was made with."""
-    rules = WordRules(**{name: tuple(texts) for name, texts in manifest.text["rules"].items()})
-    localized = [
-        Rule(
-            tuple(patterns),
-            Analyzer(languages[0] if len(languages) == 1 else None, rules=rules),
-            tuple(languages),
-        )
-        for patterns, languages in manifest.text["localized"]
-    ]
-    return Analyzers(Analyzer(manifest.text["found"], rules=rules), tuple(localized))
+    return analyzers_by(manifest.text)
 
 
 def rules_of(settings: Settings) -> dict[str, list[str]]:

@@ -8,9 +8,7 @@ attributes never change, so a filter is only evaluated for rows that were not th
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from hybridsearch import filters
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.boosting import LARGEST, MINUTE, factor_sql
+from hybridsearch.cache import Cache
 from hybridsearch.columns import Columns, StoredColumn, nested
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import FilterError, QueryError, near
@@ -43,9 +42,7 @@ class Selection:
 
     def __init__(self, documents: DocumentTable) -> None:
         self._documents = documents
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
+        self._kept = Cache[Any](KEPT_BYTES, _bytes_of, least=KEPT)
 
     def mask(
         self,
@@ -85,7 +82,7 @@ class Selection:
     def _grown(
         self, key: tuple[Any, ...], tree: filters.Filter, columns: Mapping[str, Any], size: int
     ) -> Mask:
-        known = self._known(key)
+        known = self._kept.get(key)
         start = 0 if known is None else len(known)
         if known is not None and start >= size:
             return np.asarray(known[:size], bool)
@@ -95,7 +92,7 @@ class Selection:
         where, values = filters.to_sql(tree, known_columns, missing_ok=absent)
         fresh = self._documents.rows_where(where, values, size=size, start=start)
         grown = fresh if known is None else np.concatenate([known, fresh])
-        self._put(key, grown)
+        self._kept.put(key, grown)
         return grown
 
     def with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
@@ -133,12 +130,12 @@ class Selection:
         now = time.time() // MINUTE * MINUTE if formula.timed else 0.0
         sql, values = factor_sql(formula, columns, now=now, lenient=lenient)
         key = ("factors", formula.text, columns.stored, now)
-        known = self._known(key)
+        known = self._kept.get(key)
         start = 0 if known is None else len(known)
         if known is None or start < size:
             fresh = self._documents.numbers(sql, values, size=size, start=start)
             fresh = np.where(np.isnan(fresh), 1.0, np.clip(fresh, 0.0, LARGEST))
-            known = self._put(key, fresh if known is None else np.concatenate([known, fresh]))
+            known = self._kept.put(key, fresh if known is None else np.concatenate([known, fresh]))
         return np.asarray(known[:size], np.float64)
 
     def id_order(self, *, size: int) -> Rows:
@@ -149,35 +146,18 @@ class Selection:
     def facet(self, attribute: str, columns: Columns, *, size: int) -> FacetColumn:
         """The values of an attribute for the rows below `size`; none if no document has it."""
         key = ("facet", attribute, columns.stored)
-        start, known = self._known(key) or (0, None)
+        start, known = self._kept.get(key) or (0, None)
         if known is None or start < size:
             values = self._documents.values(attribute, columns, size=size, start=start)
             fresh = facet_column(*values)
             known = fresh if known is None else known.followed_by(fresh)
-            self._put(key, (size, known))
+            self._kept.put(key, (size, known))
         column: FacetColumn = known
         return column if start <= size else column.below(size)
 
     def _keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        known = self._known(key)
-        return self._put(key, make()) if known is None else known
-
-    def _known(self, key: Hashable) -> Any:
-        """What is kept under the key, which it is for longer; None when nothing is."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def _put(self, key: Hashable, value: Any) -> Any:
-        with self._lock:
-            self._bytes += _bytes_of(value) - _bytes_of(self._kept.get(key))
-            self._kept[key] = value
-            self._kept.move_to_end(key)
-            while len(self._kept) > KEPT and self._bytes > KEPT_BYTES:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= _bytes_of(dropped)
-        return value
+        known = self._kept.get(key)
+        return self._kept.put(key, make()) if known is None else known
 
 
 def _bytes_of(kept: object) -> int:

@@ -49,6 +49,7 @@ from hybridsearch.tables import (
     from_polars,
     from_relation,
 )
+from hybridsearch.turns import give_way
 
 __all__ = ["Batch", "batches", "count", "documents_in", "to_json"]
 
@@ -94,7 +95,9 @@ def documents_in(text: bytes, *, lines: bool) -> list[bytes]:
     try:
         raw: Any = io.BytesIO(text.removeprefix(_BOM))
         with io.BufferedReader(raw) as file:
-            found.extend(_lines(file) if lines else _elements(_JsonText(file)))
+            for body in _lines(file) if lines else _elements(_JsonText(file)):
+                give_way()
+                found.append(body)
     except Fault as fault:
         raise refusal(fault, len(found) + fault.ahead) from None
     return found

@@ -18,7 +18,7 @@ words that differ in their first letter are found by a hash of all their other l
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import mul
 from typing import TypeAlias
 
@@ -28,6 +28,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from hybridsearch.analysis import fold, is_pair_script, plain
+from hybridsearch.turns import give_way
 
 __all__ = ["Vocabulary", "telling", "typos"]
 
@@ -42,6 +43,7 @@ _PLACES = np.random.default_rng(20).integers(0, 1 << 63, LONGEST + 1, np.uint64)
 _places: list[int] = _PLACES.tolist()
 _MIX = 0x9E3779B97F4A7C15
 _ALL = (1 << 64) - 1
+AT_ONCE = 1_024
 
 
 def telling(words: Iterable[str]) -> list[str]:
@@ -101,8 +103,8 @@ class Vocabulary:
         return len(self.text) + sum(array.nbytes for array in (*arrays, *more))
 
     def missing(self, words: Iterable[str]) -> list[str]:
-        """Those of the words that it does not hold, sorted."""
-        asked = sorted(set(words))
+        """Those of the words that it does not hold, each once, in their order."""
+        asked = list(dict.fromkeys(words))
         if not asked or not len(self):
             return asked
         hashes = _signed(asked).whole
@@ -231,7 +233,15 @@ class _Signed:
 
 
 def _signed(words: Sequence[str]) -> _Signed:
+    """All of the words, so many at once that no other thread waits long for the interpreter."""
+    pieces = [_some_signed(words[at : at + AT_ONCE]) for at in range(0, len(words), AT_ONCE)]
+    parts = ([getattr(piece, one.name) for piece in pieces] for one in fields(_Signed))
+    return _Signed(*map(np.concatenate, parts))
+
+
+def _some_signed(words: Sequence[str]) -> _Signed:
     """All at once, by sums and unions over the letters of each word."""
+    give_way()
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     ends = np.cumsum(lengths)
     starts = ends - lengths

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hybridsearch"
 LIST = """
-errors expressions collecting arrays jsontext assets
+errors turns expressions collecting cache arrays jsontext assets
 folding languages
 setting_values filterable embedder_settings word_settings
 fusion_settings kept_settings settings request
@@ -25,13 +25,13 @@ synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
 outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
-generation preparation selection state planning relevance ranking arranging explaining similar
-batches snapshot engine
+generation piecework aside preparation selection state planning relevance ranking arranging
+explaining similar batches snapshot engine
 writes tasks
 refreshing attaching freshness attached sql.indexing
-sql.matching sql.whole_rows sql.calls sql.relation sql.hits sql.asking sql.batches sql.holders
-sql.marks sql.raised sql.functions sql.permission sql sql.tokens sql.levels sql.items sql.pushdown
-sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
+sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.batches
+sql.holders sql.marks sql.signatures sql.functions sql.permission sql sql.tokens sql.levels
+sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.session
 sql.connection sql.sealed
@@ -65,6 +65,7 @@ OWNERS = {
     },
     "duckdb": {
         *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        "sql.signatures",
         *("sql.connection", "sql.telling", "shell.answers"),
         *("origin", "defining", "change_log"),
     },
@@ -73,6 +74,7 @@ OWNERS = {
         *("request", "sources", "tables", "delimited"),
         *("columns", "payloads", "store", "document_table", "facets"),
         *("sql.relation", "sql.hits", "sql.holders", "sql.marks", "sql.functions", "sql.sealed"),
+        *("sql.raised", "sql.signatures"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
         *("sql.ahead", "sql.batches", "sql.connection"),

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from starlette.applications import Starlette
@@ -41,6 +41,7 @@ from hybridsearch.server.telling import Teller
 from hybridsearch.server.threads import Gate
 from hybridsearch.server.webhook_store import Webhooks
 from hybridsearch.server.wire import Refused, Reply, error_json, error_reply, json_reply
+from hybridsearch.turns import asking
 
 log = logging.getLogger("hybridsearch")
 
@@ -105,7 +106,8 @@ class Door:
     async def answer(self, request: Request, route: Route) -> Reply:
         """The reply to a request; whatever goes wrong is a reply too."""
         started = time.perf_counter()
-        reply = await self._reply(request, route)
+        with nullcontext() if route.slow else asking():
+            reply = await self._reply(request, route)
         seconds = time.perf_counter() - started
         self._services.figures.answered(route.method, route.path, reply.status, seconds)
         return reply

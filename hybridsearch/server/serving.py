@@ -9,6 +9,7 @@ requests in hand and returns. Who sends half a header and waits is cut.
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
@@ -36,6 +37,15 @@ TURN_SECONDS = 0.0005
 
 A search gives it up a few dozen times, in tantivy, numpy and DuckDB; by Python's own 5 ms a task
 that runs beside it would make it wait so long each time.
+"""
+
+COLLECTED_AFTER = (50_000, 5, 100)
+"""New objects after which Python looks for cycles among them; collections after which it looks at
+those that stayed, and at all.
+
+It stops every thread meanwhile. Documents that are on their way in are many objects without a
+cycle, and by Python's own numbers it looked at all of them again and again, .2 s each time. What
+was there before the first request is never looked at.
 """
 
 
@@ -84,6 +94,8 @@ def listener(host: str, port: int) -> socket.socket:
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Answer requests on the socket until a signal says stop; closes the socket."""
     sys.setswitchinterval(TURN_SECONDS)
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
     server_for(app).run(sockets=[listening])
 
 

@@ -15,7 +15,9 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from hybridsearch.analysis import Analyzer
 from hybridsearch.document_table import DocumentTable
+from hybridsearch.errors import QueryError, near
 from hybridsearch.ranking import Pages, Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.row_ids import INTEGERS, RowIds
@@ -52,6 +54,20 @@ def request_of(engine: Searchable, call: Call) -> SearchRequest:
 def own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] | None:
     """The ids as this index writes them."""
     return None if ids is None else tuple(engine.row_ids.texts(ids))
+
+
+def analyzer_of(engine: Searchable, field: str | None) -> Analyzer:
+    """The analyser of an attribute, or the index's usual one.
+
+    Raises QueryError for an attribute whose words are not searched.
+    """
+    state = engine.snapshot.state
+    known = state.keyword.attributes
+    if field is None:
+        return state.analyzer
+    if field not in known:
+        raise QueryError(f'no searchable attribute "{field}"{near(field, known)}', field="field")
+    return state.analyzers.of(field)
 
 
 def places(engine: Searchable, requests: Sequence[SearchRequest]) -> list[Places]:

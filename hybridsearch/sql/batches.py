@@ -19,20 +19,22 @@ import pyarrow as pa
 from hybridsearch.arrays import Scores
 from hybridsearch.ranking import Pages
 from hybridsearch.sql.asking import Searchable, pages, request_of
-from hybridsearch.sql.calls import Call, scores
+from hybridsearch.sql.calls import Call, options, scores
 from hybridsearch.sql.hits import page_lists
 
 __all__ = ["answered"]
 
 FEWEST = 2
-QUERY = Call._fields.index("query")
+QUERY = 1
 NUMBERS = pa.list_(pa.int64())
 
 
 def answered(
     columns: Sequence[pa.ChunkedArray], engine: Callable[[str | None], Searchable]
 ) -> pa.Array | None:
-    """The hits of each row, for columns of the arguments; engine: the index of a name.
+    """The hits of each row; engine: the index of a name.
+
+    columns: index, query, the JSON of most arguments, and the others as a `Call` has them.
 
     None for rows that are better answered one by one: those that differ in more than the query,
     or are not by words alone. Raises HybridSearchError for what is wrong with the arguments.
@@ -44,7 +46,8 @@ def answered(
     values = [None if at == QUERY else _only(column) for at, column in enumerate(columns)]
     if any(value is ... for value in values):
         return None
-    lists = _found(engine(values[0]), Call(*values), distinct)
+    uid, _, given, *rest = values
+    lists = _found(engine(uid), Call(uid, None, *rest, *options(given)), distinct)
     if lists is None:
         return None
     places: dict[str | None, int] = {query: at for at, query in enumerate(distinct)}

@@ -1,17 +1,22 @@
 """What does one call of search() in SQL ask of the engine?
 
 A call is a tuple of the values of `ARGUMENTS`, in their order; `request` makes it a checked
-`SearchRequest`. SQL differs from the other doors in this: without `k` the whole result set comes,
-words are complete unless `match := 'prefix'` and mean themselves unless `typos` says more, a word
-counts in full in every attribute unless `tie` says less, and a score fused under weights or an
-rrf_k that were given is the plain sum.
+`SearchRequest`. DuckDB passes most of them as one JSON text (`options`), so that a value of a wrong
+type is told by its parameter's name.
 
-    request(Call.of(("movies", "space opera", 5, *rest)), count=1000)
+SQL differs from the other doors in this: without `k` the whole result set comes, words are complete
+unless `match := 'prefix'` and mean themselves unless `typos` says more, a word counts in full in
+every attribute unless `tie` says less, and a score fused under weights or an rrf_k that were given
+is the plain sum.
+
+    call = Call("movies", "space opera", None, None, None, None, None, *options('{"k": 5}'))
+    request(call, count=1000)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,22 +29,35 @@ from hybridsearch.planning import CANDIDATES
 from hybridsearch.ranking import Places
 from hybridsearch.request import MATCHES, SearchRequest
 
-__all__ = ["ARGUMENTS", "DEFAULTS", "INSIDE", "Call", "request", "scores", "written"]
+__all__ = [
+    "ARGUMENTS",
+    "DEFAULTS",
+    "INSIDE",
+    "Call",
+    "fitted",
+    "options",
+    "request",
+    "scores",
+    "written",
+]
 
 ARGUMENTS = {
     "index": "VARCHAR",
     "query": "VARCHAR",
+    "vector": "FLOAT[]",
+    "ids": "VARCHAR[]",
+    "rows": "BIGINT[]",
+    "numbers": "BIGINT[]",
+    "names": "VARCHAR[]",
     "k": "BIGINT",
     "mode": "VARCHAR",
-    "vector": "FLOAT[]",
     "fields": "VARCHAR[]",
     "match": "VARCHAR",
-    "weights": "VARCHAR",
+    "weights": "JSON",
     "fusion": "VARCHAR",
     "rrf_k": "BIGINT",
     "candidates": "BIGINT",
     "filter": "VARCHAR",
-    "ids": "VARCHAR[]",
     "min_score": "DOUBLE",
     "distinct_by": "VARCHAR",
     "exact": "BOOLEAN",
@@ -47,19 +65,17 @@ ARGUMENTS = {
     "tie": "DOUBLE",
     "typos": "BIGINT",
     "embedder": "VARCHAR",
-    "field_weights": "VARCHAR",
+    "field_weights": "JSON",
     "min_similarity": "DOUBLE",
     "ef": "BIGINT",
     "locales": "VARCHAR[]",
     "boost": "VARCHAR",
     "diversity": "DOUBLE",
-    "rows": "BIGINT[]",
-    "numbers": "BIGINT[]",
-    "names": "VARCHAR[]",
 }
-"""name -> DuckDB type. weights and field_weights are JSON text; ids and filter are what `filter :=`
-was; rows are numbers of rows that the front end has found to be allowed; numbers or names are their
-ids."""
+"""name -> DuckDB type; JSON is kept as text. ids and filter are what `filter :=` was; rows are
+numbers of rows that the front end has found to be allowed; numbers or names are their ids."""
+COLUMNS = tuple(ARGUMENTS)[:7]
+"""Those that DuckDB passes each by itself; all others are fields of one JSON text."""
 DEFAULTS: dict[str, Any] = {
     "match": "any",
     "fusion": "rrf",
@@ -78,6 +94,14 @@ TYPES: dict[str, Any] = {
     "FLOAT": int | float,
     "BOOLEAN": bool,
 }
+KINDS = {
+    "BIGINT": "a whole number",
+    "DOUBLE": "a number",
+    "BOOLEAN": "true or false",
+    "VARCHAR": "text",
+    "VARCHAR[]": "a list of texts",
+}
+GREATEST = 2**63 - 1
 TAGS = ("<mark>", "</mark>")
 """What SQL puts around what matches."""
 ARMS = ("keyword", "semantic")
@@ -93,9 +117,13 @@ class Call(NamedTuple):
 
     uid: str | None
     query: str | None
+    vector: tuple[float, ...] | None
+    ids: tuple[str, ...] | None
+    rows: bytes | None
+    numbers: bytes | None
+    names: tuple[str, ...] | None
     k: int | None
     mode: str | None
-    vector: tuple[float, ...] | None
     fields: tuple[str, ...] | None
     match: str | None
     weights: str | None
@@ -103,7 +131,6 @@ class Call(NamedTuple):
     rrf_k: int | None
     candidates: int | None
     filter: str | None
-    ids: tuple[str, ...] | None
     min_score: float | None
     distinct_by: str | None
     exact: bool | None
@@ -117,9 +144,52 @@ class Call(NamedTuple):
     locales: tuple[str, ...] | None
     boost: str | None
     diversity: float | None
-    rows: bytes | None
-    numbers: bytes | None
-    names: tuple[str, ...] | None
+
+
+@lru_cache(maxsize=1024)
+def options(text: str, function: str = "search") -> tuple[Any, ...]:
+    """The arguments that follow `COLUMNS`, from the JSON text of them by name.
+
+    Raises QueryError for a value that the parameter does not take.
+
+    >>> options('{"k": 5, "highlight": null}')[:2]
+    (5, None)
+    """
+    kinds = {name: kind for name, kind in ARGUMENTS.items() if name not in COLUMNS}
+    return tuple(fitted(text, kinds, function).values())
+
+
+def fitted(text: str, kinds: Mapping[str, str], function: str) -> dict[str, Any]:
+    """The values of these parameters of a function, of DuckDB types, from a JSON text of them.
+
+    Raises QueryError for a value that the parameter does not take, naming it.
+    """
+    try:
+        given = loads(text)
+    except ValueError:
+        raise QueryError(f"{function}() takes no number that is NaN or infinite") from None
+    return {name: _taken(function, name, given.get(name), kind) for name, kind in kinds.items()}
+
+
+def _taken(function: str, name: str, value: Any, kind: str) -> Any:
+    given = _number(value) if kind in ("BIGINT", "DOUBLE", "BOOLEAN") else value
+    try:
+        return _fit(given, kind)
+    except TypeError:
+        shown = value if isinstance(value, str) else dumps(value).decode()
+        raise QueryError(
+            f"{function}() takes {KINDS[kind]} as {name}, not {shown:.60}",
+            field=name,
+            function=function,
+        ) from None
+
+
+def _number(value: Any) -> Any:
+    """The number, or truth, that a text says, as DuckDB reads texts that are written out."""
+    try:
+        return loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def written(
@@ -135,13 +205,10 @@ def written(
     chosen = values.pop("filter", None)
     values["filter"] = chosen if isinstance(chosen, str) else None
     values["ids"] = None if chosen is None or isinstance(chosen, str) else _ids(chosen)
-    for name in ("weights", "field_weights"):
-        if values.get(name) is not None:
-            values[name] = dumps(values[name]).decode()
     values["uid"] = values.pop("index", None)
     names = zip(Call._fields, ARGUMENTS.values(), strict=True)
-    fitted = {name: _fit(values.get(name), kind) for name, kind in names}
-    return Call(**{**fitted, parameter: _packed(allowed)})
+    found = {name: _fit(values.get(name), kind) for name, kind in names}
+    return Call(**{**found, parameter: _packed(allowed)})
 
 
 def _packed(allowed: Rows | Sequence[str] | None) -> bytes | tuple[str, ...] | None:
@@ -160,11 +227,15 @@ def _fit(value: Any, kind: str) -> Any:
     """The value as a call holds it."""
     if value is None:
         return None
+    if kind == "JSON":
+        return dumps(value).decode()
     if kind.endswith("[]"):
         if not isinstance(value, list):
             raise TypeError(kind)
         return tuple(_fit(item, kind[:-2]) for item in value)
     if isinstance(value, bool) != (kind == "BOOLEAN") or not isinstance(value, TYPES[kind]):
+        raise TypeError(kind)
+    if kind == "BIGINT" and abs(value) > GREATEST:
         raise TypeError(kind)
     return float(value) if kind in ("DOUBLE", "FLOAT") else value
 

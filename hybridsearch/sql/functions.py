@@ -18,28 +18,31 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from inspect import Parameter, Signature
-from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakMethod
 
 import duckdb
 import pyarrow as pa
-from duckdb.func import ARROW as ARROW_FUNCTION
-from duckdb.func import SPECIAL
 
 from hybridsearch import assets
 from hybridsearch.arrays import Rows
 from hybridsearch.definition import definition_of
-from hybridsearch.errors import Conflict, DatabaseClosed, NotFound, QueryError
+from hybridsearch.errors import Conflict, DatabaseClosed, HybridSearchError, NotFound, QueryError
 from hybridsearch.kept_settings import custom_rules
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
-from hybridsearch.sql import matching
-from hybridsearch.sql.asking import Ask, Searchable, own_ids, places, places_like, request_of
+from hybridsearch.sql.asking import (
+    Ask,
+    Searchable,
+    analyzer_of,
+    own_ids,
+    places,
+    places_like,
+    request_of,
+)
 from hybridsearch.sql.batches import answered
-from hybridsearch.sql.calls import ARGUMENTS, INSIDE, Call, scores
+from hybridsearch.sql.calls import INSIDE, Call, fitted, options, scores
 from hybridsearch.sql.hits import (
     FACET,
     HIT,
@@ -52,9 +55,9 @@ from hybridsearch.sql.hits import (
     struct_lists,
 )
 from hybridsearch.sql.holders import Holders
-from hybridsearch.sql.indexing import GIVES, Indexing
+from hybridsearch.sql.indexing import Indexing
 from hybridsearch.sql.marks import Marks
-from hybridsearch.sql.raised import remembering
+from hybridsearch.sql.raised import remembered, remembering
 from hybridsearch.sql.relation import (
     Source,
     by_name,
@@ -67,7 +70,15 @@ from hybridsearch.sql.relation import (
     living,
     unfolded,
 )
-from hybridsearch.sql.whole_rows import holds_row
+from hybridsearch.sql.signatures import (
+    SIGNATURES,
+    TESTS,
+    Column,
+    Function,
+    answering,
+    create,
+    values,
+)
 from hybridsearch.state import State
 from hybridsearch.store import Connection, quoted
 
@@ -78,68 +89,10 @@ PREFIX = "hybridsearch_"
 SUGGESTIONS = 10
 AT_ONCE = 400
 """From so many bodies on one look into the table of documents is cheaper than one for each."""
+FACETING = {"by": "VARCHAR[]", "filter": "VARCHAR", "mode": "VARCHAR", "limit": "BIGINT"}
 FEW = 1000
 """Up to so many hits the bodies that the index keeps are cheaper than a scan of the documents."""
 SHAPES = 256
-ROWS = pa.list_(pa.int64())
-
-
-class _Signature(NamedTuple):
-    """What a function takes and gives; a fresh one is asked anew at every execution."""
-
-    takes: list[Any]
-    gives: str
-    fresh: bool = False
-
-
-def _rows_of(fields: Mapping[str, str]) -> str:
-    return f"STRUCT({', '.join(f'{name} {kind}' for name, kind in fields.items())})[]"
-
-
-_FILTER = ["VARCHAR", "VARCHAR[]"]
-_TEST = _Signature(["VARCHAR", "VARCHAR"], "BOOLEAN")
-SIGNATURES = {
-    "body": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
-    "number": _Signature(["VARCHAR", "BIGINT"], "BIGINT"),
-    "name": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
-    "relation": _Signature(["VARCHAR", "BIGINT"], "VARCHAR"),
-    "search": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
-    "similar": _Signature(list(ARGUMENTS.values()), _rows_of(HIT), fresh=True),
-    "facets": _Signature(
-        ["VARCHAR", "VARCHAR", "VARCHAR[]", *_FILTER, "VARCHAR", "BIGINT"],
-        _rows_of(FACET),
-        fresh=True,
-    ),
-    "tokens": _Signature(["VARCHAR", "VARCHAR"], _rows_of(TOKEN), fresh=True),
-    "suggest": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], _rows_of(SUGGESTION), fresh=True),
-    "asked": _TEST,
-    "row": _TEST,
-    "any": _TEST,
-    "all": _TEST,
-    "term": _Signature(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
-    "phrase": _Signature(["VARCHAR", "VARCHAR", "BIGINT"], "BOOLEAN"),
-    "marked": _Signature(
-        ["VARCHAR", "VARCHAR[]", *["VARCHAR"] * 3, "BIGINT", "BIGINT", "BOOLEAN"], "VARCHAR[]"
-    ),
-    "holders": _Signature(
-        ["VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]", "BIGINT", "VARCHAR"], "VARCHAR[]", fresh=True
-    ),
-}
-TESTS: Mapping[str, Callable[..., matching.Answers]] = {
-    "asked": matching.holds_asked,
-    "row": holds_row,
-    "any": matching.holds_any,
-    "all": matching.holds_all,
-    "term": matching.holds_term,
-    "phrase": matching.holds_phrase,
-}
-
-Column: TypeAlias = pa.ChunkedArray
-Function: TypeAlias = Callable[..., pa.Array]
-
-_called_by_duckdb: list[Function] = []
-"""An instance keeps a function for longer than the connection that made it, and counts on others
-to keep it alive."""
 
 
 class Functions:
@@ -174,7 +127,7 @@ class Functions:
         Raises Conflict in a transaction that began before they were there.
         """
         with self._attaching, connection.cursor() as apart:  # from a transaction of the user's
-            if self._create(apart, "body", SIGNATURES["body"], self._bodies):
+            if self._create(apart, "body", self._bodies):
                 self._register(apart)
         texts = [assets.text(f"{MACROS}/{name}") for name in assets.names(MACROS)]
         texts += [assets.text(f"{MACROS}/search.sql").replace("MACRO search(", f"MACRO {INSIDE}(")]
@@ -267,11 +220,12 @@ class Functions:
     def _register(self, connection: Connection) -> None:
         catalog = self.catalog(connection)
 
-        def relation(uids: Column, limits: Column) -> pa.Array:
-            asked = zip(uids.to_pylist(), limits.to_pylist(), strict=True)
-            return pa.array([self._relation(uid, k, catalog) for uid, k in asked], pa.string())
+        def relation(*columns: Column) -> pa.Array:
+            asked = zip(*(column.to_pylist() for column in columns), strict=True)
+            found = [self._columns(called, uid, k, catalog) for called, uid, k in asked]
+            return pa.array(found, pa.string())
 
-        functions = {
+        functions: dict[str, Function] = {
             "relation": relation,
             "number": self._ids,
             "name": self._ids,
@@ -282,32 +236,14 @@ class Functions:
             "suggest": self._suggestions,
             "holders": self._holders.lists,
             "marked": self._marks.lists,
-            **{name: _answering(test) for name, test in TESTS.items()},
+            **{name: answering(test) for name, test in TESTS.items()},
+            **(self._indexing.functions if self._indexing else {}),
         }
         for name, function in functions.items():
-            self._create(connection, name, SIGNATURES[name], function)
-        for name, function in self._indexing.functions.items() if self._indexing else ():
-            self._create(connection, name, _Signature(["VARCHAR"], GIVES[name], True), function)
+            self._create(connection, name, function)
 
-    def _create(
-        self, connection: Connection, name: str, signature: _Signature, function: Function
-    ) -> bool:
-        """Make one function known to the whole instance; False if it knows it already."""
-        call = _with_parameters(function, len(signature.takes))
-        try:
-            connection.create_function(
-                self._prefix + name,
-                call,
-                signature.takes,
-                signature.gives,
-                type=ARROW_FUNCTION,
-                null_handling=SPECIAL,
-                side_effects=signature.fresh,
-            )
-        except duckdb.CatalogException:
-            return False
-        _called_by_duckdb.append(call)
-        return True
+    def _create(self, connection: Connection, name: str, function: Function) -> bool:
+        return create(connection, self._prefix + name, SIGNATURES[name], function)
 
     def catalog(self, connection: Connection) -> str | None:
         """The catalog in which the connection sees our documents, if it does."""
@@ -323,6 +259,14 @@ class Functions:
             if found == [(self._identity,)]:
                 return catalog
         return None
+
+    def _columns(self, called: str, uid: str | None, k: str | None, catalog: str | None) -> str:
+        """The SELECT of a hit's columns; where it cannot be had, what raises the error."""
+        try:
+            kept = fitted(f'{{"k": {k or "null"}}}', {"k": "BIGINT"}, called)
+            return self._relation(uid, kept["k"], catalog)
+        except HybridSearchError as error:
+            return f"FROM query(error({literal(remembered(error))}))"
 
     def _relation(self, uid: str | None, k: int | None, catalog: str | None) -> str:
         engine = self._engine(uid, current=True)
@@ -345,14 +289,17 @@ class Functions:
 
     def _hits(self, *columns: Column) -> pa.Array:
         together = answered(columns, partial(self._engine, current=True))
-        return self._found(columns, places) if together is None else together
+        return self._found("search", columns, places) if together is None else together
 
     def _likenesses(self, *columns: Column) -> pa.Array:
         """The same for documents; the key of one is in the place of the query."""
-        return self._found(columns, places_like)
+        return self._found("similar", columns, places_like)
 
-    def _found(self, columns: Sequence[Column], ask: Ask) -> pa.Array:
-        calls = [Call(*values) for values in zip(*map(_values, columns), strict=True)]
+    def _found(self, name: str, columns: Sequence[Column], ask: Ask) -> pa.Array:
+        rows = zip(*map(values, columns), strict=True)
+        calls = [
+            Call(uid, query, *rest, *options(given, name)) for uid, query, given, *rest in rows
+        ]
         distinct = {call: place for place, call in enumerate(dict.fromkeys(calls))}
         answers = hit_lists(self._answers(list(distinct), ask))
         if len(distinct) == len(calls):
@@ -386,55 +333,49 @@ class Functions:
         return self._engine(uids[0].as_py()).row_ids.of(rows.to_numpy())
 
     def _facets(self, *columns: Column) -> pa.Array:
-        answers = [self._counts(*values) for values in zip(*map(_values, columns), strict=True)]
+        answers = [self._counts(*each) for each in zip(*map(values, columns), strict=True)]
         return struct_lists(FACET, answers)
 
     def _counts(
-        self,
-        uid: str,
-        query: str | None,
-        by: Sequence[str] | None,
-        filter: str | None,
-        ids: Sequence[str] | None,
-        mode: str | None,
-        limit: int | None,
+        self, uid: str, query: str | None, given: str, ids: Sequence[str] | None
     ) -> list[tuple[str, str | None, int]]:
         engine = self._engine(uid, current=True)
-        snapshot = engine.snapshot
+        asked = fitted(given, FACETING, "facets")
         if query is None:
             return []
+        by, limit = asked["by"], asked["limit"]
         if by is None or (limit is not None and limit < 0):
             raise QueryError("facets() needs by := [attribute, ...] and a limit of 0 or more")
-        asked = SearchRequest(
+        request = SearchRequest(
             query=query,
-            filter=filter,
+            filter=asked["filter"],
             ids=own_ids(engine, ids),
-            mode=mode,
+            mode=asked["mode"],
             prefix=False,
             typos=0,
         )
         return [
             (name, value, count)
-            for name, counts in snapshot.counts(asked, by).items()
+            for name, counts in engine.snapshot.counts(request, by).items()
             for value, count in list(counts.items())[:limit]
         ]
 
-    def _tokens(self, uids: Column, texts: Column) -> pa.Array:
+    def _tokens(self, uids: Column, fields: Column, texts: Column) -> pa.Array:
+        asked = zip(uids.to_pylist(), fields.to_pylist(), texts.to_pylist(), strict=True)
         found = [
-            list(enumerate(self._engine(uid).snapshot.state.analyzer.terms(text or ""), 1))
-            for uid, text in zip(uids.to_pylist(), texts.to_pylist(), strict=True)
+            list(enumerate(analyzer_of(self._engine(uid), field).terms(text or ""), 1))
+            for uid, field, text in asked
         ]
         return struct_lists(TOKEN, found)
 
-    def _suggestions(self, uids: Column, starts: Column, limits: Column) -> pa.Array:
-        asked = zip(uids.to_pylist(), starts.to_pylist(), limits.to_pylist(), strict=True)
-        found = [
-            self._engine(uid, current=True).snapshot.suggestions(
-                start or "", limit=SUGGESTIONS if limit is None else max(limit, 0)
-            )
-            for uid, start, limit in asked
-        ]
-        return struct_lists(SUGGESTION, found)
+    def _suggestions(self, uids: Column, starts: Column, given: Column) -> pa.Array:
+        rows = zip(uids.to_pylist(), starts.to_pylist(), given.to_pylist(), strict=True)
+        return struct_lists(SUGGESTION, [self._suggested(*each) for each in rows])
+
+    def _suggested(self, uid: str | None, start: str | None, given: str) -> list[tuple[str, int]]:
+        limit = fitted(given, {"limit": "BIGINT"}, "suggest")["limit"]
+        most = SUGGESTIONS if limit is None else max(limit, 0)
+        return self._engine(uid, current=True).snapshot.suggestions(start or "", limit=most)
 
     def _engine(self, uid: str | None, *, current: bool = False) -> Searchable:
         if uid is None:
@@ -445,27 +386,6 @@ class Functions:
         return find(uid)
 
 
-def _with_parameters(function: Function, count: int) -> Function:
-    """The function with a signature of `count` parameters, which DuckDB looks at."""
-
-    def call(*columns: Column) -> pa.Array:
-        return told(*columns)
-
-    told = remembering(function)
-    names = (Parameter(f"a{number}", Parameter.POSITIONAL_ONLY) for number in range(count))
-    call.__signature__ = Signature(list(names))  # type: ignore[attr-defined]  # any function has it
-    return call
-
-
-def _answering(test: Callable[..., matching.Answers]) -> Function:
-    """A test of texts as a function of Arrow columns."""
-
-    def answer(*columns: Column) -> pa.Array:
-        return pa.array(test(*(column.to_pylist() for column in columns)), pa.bool_())
-
-    return answer
-
-
 def _shown(call: Call, made: SearchRequest, found: Places) -> Shown:
     """The hits that pass `min_score`, with the scores that SQL shows."""
     shown = scores(made, found)
@@ -473,28 +393,6 @@ def _shown(call: Call, made: SearchRequest, found: Places) -> Shown:
         return shown, found
     keep = shown >= call.min_score
     return shown[keep], found.where(keep)
-
-
-def _values(column: Column) -> list[Any]:
-    """The column's values, hashable; lists of whole numbers as the bytes of int64."""
-    if column.type == ROWS:
-        return [value for chunk in column.chunks for value in _packed(chunk)]
-    values: list[Any] = column.to_pylist()
-    if pa.types.is_list(column.type):
-        return [None if value is None else tuple(value) for value in values]
-    return values
-
-
-def _packed(lists: pa.ListArray) -> list[bytes | None]:
-    """Each list's numbers as bytes, without a look at any of them."""
-    numbers = lists.values.to_numpy()
-    ends = lists.offsets.to_numpy()
-    return [
-        None if absent else numbers[start:end].tobytes()
-        for absent, start, end in zip(
-            lists.is_null().to_numpy(zero_copy_only=False), ends, ends[1:], strict=False
-        )
-    ]
 
 
 def _read(engine: Searchable, rows: Rows) -> pa.Array:

@@ -24,6 +24,7 @@ from hybridsearch.arrays import Rows, Scores
 from hybridsearch.errors import Conflict
 from hybridsearch.jsontext import dumps
 from hybridsearch.ranking import Pages, Places
+from hybridsearch.sql.raised import remembered
 
 __all__ = [
     "FACET",
@@ -89,9 +90,11 @@ class Later:
             try:
                 made = made.select(self._schema.names).cast(self._schema)
             except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                raise Conflict(
+                error = Conflict(
                     "the index has other columns than when this relation was made; make it anew"
-                ) from None
+                )
+                remembered(error)
+                raise error from None
         return made.__arrow_c_stream__(requested_schema)
 
 

@@ -6,13 +6,14 @@ operator, read as the operator reads it, or `{"kind": "search", "index": "docs",
 shos"], "typos": 1}` of a search, read as the index reads it: with its stems, its synonyms and the
 words that a typo may have meant.
 
-    Marks(find).lists(texts, asks, starts, ends, shapes, sizes, counts, escapes)   # Arrow
+    Marks(find).lists(names, texts, asks, starts, ends, sizes)   # Arrow
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from hybridsearch.highlight import positions
 from hybridsearch.jsontext import loads
 from hybridsearch.query import Phrase, Query, Word
 from hybridsearch.sql.asking import Searchable
-from hybridsearch.sql.calls import request, written
+from hybridsearch.sql.calls import fitted, request, written
 from hybridsearch.sql.matching import PLAIN, Wanted, wanted
 from hybridsearch.sql.whole_rows import named_parts
 from hybridsearch.vocabulary import typos
@@ -35,6 +36,7 @@ SIZE = 150
 """Characters of a snippet, unless another number is given."""
 COUNT = 5
 """Snippets of one text, unless another number is given."""
+SIZES = {"max_chars": "BIGINT", "max_count": "BIGINT", "escape": "BOOLEAN"}
 LONGEST_TAG = 256
 """Characters of a tag: a text of a million words shall not become one of a million long tags."""
 Find: TypeAlias = Callable[[str], Searchable]
@@ -59,9 +61,9 @@ class Marks:
     def lists(self, *columns: pa.ChunkedArray) -> pa.Array:
         """For each text its pieces with the matches marked, null for a null text or null words.
 
-        columns: text, what is looked for, the tags before and after a match, shape ("whole",
-        "best" or "all"), characters of a piece, how many pieces, whether to escape HTML.
-        Raises QueryError for a size or a number below what makes sense.
+        columns: which function, text, what is looked for, the tags before and after a match, and
+        as JSON characters of a piece, how many pieces, whether to escape HTML.
+        Raises QueryError for a size or a number that makes no sense.
         """
         readings: dict[str, Reading | None] = {}
         rows = zip(*(column.to_pylist() for column in columns), strict=True)
@@ -70,11 +72,12 @@ class Marks:
     def _marked(
         self,
         readings: dict[str, Reading | None],
+        called: str,
         text: str | None,
         asks: list[str | None] | None,
         start: str | None,
         end: str | None,
-        *rest: Any,
+        more: str,
     ) -> list[str] | None:
         known = [self._reading(readings, ask) for ask in asks or () if ask is not None]
         chosen = [reading for reading in known if reading is not None]
@@ -84,10 +87,11 @@ class Marks:
             if len(tag) > LONGEST_TAG:
                 told = f"a tag has at most {LONGEST_TAG} characters, not {len(tag)}"
                 raise QueryError(told, field="start_tag")
-        *shape, escape = rest
+        sizes = _sizes(called, more)
         found = spans(text, chosen)
-        wanted = _pieces(text, found, *shape)
-        return [shown(text, found, each, tags=(start, end), escape=bool(escape)) for each in wanted]
+        wanted = _pieces(text, found, called, sizes)
+        tags, escape = (start, end), sizes.escape
+        return [shown(text, found, each, tags=tags, escape=escape) for each in wanted]
 
     def _reading(self, readings: dict[str, Reading | None], ask: str) -> Reading | None:
         if ask not in readings:
@@ -129,17 +133,32 @@ def spans(text: str, readings: Iterable[Reading]) -> list[tuple[int, int]]:
     return [(start, end - start) for start, end in merged]
 
 
-def _pieces(
-    text: str, found: list[tuple[int, int]], shape: str, size: int | None, most: int | None
-) -> list[Piece]:
-    size, most = SIZE if size is None else size, COUNT if most is None else most
-    if size < 1:
-        raise QueryError(f"max_chars must be 1 or more, not {size}", field="max_chars")
-    if most < 0:
-        raise QueryError(f"max_count must be 0 or more, not {most}", field="max_count")
-    if shape == "all":
-        return pieces(text, found, size=size, most=most)
-    return [Piece(0, len(text)) if shape == "whole" else best(text, found, size=size)]
+class _Sizes(NamedTuple):
+    """How long a piece is at most, how many there are, and whether HTML is escaped."""
+
+    chars: int
+    most: int
+    escape: bool
+
+
+@lru_cache(maxsize=256)
+def _sizes(called: str, more: str) -> _Sizes:
+    """The same from JSON. Raises QueryError, naming the parameter."""
+    given = fitted(more, SIZES, called)
+    chars = SIZE if given["max_chars"] is None else given["max_chars"]
+    count = COUNT if given["max_count"] is None else given["max_count"]
+    if chars < 1:
+        raise QueryError(f"max_chars must be 1 or more, not {chars}", field="max_chars")
+    if count < 0:
+        raise QueryError(f"max_count must be 0 or more, not {count}", field="max_count")
+    return _Sizes(chars, count, bool(given["escape"]))
+
+
+def _pieces(text: str, found: list[tuple[int, int]], called: str, sizes: _Sizes) -> list[Piece]:
+    if called == "snippets":
+        return pieces(text, found, size=sizes.chars, most=sizes.most)
+    whole = called == "highlight"
+    return [Piece(0, len(text)) if whole else best(text, found, size=sizes.chars)]
 
 
 def _by_index(engine: Searchable, given: Mapping[str, Any], column: str | None) -> Reading:

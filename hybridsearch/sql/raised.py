@@ -1,10 +1,13 @@
-"""Which error did a function of ours raise, of which DuckDB tells only a text?
+"""Which error did a function of ours meet, of which DuckDB tells only a text?
 
-DuckDB keeps the class's name and the message of what a Python function raises; code and fields are
-lost on the way. `remembering` keeps the last errors of a function, `recalled` gives one back.
+What a Python function raises reaches a statement within words of DuckDB's own, as a "Python
+exception while executing the UDF". So most of our functions give what is wrong as a value beside
+their answer (`as_values`), and the macros over them raise it by DuckDB's own error(), which says
+the message alone. Class, code and fields are lost either way: the last errors are remembered by
+their message, and `recalled` gives one back.
 
-    function = remembering(function)
-    recalled("QueryError", "k must be 0 or more, not -1").code      # 'invalid_search_k'
+    function = as_values(function)          # a struct of value and error
+    recalled("k must be 0 or more, not -1").code      # 'invalid_search_k'
 """
 
 from __future__ import annotations
@@ -14,14 +17,33 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
-from hybridsearch import errors
+import pyarrow as pa
+
 from hybridsearch.errors import HybridSearchError
 
-__all__ = ["recalled", "remembering"]
+__all__ = ["as_values", "recalled", "remembered", "remembering"]
 
 KEPT = 64
 _Answer = TypeVar("_Answer")
-_last: OrderedDict[tuple[str, str], HybridSearchError] = OrderedDict()
+_last: OrderedDict[str, HybridSearchError] = OrderedDict()
+
+
+def as_values(function: Callable[..., pa.Array]) -> Callable[..., pa.StructArray]:
+    """The function over Arrow columns, giving structs of value and error; one of them is null.
+
+    An error is that of all rows that were asked for together.
+    """
+
+    @wraps(function)
+    def call(*columns: pa.ChunkedArray) -> pa.StructArray:
+        count = len(columns[0])
+        try:
+            value, told = function(*columns), pa.nulls(count, pa.string())
+        except HybridSearchError as error:
+            value, told = pa.nulls(count), pa.array([remembered(error)] * count, pa.string())
+        return pa.StructArray.from_arrays([value, told], names=["value", "error"])
+
+    return call
 
 
 def remembering(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
@@ -32,21 +54,23 @@ def remembering(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
         try:
             return function(*given)
         except HybridSearchError as error:
-            kept = type(error).__new__(type(error), error.message)  # without frames that it holds
-            kept.__dict__.update(error.__dict__)
-            _last[type(error).__name__, error.message] = kept
-            while len(_last) > KEPT:
-                _last.popitem(last=False)
+            remembered(error)
             raise
 
     return call
 
 
-def recalled(kind: str, message: str) -> HybridSearchError | None:
-    """The error of that class and message; None where there is no such class of ours."""
-    known = _last.get((kind, message))
-    if known is not None:
-        return known
-    found = getattr(errors, kind, None)
-    ours = isinstance(found, type) and issubclass(found, HybridSearchError)
-    return found(message) if ours and found is not None else None
+def remembered(error: HybridSearchError) -> str:
+    """The error's message, by which it can be recalled."""
+    kept = type(error).__new__(type(error), error.message)  # without frames that it holds
+    kept.__dict__.update(error.__dict__)
+    _last[error.message] = kept
+    _last.move_to_end(error.message)
+    while len(_last) > KEPT:
+        _last.popitem(last=False)
+    return error.message
+
+
+def recalled(message: str) -> HybridSearchError | None:
+    """The last error of that message; None where it is none of ours."""
+    return _last.get(message)

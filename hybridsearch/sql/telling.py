@@ -1,9 +1,9 @@
 """What is a caller told when DuckDB fails in a statement of theirs?
 
-DuckDB wraps what a function of ours raises in words of its own, shows names that we made up, and
-points into the text that it got, which is not the one that was written. `told` gives the error as
-it should be: ours as it was raised, with the place of the call; a value of a wrong type by the name
-of its parameter; DuckDB's own with a place in the user's text.
+DuckDB tells the message alone of what a function of ours finds wrong, may show names that we made
+up, and points into the text that it got, which is not the one that was written. `told` gives the
+error as it should be: ours as it was raised, with the place of the call, or of the argument that is
+of a wrong type; DuckDB's own with a place in the user's text.
 
     told(error, step)           # the error to raise, or None where it is right as it is
 
@@ -23,12 +23,11 @@ from weakref import WeakKeyDictionary, finalize
 import duckdb
 
 from hybridsearch.errors import HybridSearchError, QueryError
-from hybridsearch.sql.calls import ARGUMENTS
 from hybridsearch.sql.hits import Lease
 from hybridsearch.sql.items import arguments
 from hybridsearch.sql.levels import Range, brackets
 from hybridsearch.sql.raised import recalled
-from hybridsearch.sql.tokens import Token, place, scan
+from hybridsearch.sql.tokens import place, scan
 from hybridsearch.sql.whole_rows import NO_ATTRIBUTE
 
 __all__ = ["Relation", "Step", "at_call", "guarded", "telling", "told"]
@@ -51,39 +50,19 @@ OWN = {
     "relation": "search",
 }
 """Names that we made up -> what people write; others are what people write."""
-KINDS = {
-    "BIGINT": "a whole number",
-    "DOUBLE": "a number",
-    "BOOLEAN": "true or false",
-    "VARCHAR": "text",
-    "VARCHAR[]": "a list of texts",
-    "FLOAT[]": "a list of numbers",
-}
-PARAMETERS = {
-    "search": ARGUMENTS,
-    "similar": ARGUMENTS,
-    "facets": {"index": "VARCHAR", "query": "VARCHAR"},
-    "tokens": {"index": "VARCHAR", "text": "VARCHAR"},
-    "suggest": {"index": "VARCHAR", "prefix": "VARCHAR", "limit": "BIGINT"},
-    "phrase": {"text": "VARCHAR", "query": "VARCHAR", "slop": "BIGINT"},
-}
-"""function -> name of a parameter -> its type, in the order in which the function takes them."""
-ANYTHING = ("NULL", '"NULL"', "UNKNOWN", "STRING_LITERAL")
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "INTEGER_LITERAL")
-NUMBERS = (*WHOLE, "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
-GREATEST = 2**63 - 1
 MOST_PLACES = 3
 LASTING = ("create_view", "query", "to_view")
 """Methods of a relation that leave behind what reads it."""
 
 _raised = re.compile(
-    r"(?:UDF|'hybridsearch_hits_\d+' failed): (\w+): (.*?)(?:\n\nLINE \d+:.*)?\Z", re.DOTALL
+    r"(?:^Invalid Input Error: (?!Python exc|exporting a )|UDF: \w+: |_hits_\d+' failed: \w+: )"
+    r"(.*?)(?:\n\nLINE \d+:.*)?\Z",
+    re.DOTALL,
 ).search
-_unmatched = re.compile(r"argument types 'hybridsearch_[0-9a-f]{32}_(\w+)\((.*?)\)'\. You might")
+_unfit = re.compile(r"(\w+)\(\) takes .*? as (\w+), not ").match
 _made_up = re.compile(r"hybridsearch_[0-9a-f]{32}_(\w+)")
 _excerpt = re.compile(r"\n\nLINE (\d+): ([^\n]*)\n( *)\^[\^~ ]*\s*\Z").search
 _quoted = re.compile(r'"([^"]+)"').findall
-_type = re.compile(r"(?:[^,()]|\([^()]*\))+").findall
 
 _Found = TypeVar("_Found")
 
@@ -115,14 +94,18 @@ def told(error: Exception, step: Step) -> Exception | None:
     """What is to be raised in the place of the error; None if it is right as it is."""
     message = str(error)
     raised = _raised(message)
-    ours = None if raised is None else recalled(raised[1], raised[2])
+    ours = None if raised is None else recalled(raised[1])
+    ours = ours or (None if raised is None else _of_macro(raised[1]))
     if ours is not None:
         return at_call(ours, step)
-    unmatched = _unmatched.search(message)
-    if unmatched is not None:
-        return _of_types(unmatched[1], unmatched[2], step)
     better = _with_own_place(_made_up.sub(lambda m: OWN.get(m[1], m[1]), message), step)
     return None if better == message else type(error)(better)
+
+
+def _of_macro(message: str) -> QueryError | None:
+    """What a macro says of an argument, as the error that a function would have raised."""
+    found = _unfit(message)
+    return QueryError(message, field=found[2], function=found[1]) if found else None
 
 
 def at_call(error: HybridSearchError, step: Step) -> HybridSearchError:
@@ -130,6 +113,8 @@ def at_call(error: HybridSearchError, step: Step) -> HybridSearchError:
 
     Of a statement that calls nothing, with that of the first name in it that stands there once.
     """
+    if "function" in error.fields:
+        return _at_argument(error, step)
     found = [(name, *step.place(offset)) for name, offset in _calls(step, _suspects(error))]
     if not found:
         return _at_name(error, step)
@@ -201,55 +186,25 @@ def _calls(step: Step, names: Sequence[str]) -> Iterator[tuple[str, int]]:
             yield name, token.start
 
 
-# A value of a type that no parameter takes
+# A value that a parameter does not take
 
 
-def _of_types(made_up: str, given: str, step: Step) -> QueryError:
-    name = OWN.get(made_up, made_up)
-    types = [each.strip() for each in _type(given)]
-    pairs = zip(PARAMETERS.get(made_up, {}).items(), types, strict=False)
-    for (parameter, wanted), one in pairs:
-        if not _fits(one, wanted):
-            what = one.removesuffix("_LITERAL")
-            return _refused(
-                f"{name}() takes {KINDS[wanted]} as {parameter}, not {what}", step, name, parameter
-            )
-    return _refused(f"a value in {name}() is too large or of a wrong type", step, name, None)
-
-
-def _fits(given: str, wanted: str) -> bool:
-    kind = given.partition("(")[0]
-    if given in ANYTHING or given == wanted:
-        return True
-    if wanted == "BIGINT":
-        return kind in WHOLE
-    return wanted == "DOUBLE" and kind in NUMBERS
-
-
-def _refused(message: str, step: Step, name: str, parameter: str | None) -> QueryError:
+def _at_argument(error: HybridSearchError, step: Step) -> HybridSearchError:
     """The error with the place of the argument, or else of the call, where that is but one."""
-    calls = list(_calls(step, (name,)))
+    calls = list(_calls(step, (error.fields["function"],)))
     if len(calls) != 1:
-        return QueryError(message)
-    line, column = step.place(_argument(step, calls[0][1], parameter))
-    return QueryError(f"{message} (line {line}, column {column})", line=line, column=column)
+        return _again(error, error.message)
+    at = step.place(_argument(step, calls[0][1], error.fields["field"]))
+    return _again(error, f"{error.message} (line {at[0]}, column {at[1]})", at)
 
 
-def _argument(step: Step, call: int, parameter: str | None) -> int:
-    """Where the value of the parameter stands, or one that is too large; else the call."""
+def _argument(step: Step, call: int, parameter: str) -> int:
+    """Where the value of the parameter stands; else the call."""
     tokens = scan(step.text) or []
     pairs = brackets(tokens) or {}
     at = next(number for number, token in enumerate(tokens) if token.start == call)
     given = arguments(tokens, pairs, Range(at + 2, pairs.get(at + 1, at + 2)))
-    if parameter in given:
-        return tokens[given[parameter].start].start
-    large = [tokens[where.start] for where in given.values() if _is_large(tokens, where)]
-    return large[0].start if large and parameter is None else call
-
-
-def _is_large(tokens: Sequence[Token], where: Range) -> bool:
-    digits = tokens[where.start].text.replace("_", "")
-    return where.stop == where.start + 1 and digits.isdecimal() and int(digits) > GREATEST
+    return tokens[given[parameter].start].start if parameter in given else call
 
 
 # A place in the text that DuckDB got

@@ -3,12 +3,18 @@ CREATE OR REPLACE TEMP MACRO facets(
     index, query, "by" := NULL, filter := NULL, mode := NULL, "limit" := NULL
 ) AS TABLE
 SELECT unnest(
-    hybridsearch_facets(
-        index, query, "by"::VARCHAR[],
-        CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
-        CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
-            THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
-        mode, "limit"
-    ),
-    recursive := true
+    CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END, recursive := true
+)
+FROM (
+    SELECT hybridsearch_facets(
+        CAST(index AS VARCHAR), CAST(query AS VARCHAR),
+        CAST(to_json({
+            "by": "by", mode: mode, "limit": "limit",
+            "filter": CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END
+        }) AS VARCHAR),
+        CASE WHEN typeof(filter) LIKE '%]' THEN coalesce(CAST(filter AS VARCHAR[]), [])
+            WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
+            THEN error('facets() takes text or a list of ids as filter, not '
+                || CAST(filter AS VARCHAR)) END
+    ) AS found
 );

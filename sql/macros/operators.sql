@@ -2,7 +2,10 @@
 -- @@@ takes a row too, which DuckDB passes as a STRUCT.
 CREATE OR REPLACE TEMP MACRO "@@@"(text, query) AS
 CASE WHEN typeof(text) LIKE 'STRUCT(%'
-    THEN hybridsearch_row(to_json(text)::VARCHAR, CAST(query AS VARCHAR))
+    THEN list_transform(
+        [hybridsearch_row(to_json(text)::VARCHAR, CAST(query AS VARCHAR))],
+        lambda found: CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END
+    )[1]
     ELSE hybridsearch_asked(CAST(text AS VARCHAR), CAST(query AS VARCHAR)) END;
 
 CREATE OR REPLACE TEMP MACRO "|||"(text, query) AS
@@ -29,4 +32,8 @@ CASE WHEN typeof(text) LIKE 'STRUCT(%'
 CREATE OR REPLACE TEMP MACRO match_phrase(text, query, slop := 0) AS
 CASE WHEN typeof(text) LIKE 'STRUCT(%'
     THEN error('match_phrase() takes a column; of a whole row only @@@ can ask')
-    ELSE hybridsearch_phrase(CAST(text AS VARCHAR), CAST(query AS VARCHAR), slop) END;
+    WHEN typeof(slop) NOT LIKE '%INT' AND typeof(slop) NOT IN ('INTEGER', '"NULL"')
+    THEN error('match_phrase() takes a whole number as slop, not ' || CAST(slop AS VARCHAR))
+    ELSE hybridsearch_phrase(
+        CAST(text AS VARCHAR), CAST(query AS VARCHAR), CAST(slop AS BIGINT)
+    ) END;

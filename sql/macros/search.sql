@@ -17,25 +17,40 @@ FROM (
     SELECT d.*, h.* EXCLUDE (_row) REPLACE (_highlight::JSON AS _highlight)
     FROM (
         SELECT unnest(
-            hybridsearch_search(
-                index, query, k, mode, vector::FLOAT[], fields::VARCHAR[], match,
-                to_json(weights)::VARCHAR, fusion, rrf_k, candidates,
-                CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
-                CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
-                    THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
-                min_score, distinct_by, exact, highlight, tie, typos,
-                embedder, to_json(field_weights)::VARCHAR, min_similarity, ef,
-                locales::VARCHAR[], boost, diversity,
+            CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END,
+            recursive := true
+        )
+        FROM (
+            SELECT hybridsearch_search(
+                CAST(index AS VARCHAR), CAST(query AS VARCHAR),
+                CAST(to_json({
+                    k: k, mode: mode, fields: fields, "match": match, weights: weights,
+                    fusion: fusion, rrf_k: rrf_k, candidates: candidates,
+                    "filter": CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
+                    min_score: min_score, distinct_by: distinct_by, "exact": exact,
+                    highlight: highlight, tie: tie, typos: typos, embedder: embedder,
+                    field_weights: field_weights, min_similarity: min_similarity, ef: ef,
+                    locales: locales, boost: boost, diversity: diversity
+                }) AS VARCHAR),
+                CASE WHEN typeof(vector) LIKE '%]' OR typeof(vector) = '"NULL"'
+                    THEN CAST(vector AS FLOAT[])
+                    ELSE error('search() takes a list of numbers as vector, not '
+                        || CAST(vector AS VARCHAR)) END,
+                CASE WHEN typeof(filter) LIKE '%]' THEN coalesce(CAST(filter AS VARCHAR[]), [])
+                    WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
+                    THEN error('search() takes text or a list of ids as filter, not '
+                        || CAST(filter AS VARCHAR)) END,
                 CASE WHEN typeof("rows") <> '"NULL"'
                     THEN coalesce(CAST("rows" AS BIGINT[]), []) END,
                 CASE WHEN typeof(numbers) <> '"NULL"'
                     THEN coalesce(CAST(numbers AS BIGINT[]), []) END,
                 CASE WHEN typeof("names") <> '"NULL"'
                     THEN coalesce(CAST("names" AS VARCHAR[]), []) END
-            ),
-            recursive := true
+            ) AS found
         )
     ) h,
-    query(hybridsearch_relation(index, k)) d
+    query(
+        hybridsearch_relation('search', CAST(index AS VARCHAR), CAST(to_json(k) AS VARCHAR))
+    ) d
 )
 ORDER BY _rank;

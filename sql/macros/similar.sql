@@ -12,19 +12,32 @@ FROM (
     SELECT d.*, h.* EXCLUDE (_row) REPLACE (_highlight::JSON AS _highlight)
     FROM (
         SELECT unnest(
-            hybridsearch_similar(
-                index, CAST(key AS VARCHAR), k, mode, NULL, fields::VARCHAR[], 'any',
-                to_json(weights)::VARCHAR, fusion, rrf_k, candidates,
-                CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
-                CASE WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
-                    THEN coalesce(CAST(filter AS VARCHAR[]), []) END,
-                min_score, distinct_by, exact, highlight, tie, 0,
-                embedder, to_json(field_weights)::VARCHAR, min_similarity, ef,
-                NULL, boost, diversity, NULL, NULL, NULL
-            ),
+            CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END,
             recursive := true
         )
+        FROM (
+            SELECT hybridsearch_similar(
+                CAST(index AS VARCHAR), CAST(key AS VARCHAR),
+                CAST(to_json({
+                    k: k, mode: mode, fields: fields, weights: weights, fusion: fusion,
+                    rrf_k: rrf_k, candidates: candidates,
+                    "filter": CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END,
+                    min_score: min_score, distinct_by: distinct_by, "exact": exact,
+                    highlight: highlight, tie: tie, typos: 0, embedder: embedder,
+                    field_weights: field_weights, min_similarity: min_similarity, ef: ef,
+                    boost: boost, diversity: diversity
+                }) AS VARCHAR),
+                NULL,
+                CASE WHEN typeof(filter) LIKE '%]' THEN coalesce(CAST(filter AS VARCHAR[]), [])
+                    WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
+                    THEN error('similar() takes text or a list of ids as filter, not '
+                        || CAST(filter AS VARCHAR)) END,
+                NULL, NULL, NULL
+            ) AS found
+        )
     ) h,
-    query(hybridsearch_relation(index, k)) d
+    query(
+        hybridsearch_relation('similar', CAST(index AS VARCHAR), CAST(to_json(k) AS VARCHAR))
+    ) d
 )
 ORDER BY _rank;

@@ -6,30 +6,45 @@ CREATE OR REPLACE TEMP MACRO create_search_index(
     "replace" := false, if_not_exists := false
 ) AS TABLE
 SELECT unnest(
-    hybridsearch_create(
+    CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END, max_depth := 2
+)
+FROM (
+    SELECT hybridsearch_create(
         CAST(to_json({
             name: name, source: source, items: columns, "key": "key", "where": "where",
             options: options, "replace": "replace", if_not_exists: if_not_exists
         }) AS VARCHAR)
-    ),
-    max_depth := 2
+    ) AS found
 );
 
 CREATE OR REPLACE TEMP MACRO refresh_search_index(name, "full" := false) AS TABLE
 SELECT unnest(
-    hybridsearch_refresh(CAST(to_json({name: name, "full": "full"}) AS VARCHAR)), max_depth := 2
+    CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END, max_depth := 2
+)
+FROM (
+    SELECT hybridsearch_refresh(CAST(to_json({name: name, "full": "full"}) AS VARCHAR)) AS found
 );
 
 CREATE OR REPLACE TEMP MACRO alter_search_index(name, options) AS TABLE
 SELECT unnest(
-    hybridsearch_alter(CAST(to_json({name: name, options: options}) AS VARCHAR)), max_depth := 2
+    CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END, max_depth := 2
+)
+FROM (
+    SELECT hybridsearch_alter(CAST(to_json({name: name, options: options}) AS VARCHAR)) AS found
 );
 
 CREATE OR REPLACE TEMP MACRO drop_search_index(name, if_exists := false) AS TABLE
 SELECT unnest(
-    hybridsearch_drop(CAST(to_json({name: name, if_exists: if_exists}) AS VARCHAR)),
-    max_depth := 2
+    CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END, max_depth := 2
+)
+FROM (
+    SELECT hybridsearch_drop(CAST(to_json({name: name, if_exists: if_exists}) AS VARCHAR)) AS found
 );
 
 CREATE OR REPLACE TEMP MACRO search_indexes() AS TABLE
-SELECT unnest(hybridsearch_indexes('{}'), max_depth := 2);
+SELECT unnest(
+    CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END, max_depth := 2
+)
+FROM (
+    SELECT hybridsearch_indexes('{}') AS found
+);

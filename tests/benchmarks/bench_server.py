@@ -1,11 +1,12 @@
 """What does the REST door cost, beside the library in the same run?
 
-    python -m tests.benchmarks.bench_server [--documents N] [--requests N] [--memory]
+    python -m tests.benchmarks.bench_server [--documents N] [--requests N] [--memory N]
 
 Reads ../shared/data/packages. The server is a process of its own on this machine's loopback, as
 `hybridsearch serve` starts it; requests are bounded. Times over HTTP are wall clock, for a client
 waits; what the server worked for a request is CPU time of its process, which a busy machine bends
-less. --memory asks 100,000 requests and prints the server's memory on the way.
+less. --memory asks that many different searches of nine kinds instead, and prints the server's
+memory after each tenth of them (100,000 take some fifteen minutes of one core).
 """
 
 from __future__ import annotations
@@ -39,10 +40,24 @@ CLIENTS = 16
 LOADED = 50_000
 BATCH = 5_000
 PATIENCE = 60.0
-MANY = 100_000
+TENTHS = 10
 TICKS = os.sysconf("SC_CLK_TCK")
 HYBRID = {"embedder": "default", "semanticRatio": 0.5}
 SETTINGS = {"searchableAttributes": ["title", "text"]}
+FACETED = {
+    "filterableAttributes": ["section", "installed_kib"],
+    "sortableAttributes": ["installed_kib"],
+}
+KINDS: tuple[dict[str, Any], ...] = (
+    {},
+    {"hybrid": HYBRID},
+    {"attributesToHighlight": ["*"]},
+    {"hybrid": HYBRID, "showRankingScoreDetails": True},
+    {"facets": ["section"], "limit": 3},
+    {"offset": 20},
+    {"page": 2},
+    {"sort": ["installed_kib:desc"], "showMatchesPosition": True},
+)
 
 Document = dict[str, Any]
 Search = Callable[[str], Any]
@@ -63,9 +78,13 @@ class Client:
         assert answer.status < 300, content
         return json.loads(content)
 
-    def search(self, query: str) -> Any:
+    def hybrid(self, query: str) -> Any:
         """Ten hybrid hits with their documents."""
-        body = {"q": query, "limit": 10, "hybrid": HYBRID}
+        return self.search(query, hybrid=HYBRID)
+
+    def search(self, query: str, **more: Any) -> Any:
+        """Ten hits with their documents."""
+        body = {"q": query, "limit": 10, **more}
         return self.ask("POST", "/indexes/packages/search", body)
 
     def finish(self, task: int) -> None:
@@ -127,18 +146,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=10**9)
     parser.add_argument("--requests", type=int, default=2_000)
-    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--memory", type=int, default=0, metavar="N")
     options = parser.parse_args()
     documents = corpus(options.documents)
     queries = list(itertools.islice(itertools.cycle(some_queries(documents)), options.requests))
     folder = Path(tempfile.mkdtemp())
     table = Table("what", "over HTTP", "beside it", "ratio", "goal")
     try:
+        if options.memory:
+            with server(folder / "served.duckdb") as (port, pid):
+                memory(port, pid, documents, options.memory)
+            return
         alone = library(folder / "alone.duckdb", documents, queries)
         with server(folder / "served.duckdb") as (port, pid):
             measure(port, pid, documents, queries, alone, table)
-            if options.memory:
-                memory(port, pid, queries, table)
     finally:
         shutil.rmtree(folder)
     Console(width=130).print(table)
@@ -168,14 +189,12 @@ def measure(
     """All rows but that of memory."""
     rate, latency = alone
     client = Client(port)
-    client.ask("POST", "/indexes", {"uid": "packages", "primaryKey": "_id"})
-    client.finish(client.ask("PATCH", "/indexes/packages/settings", SETTINGS)["taskUid"])
     ours = load(client, documents)
     table.add_row("bulk load", f"{ours:,.0f}/s", f"library, {rate:,.0f}/s", f"{ours / rate:.2f}",
                   ">= .5")  # fmt: skip
-    times(client.search, queries[:200])
+    times(client.hybrid, queries[:200])
     before = worked(pid)
-    single = times(client.search, queries)
+    single = times(client.hybrid, queries)
     cpu = 1000 * (worked(pid) - before) / len(queries)
     median = float(np.median(single))
     table.add_row("hybrid top 10, one client, median", f"{median:.2f} ms",
@@ -190,7 +209,9 @@ def measure(
 
 
 def load(client: Client, documents: Sequence[Document]) -> float:
-    """Documents a second over HTTP, until all can be found."""
+    """Documents a second over HTTP, until all can be found, in a new index."""
+    client.ask("POST", "/indexes", {"uid": "packages", "primaryKey": "_id"})
+    client.finish(client.ask("PATCH", "/indexes/packages/settings", SETTINGS)["taskUid"])
     began = time.perf_counter()
     task = -1
     for start in range(0, len(documents), BATCH):
@@ -207,7 +228,7 @@ def crowd(port: int, queries: Sequence[str], table: Table) -> None:
 
     def one(number: int) -> None:
         own = queries[number::CLIENTS]
-        found.append(times(Client(port).search, own))
+        found.append(times(Client(port).hybrid, own))
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(CLIENTS)]
     began = time.perf_counter()
@@ -242,23 +263,33 @@ def during_load(port: int, documents: Sequence[Document], queries: Sequence[str]
     client, found = Client(port), []
     asked = itertools.cycle(queries)
     while not ended.is_set():
-        found.append(times(client.search, [next(asked)])[0])
+        found.append(times(client.hybrid, [next(asked)])[0])
         time.sleep(0.005)
     loading.join()
     return float(np.percentile(found, 99))
 
 
-def memory(port: int, pid: int, queries: Sequence[str], table: Table) -> None:
-    """The server's memory after a tenth and after all of many requests."""
+def any_search(documents: Sequence[Document], chosen: random.Random) -> dict[str, Any]:
+    """Some words of a document, asked for in some way; one in nine has a filter of its own."""
+    words = chosen.choice(documents)["text"].split() or ["none"]
+    start = chosen.randrange(len(words))
+    number = chosen.randrange(len(KINDS) + 1)
+    own = {"filter": f"installed_kib > {chosen.randrange(100_000)}"}
+    return {"query": " ".join(words[start : start + 3]), **([*KINDS, own][number])}
+
+
+def memory(port: int, pid: int, documents: Sequence[Document], requests: int) -> None:
+    """Print the server's memory, and its CPU time for a search, after each tenth of many."""
     client, chosen = Client(port), random.Random(1)
-    sizes = []
-    for part in (MANY // 10, MANY - MANY // 10):
-        for _ in range(part):
-            client.search(chosen.choice(queries))
-        sizes.append(megabytes(pid))
-    first, last = sizes
-    table.add_row(f"memory after {MANY:,} requests", f"{last:.0f} MB",
-                  f"after a tenth, {first:.0f} MB", f"{last / first:.2f}", "steady")  # fmt: skip
+    load(client, documents)
+    client.finish(client.ask("PATCH", "/indexes/packages/settings", FACETED)["taskUid"])
+    before = worked(pid)
+    for part in range(1, TENTHS + 1):
+        for _ in range(requests // TENTHS):
+            client.search(**any_search(documents, chosen))
+        done = part * (requests // TENTHS)
+        cpu = 1000 * (worked(pid) - before) / done
+        print(f"{done:9,} searches  {megabytes(pid):6.0f} MB  {cpu:5.2f} ms each", flush=True)
 
 
 if __name__ == "__main__":

@@ -539,7 +539,7 @@ def test_a_ranking_holds_no_columns_that_the_index_let_go(found: KeywordSnapshot
     [keys] = [keys for _, keys in found._layouts._laid.values()]
     columns = [weakref.ref(found._clauses._kept.get(key)) for key in keys]
     ranking = found.top(query, weights=WEIGHTS, limit=2)
-    found._clauses._kept._kept.clear()
+    found._clauses._kept._values.clear()
     assert [column() for column in columns] == [None] * len(columns)
     assert ranking.total == 4
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridsearch.keyword_kept import Clauses, Credits, Kept
+from hybridsearch.keyword_kept import Clauses, Credits
 from hybridsearch.keyword_plan import Clause, Plan, Unit
 from hybridsearch.keyword_postings import Column, Columns, column
 
@@ -35,31 +35,6 @@ class Engine:
         count = self.size_of(clause)
         self.fetched.append(f"w{count}")
         return column(np.arange(count), np.full(count, tie, np.float32), size=SIZE)
-
-
-def test_what_was_not_used_for_longest_goes_first() -> None:
-    kept = Kept[str](6, len)
-    for key in ("aa", "bb", "cc"):
-        kept.put(key, key)
-    kept.get("aa")
-    kept.put("dd", "dd")
-    assert [key in kept for key in ("aa", "bb", "cc", "dd")] == [True, False, True, True]
-
-
-def test_a_value_that_is_too_large_is_not_kept_and_what_goes_is_told() -> None:
-    gone: list[object] = []
-    kept = Kept[str](3, len, gone.append)
-    kept.put("large", "large")
-    assert gone == ["large"]
-    assert "large" not in kept
-
-
-def test_putting_a_value_twice_counts_it_once() -> None:
-    kept = Kept[str](4, len)
-    for _ in range(3):
-        kept.put("ab", "ab")
-    kept.put("cd", "cd")
-    assert "ab" in kept
 
 
 def test_searches_pay_in_until_fetching_costs_no_more_than_they_did() -> None:

@@ -335,7 +335,7 @@ PLACED = [
     ("SELECT 1 FROM search('movies', 'a', mode := 'kw')", "(in search(), line 1, column 15)"),
     (
         "FROM search('movies', 'a',\n k := 1.5)",
-        "whole number as k, not DECIMAL(2,1) (line 2, column 7)",
+        "whole number as k, not 1.5 (line 2, column 7)",
     ),
     ("SELECT id FROM movies WHERE title @@@ 'a' || 'b'", "in brackets (line 1, column 35)"),
     ("SELECT snippet(title) FROM movies", "query := 'words') (line 1, column 8)"),

@@ -86,13 +86,18 @@ def test_rows_that_fail_late_tell_it_when_they_are_fetched(connection: Connectio
 
 
 TYPES = [
-    ("FROM search('docs_idx', 'red', k := 1.5)", "a whole number as k, not DECIMAL(2,1)", 37),
-    ("FROM search('docs_idx', 5)", "search() takes text as query, not INTEGER", 25),
+    ("FROM search('docs_idx', 'red', k := 1.5)", "search() takes a whole number as k, not 1.5", 37),
+    ("FROM search('docs_idx', 'a', fields := 5)", "takes a list of texts as fields, not 5", 40),
+    ("FROM search('docs_idx', 'a', filter := 5)", "text or a list of ids as filter, not 5", 40),
+    ("FROM search('docs_idx', 'a', vector := 'b')", "a list of numbers as vector, not b", 40),
     ("FROM search('docs_idx', 'a', min_score := true)", "a number as min_score", 43),
     ("FROM similar('docs_idx', 1, k := 2.5)", "similar() takes a whole number as k", 34),
-    ("FROM search('docs_idx', 'a', k := 99999999999999999999)", "too large", 35),
-    ("FROM suggest(3, 'r')", "suggest() takes text as index, not INTEGER", 14),
-    ("FROM facets('docs_idx', 3)", "facets() takes text as query, not INTEGER", 25),
+    ("FROM search('docs_idx', 'a', k := 99999999999999999999)", "number as k, not 9999", 35),
+    ("FROM search('docs_idx', 'a', mode := 5)", "search() takes text as mode, not 5", 38),
+    ("FROM suggest('docs_idx', 'r', \"limit\" := 'x')", "a whole number as limit, not x", 42),
+    ("FROM facets('docs_idx', 'a', by := 3)", "facets() takes a list of texts as by, not 3", 36),
+    ("SELECT snippet('a', query := 'a', max_chars := 1.5)", "number as max_chars, not 1.5", 48),
+    ("SELECT match_phrase('a', 'a', slop := 1.5)", "a whole number as slop, not 1.5", 39),
 ]
 
 
