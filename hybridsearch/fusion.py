@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -31,6 +32,10 @@ from numpy.typing import NDArray
 from hybridsearch.arrays import Rows, Scores, no_rows
 
 __all__ = [
+    "BY_RANKS",
+    "BY_SCORES",
+    "SHARPER",
+    "Doubt",
     "Gains",
     "agreement",
     "by_score",
@@ -47,11 +52,26 @@ __all__ = [
     "share_of_meaning",
 ]
 
+
+@dataclass(frozen=True)
+class Doubt:
+    """How sure words make an arm of meaning weigh less: as the first stands out from the best
+    `depth`, times `factor`."""
+
+    depth: int
+    factor: float
+
+
+# Ranks say nothing of how far the first stands out; scores say it themselves, so less is doubted.
+BY_RANKS = Doubt(depth=10, factor=2.2)
+BY_SCORES = Doubt(depth=20, factor=1.25)
+
 Gains: TypeAlias = list[NDArray[np.float64]]
 """For each arm what it gives to each of its rows, float64 [n_i], in the order of the arm."""
 
-DOUBT = 2.2
-LEAST = 0.02
+LEAST = 0.001
+SHARPER = 1.75
+"""The power that shares of scores are raised to: near the best, differences tell the most."""
 
 # Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
 UNIT = float(1 << 50)
@@ -82,8 +102,9 @@ def rrf(
     return _best_first(rows, (sums * (top / UNIT)).astype(np.float32))
 
 
-def confidence(scores: Scores) -> float:
-    """How far the first of a ranking stands out from the next nine: 1 - their mean / its score.
+def confidence(scores: Scores, *, depth: int = 10) -> float:
+    """How far the first of a ranking stands out from the others of the best `depth`: 1 - their
+    mean / its score.
 
     scores: float32 [n], 0 or more, best first. Returns 0 where they are equal or there are none,
     1 where there is one alone.
@@ -93,7 +114,7 @@ def confidence(scores: Scores) -> float:
     """
     if not len(scores) or scores[0] <= 0.0:
         return 0.0
-    return 1.0 - float(scores[1:10].mean() / scores[0]) if len(scores) > 1 else 1.0
+    return 1.0 - float(scores[1:depth].mean() / scores[0]) if len(scores) > 1 else 1.0
 
 
 def agreement(words: Rows, near: Rows) -> float:
@@ -114,22 +135,30 @@ def agreement(words: Rows, near: Rows) -> float:
     return confirmed + (1.0 - confirmed) * max(0.0, 1.0 - len(words) / 10)
 
 
-def share_of_meaning(most: float, words: tuple[Rows, Scores], near: Rows) -> float:
+def share_of_meaning(
+    most: float,
+    words: tuple[Rows, Scores],
+    near: Rows,
+    *,
+    doubt: Doubt = BY_RANKS,
+    known: float = 1.0,
+) -> float:
     """How much the semantic arm weighs for one query, LEAST to `most`.
 
     The less, the further the best row by words stands out, but half of that doubt goes as the arms
-    agree: most * max(0, 1 - DOUBT * confidence * (1 - agreement / 2)).
+    agree; and nothing where the model knows no more than half of the query's letters (known, 0..1):
+    most * max(0, 2 * known - 1) * max(0, 1 - factor * confidence * (1 - agreement / 2)).
     It is never nothing, so that rows without the words stand in the order of their meaning.
     docs/relevance.md has what this was chosen by and what else was tried.
 
     >>> round(share_of_meaning(0.7, (np.arange(20), np.ones(20, np.float32)), np.arange(10)), 6)
     0.7
     >>> share_of_meaning(0.7, (np.arange(2), np.array([9, 1], np.float32)), np.arange(60, 70))
-    0.02
+    0.001
     """
-    agreed = agreement(words[0], near)
-    doubt = DOUBT * confidence(words[1]) * (1.0 - agreed / 2)
-    return max(LEAST, most * (1.0 - doubt))
+    sure = confidence(words[1], depth=doubt.depth) * (1.0 - agreement(words[0], near) / 2)
+    understood = max(0.0, 2.0 * known - 1.0)
+    return max(LEAST, most * understood * (1.0 - doubt.factor * sure))
 
 
 def rrf_best(*, k: int = 60, weights: Sequence[float]) -> float:
@@ -175,7 +204,8 @@ def by_score(
     highest: float,
     bm25_max: float | None = None,
 ) -> tuple[Rows, Scores]:
-    """Fuse exact scores: alpha * (cos - lowest) / (highest - lowest) + (1 - alpha) * bm25 / max.
+    """Fuse exact scores: alpha * near**SHARPER + (1 - alpha) * words**SHARPER, where near is
+    (cos - lowest) / (highest - lowest) and words is bm25 / bm25_max.
 
     rows: int64 [n], each once. cosines: float32 [n], NaN where a row has no vector, which counts
     as `lowest`. bm25: float32 [n], 0 where no word matches. lowest, highest: the cosines of the
@@ -212,7 +242,7 @@ def score_gains(
     """The two addends of `by_score`: that of the words, then that of the meaning."""
     near = _scaled(np.where(np.isnan(cosines), lowest, cosines), lowest, highest)
     words = _scaled(bm25, 0.0, float(bm25.max()) if bm25_max is None else bm25_max)
-    return [(1.0 - alpha) * words, alpha * near]
+    return [(1.0 - alpha) * words**SHARPER, alpha * near**SHARPER]
 
 
 def linear(
@@ -252,8 +282,8 @@ def linear_gains(
     """What each arm gives by `linear`."""
     most = float(words[1].max(initial=0.0)) if bm25_max is None else bm25_max
     return [
-        _scaled(words[1], 0.0, most) * (1.0 - alpha),
-        _scaled(near[1], lowest, highest) * alpha,
+        _scaled(words[1], 0.0, most) ** SHARPER * (1.0 - alpha),
+        _scaled(near[1], lowest, highest) ** SHARPER * alpha,
     ]
 
 

@@ -44,10 +44,11 @@ class Plan:
     bool [size], None for all. semantic_mask: the same for the semantic arm, which the query's
     exclusions and phrases narrow too. fields: attribute -> weight of its BM25. fusion: how the
     arms become one. weights: (keyword, semantic). doubted: whether the semantic one becomes less
-    where the words are sure. needed: how many rows of the ranking the page
-    reaches down to. without: a row that is in no ranking and no count. boost: what scores are
-    multiplied by. rules: the index's own, "attribute:asc" or ":desc", that come before relevance
-    and that come behind it. tied: in which order rows of equal score stand; None for that of rows.
+    where the words are sure, and known: how much of the query its model knows, 0..1. needed: how
+    many rows of the ranking the page reaches down to. without: a row that is in no ranking and no
+    count. boost: what scores are multiplied by. rules: the index's own, "attribute:asc" or ":desc",
+    that come before relevance and that come behind it. tied: in which order rows of equal score
+    stand; None for that of rows.
     """
 
     request: SearchRequest
@@ -61,6 +62,7 @@ class Plan:
     fusion: str
     weights: tuple[float, float]
     doubted: bool
+    known: float
     k: int
     candidates: int
     needed: int
@@ -111,6 +113,7 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
     query = _query(state, request, fields) if mode in ("keyword", "hybrid") else Query()
     mask = _mask(state, request)
     fusion, weights, k = _fusion(state, request, arm)
+    doubted = _is_doubted(state, request, fusion, arm)
     return Plan(
         request=request,
         mode=mode,
@@ -122,7 +125,8 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         fields=fields,
         fusion=fusion,
         weights=weights,
-        doubted=_is_doubted(state, request, fusion, arm),
+        doubted=doubted,
+        known=_known(request, arm) if doubted and mode == "hybrid" else 1.0,
         k=k,
         candidates=min(request.candidates or CANDIDATES, max(len(state.living), 1)),
         needed=min(request.offset + request.limit, len(state.living)),
@@ -155,10 +159,7 @@ def _fusion(
     own = state.settings.fusion
     mode = request.fusion or (own.mode if own else USUAL_FUSION)
     set_weights, set_k = (own.weights, own.k) if own and own.mode == mode else (None, None)
-    share, k = 0.0, USUAL_K
-    if arm is not None:
-        share = arm.embedder.weight if mode == "rrf" else arm.embedder.alpha
-        k = arm.embedder.rrf_k
+    share, k = (arm.embedder.weight, arm.embedder.rrf_k) if arm is not None else (0.0, USUAL_K)
     return mode, request.weights or set_weights or (1.0 - share, share), request.rrf_k or set_k or k
 
 
@@ -190,7 +191,11 @@ def _is_doubted(state: State, request: SearchRequest, fusion: str, arm: Arm | No
         return False
     own = state.settings.fusion
     told = request.weights or (own.weights if own and own.mode == fusion else None)
-    return fusion == "rrf" and told is None
+    return told is None
+
+
+def _known(request: SearchRequest, arm: Arm | None) -> float:
+    return 1.0 if arm is None else arm.embedder.known(request.text)
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
 from hybridsearch.fusion import (
+    BY_RANKS,
+    BY_SCORES,
+    SHARPER,
     Gains,
     by_score,
     dbsf,
@@ -281,7 +284,8 @@ def _weights(plan: Plan, words: tuple[Rows, Scores], near: Rows) -> tuple[float,
     """(keyword, semantic) for this query: as somebody said, else `fusion.share_of_meaning`."""
     if not plan.doubted:
         return plan.weights
-    share = share_of_meaning(plan.weights[1], words, near)
+    doubt = BY_RANKS if plan.fusion == "rrf" else BY_SCORES
+    share = share_of_meaning(plan.weights[1], words, near, doubt=doubt, known=plan.known)
     return 1.0 - share, share
 
 
@@ -402,7 +406,7 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
     cosines = plan.arm.vectors.similarities(plan.vector, rows)
     fused = Fused(
-        {"weights": list(plan.weights), **scale},
+        {"weights": list(plan.weights), **scale, "power": SHARPER},
         lambda wanted: parts([rows, rows], score_gains(cosines, bm25, **scale), wanted),
     )
     return *by_score(rows, cosines, bm25, **scale), fused
@@ -419,7 +423,7 @@ def _by_shares(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     """Every candidate scored as its arms found it; `fusion.linear` has the formula."""
     scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
     found, near = arms
-    figures = {"weights": list(plan.weights), **scale}
+    figures = {"weights": list(plan.weights), **scale, "power": SHARPER}
     fused = _fused(figures, arms, lambda: linear_gains(found, near, **scale))
     return *linear(found, near, **scale), fused
 

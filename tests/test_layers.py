@@ -24,7 +24,8 @@ keyword_snapshot keyword
 synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
-outbound embedders.kept embedders.onnx embedders.shapes embedders.rest embedders.making
+outbound embedders.kept embedders.onnx embedders.shapes embedders.outage embedders.rest
+embedders.making
 generation piecework aside preparation selection state planning relevance ranking arranging
 explaining similar batches snapshot engine openings
 writes tasks

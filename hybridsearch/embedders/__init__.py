@@ -22,11 +22,10 @@ __all__ = ["Embedder"]
 class Embedder(Protocol):
     """Texts to vectors, safe to call from several threads at once.
 
-    dim: the length of a vector. weight: the most, 0..1, that the semantic arm weighs in
-    reciprocal rank fusion (less where words are sure), and rrf_k its constant. alpha: the share,
-    0..1, of the semantic arm in the fusions by score. passage_words: about how many words it can
-    take in at once, 0 for any number; longer texts are given to it in passages. fingerprint:
-    differs whenever the same text would get another vector.
+    dim: the length of a vector. weight: the most, 0..1, that the semantic arm weighs (less where
+    words are sure). rrf_k: the constant of reciprocal rank fusion. passage_words: about how many
+    words it can take in at once, 0 for any number; longer texts are given to it in passages.
+    fingerprint: differs whenever the same text would get another vector.
     """
 
     @property
@@ -35,8 +34,6 @@ class Embedder(Protocol):
     def weight(self) -> float: ...  # noqa: D102
     @property
     def rrf_k(self) -> int: ...  # noqa: D102
-    @property
-    def alpha(self) -> float: ...  # noqa: D102
     @property
     def passage_words(self) -> int: ...  # noqa: D102
     @property
@@ -51,4 +48,11 @@ class Embedder(Protocol):
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """The vectors of queries, like `embed`; some models treat the two sides differently."""
+        ...
+
+    def known(self, text: str) -> float:
+        """Of how much of a query's letters the model has a notion, 0..1; 1 where none can tell.
+
+        A model reads an alphabet that it has hardly seen too, but as marks that mean little to it.
+        """
         ...

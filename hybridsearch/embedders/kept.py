@@ -75,11 +75,6 @@ class KeptEmbedder:
         return self.inner.rrf_k
 
     @property
-    def alpha(self) -> float:
-        """As the embedder behind it says."""
-        return self.inner.alpha
-
-    @property
     def passage_words(self) -> int:
         """As the embedder behind it says."""
         return self.inner.passage_words
@@ -134,6 +129,10 @@ class KeptEmbedder:
             self._queries = dict(list(known.items())[-QUERIES:])
         found = [known[text] for text in texts]
         return np.array(found, np.float32).reshape(len(texts), self.dim)
+
+    def known(self, text: str) -> float:
+        """As the embedder behind it says."""
+        return self.inner.known(text)
 
     # The file
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -48,6 +49,8 @@ WINDOW = "sentence_bert_config.json"
 PROMPTS = "config_sentence_transformers.json"
 CONFIG = "config.json"
 BESIDE = (TOKENIZER, CONFIG, POOLING, WINDOW, PROMPTS)
+UNKNOWN = re.compile(r"\[UNK\]|<unk>|<0x[0-9A-F]{2}>")
+"""How tokenisers write a letter that they have no piece for; the last is one of its bytes."""
 MOST_TOKENS = 512
 USUAL_TOKENS = (
     256  # longer texts blur: MiniLM on cranfield has nDCG .398, .397, .387 at 128, 256, 512
@@ -71,7 +74,6 @@ class OnnxEmbedder:
 
     weight = 0.7
     rrf_k = 5
-    alpha = 0.5
 
     def __init__(
         self,
@@ -130,6 +132,19 @@ class OnnxEmbedder:
         """The vectors of queries, each made by itself, so that it does not depend on the others."""
         made = [self._embedded([self._before_query + text]) for text in texts]
         return np.concatenate(made) if made else np.zeros((0, self.dim), np.float32)
+
+    def known(self, text: str) -> float:
+        """The share of the text's letters that the tokeniser has pieces for, 0..1.
+
+        Raises EmbedderError when its file is damaged.
+        """
+        told = self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"))
+        unknown = bytearray(len(text))
+        for piece, (start, stop) in zip(told.tokens, told.offsets, strict=True):
+            if UNKNOWN.fullmatch(piece):
+                unknown[start:stop] = b"\1" * (stop - start)
+        letters = [at for at, letter in enumerate(text) if letter.isalnum()]
+        return 1.0 - sum(unknown[at] for at in letters) / len(letters) if letters else 1.0
 
     # Running
 

@@ -26,7 +26,6 @@ class ProvidedEmbedder:
     name: str = field(default="default", kw_only=True)
     weight: ClassVar[float] = 0.5
     rrf_k: ClassVar[int] = 20
-    alpha: ClassVar[float] = 0.5
     passage_words: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
@@ -49,6 +48,10 @@ class ProvidedEmbedder:
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """Raises EmbedderError: a query of this embedder brings its vector."""
         raise self._refused("with the query, as vector, or search in keyword mode")
+
+    def known(self, text: str) -> float:
+        """1: nobody asks what makes the vectors."""
+        return 1.0
 
     def _refused(self, where: str) -> EmbedderError:
         message = f'embedder "{self.name}" is userProvided and makes no vectors; give one {where}'

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from hybridsearch.arrays import Vectors
 from hybridsearch.embedder_settings import EmbedderSettings, masked
+from hybridsearch.embedders.outage import Outage
 from hybridsearch.embedders.shapes import Shape
 from hybridsearch.errors import CallFailed, CallRefused, EmbedderError, EmbeddingsFailed
 from hybridsearch.jsontext import dumps, loads
@@ -89,11 +90,9 @@ class _Pace:
         self._lock = threading.Lock()
         self._free_at = 0.0
 
-    def wait(self) -> None:
+    def left(self) -> float:
         with self._lock:
-            left = self._free_at - time.monotonic()
-        if left > 0:
-            time.sleep(left)
+            return max(0.0, self._free_at - time.monotonic())
 
     def hold(self, seconds: float) -> None:
         with self._lock:
@@ -108,7 +107,6 @@ class RestEmbedder:
 
     weight = 0.7
     rrf_k = 5
-    alpha = 0.5
     passage_words = 0
 
     def __init__(
@@ -131,6 +129,7 @@ class RestEmbedder:
         attempts = min(2, self._patience.attempts)
         self._hasty = Patience(attempts, self._patience.first, 2.0, QUERY_SECONDS)
         self._pace = _Pace()
+        self._outage = Outage()
 
     @cached_property
     def dim(self) -> int:
@@ -154,14 +153,23 @@ class RestEmbedder:
         Raises EmbeddingsFailed when some are refused, with the vectors of the others; and
         EmbedderError when the service is not to be had at all.
         """
-        return self._vectors([self._before[1] + text for text in texts], self._patience)
+        found = self._vectors([self._before[1] + text for text in texts], self._patience)
+        self._outage.over()
+        return found
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """The vectors of queries, like `embed`, but with little patience: somebody waits.
 
-        One try takes QUERY_SECONDS at most, and there are two. Raises EmbedderError.
+        One try takes QUERY_SECONDS at most, and there are two. After a failure nobody waits for a
+        while, but one that looks, by one try, whether it is over (`Outage`). Raises EmbedderError.
         """
-        return self._vectors([self._before[0] + text for text in texts], self._hasty)
+        with self._outage.watched() as looking:
+            patience = replace(self._hasty, attempts=1) if looking else self._hasty
+            return self._vectors([self._before[0] + text for text in texts], patience)
+
+    def known(self, text: str) -> float:
+        """1: a service does not say."""
+        return 1.0
 
     def _vectors(self, texts: Sequence[str], patience: Patience) -> Vectors:
         size = self._service.batch_size if self._service.shape.many else 1
@@ -235,7 +243,7 @@ class RestEmbedder:
     def _reply(self, body: bytes, patience: Patience) -> Reply:
         """The first answer that is more than a request to come again. Raises EmbedderError."""
         for attempt in range(patience.attempts):
-            self._pace.wait()
+            self._wait(patience)
             reply, problem = self._tried(body, patience.seconds)
             if reply is not None and reply.status not in PASSING:
                 if reply.status in HOPELESS:
@@ -249,6 +257,12 @@ class RestEmbedder:
             if attempt + 1 < patience.attempts:
                 self._pace.hold(pause)
         raise self._failed(f"{problem}; tried {attempt + 1} times")
+
+    def _wait(self, patience: Patience) -> None:
+        left = self._pace.left()
+        if left > patience.longest:
+            raise self._failed(f"it asks for a pause, of which {left:,.0f} s are left")
+        time.sleep(left)
 
     def _tried(self, body: bytes, seconds: float | None) -> tuple[Reply | None, str]:
         headers = {"content-type": "application/json", **self._service.headers}

@@ -15,10 +15,11 @@ as packed bytes, and a text is the join of its words' bytes. The words kept are 
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from hybridsearch.arrays import Vectors
+from hybridsearch.arrays import Mask, Vectors
 from hybridsearch.errors import EmbedderError
 
 __all__ = ["StaticEmbedder"]
@@ -41,6 +42,8 @@ TEXTS_AT_ONCE = 64  # their words stay in the cache
 PIECES_AT_ONCE = 512  # half a megabyte of vectors stays in the processor's cache
 ROOM = 5_000_000  # about 10 MB, twice: 40,000 words each as they occur in English
 ROOM_OF_A_WORD = 110  # what a word costs beside its letters
+BYTE = re.compile("<0x([0-9A-F]{2})>")  # a letter that the tokeniser lacks comes as its bytes
+FIRST_OF_SEVERAL = 0xC2
 ONES = np.ones(PIECES_AT_ONCE, np.float32)
 
 
@@ -55,7 +58,6 @@ class StaticEmbedder:
     dim: ClassVar[int] = DIM
     weight: ClassVar[float] = 0.35
     rrf_k: ClassVar[int] = 5
-    alpha: ClassVar[float] = 0.3
     passage_words: ClassVar[int] = 0
 
     @property
@@ -83,6 +85,14 @@ class StaticEmbedder:
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """The same as `embed`: static vectors have one side."""
         return self.embed(texts)
+
+    def known(self, text: str) -> float:
+        """The share of the text's letters that are in pieces of more than one, 0..1.
+
+        Letters of an alphabet whose words the table does not have stand alone, or as their bytes:
+        Chinese, Japanese, Korean, Thai. ASCII is always known; without a letter nothing is unknown.
+        """
+        return _opened(self.folder or bundled()).known(text)
 
 
 @lru_cache(maxsize=1)
@@ -134,15 +144,42 @@ class Pieces:
     def __init__(self, table: Vectors, model: Any) -> None:
         self._table = table
         self._words = Words(model, older={})
+        self._model = model
+
+    def known(self, text: str) -> float:
+        """The share of the text's letters that the table knows, 0..1."""
+        pieces = self._pieces(text)
+        letters = self._letters[pieces]
+        total = int(letters.sum())
+        return int(letters[self._meaningful[pieces]].sum()) / total if total else 1.0
+
+    @cached_property
+    def _letters(self) -> NDArray[np.uint8]:
+        """How many letters begin in each piece, uint8 [pieces]."""
+        return np.array([_letters_of(name) for name in self._names], np.uint8)
+
+    @cached_property
+    def _meaningful(self) -> Mask:
+        """Whether a piece is more than a letter that stands alone, bool [pieces]."""
+        bare = [name.removeprefix(SPACE) for name in self._names]
+        return np.array(
+            [name.isascii() if len(name) < 2 else not BYTE.fullmatch(name) for name in bare], bool
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return [self._model.id_to_token(number) or "" for number in range(len(self._table))]
+
+    def _pieces(self, text: str) -> NDArray[np.uint16]:
+        words = text.replace(SPACE, " ").lower().split()
+        return np.frombuffer(b"".join(map(self._words.__getitem__, words)), np.uint16)
 
     def pool(self, texts: Sequence[str], out: Vectors) -> None:
         """Write the mean vector of each text into its row of out, float32 [n, dim] of zeros."""
-        packed = self._words.__getitem__
         lengths = np.ones((len(texts), 1), np.float32)
         room = np.empty((PIECES_AT_ONCE, self._table.shape[1]), np.float32)
         for at, text in enumerate(texts):
-            words = text.replace(SPACE, " ").lower().split()
-            pieces = np.frombuffer(b"".join(map(packed, words)), np.uint16)
+            pieces = self._pieces(text)
             self._sum(pieces, out[at], room)
             lengths[at] = len(pieces) or 1
         out /= lengths
@@ -154,6 +191,13 @@ class Pieces:
             # "clip" lets numpy write straight into the room; no number is out of range.
             gathered = self._table.take(some, axis=0, out=room[: len(some)], mode="clip")
             out += ONES[: len(some)] @ gathered  # twice as fast as a sum over the axis
+
+
+def _letters_of(piece: str) -> int:
+    """How many letters and digits begin in a piece; a byte that goes on with one begins none."""
+    if found := BYTE.fullmatch(piece):
+        return int(int(found[1], 16) >= FIRST_OF_SEVERAL)
+    return sum(map(str.isalnum, piece))
 
 
 @lru_cache(maxsize=1)

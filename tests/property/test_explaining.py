@@ -175,8 +175,8 @@ def mixed(fusion: Mapping[str, Any], bm25: float, cosine: float | None) -> dict[
     near = 0.0 if cosine is None or not width else (cosine - fusion["lowest"]) / width
     words = bm25 / fusion["bm25_max"] if fusion["bm25_max"] else 0.0
     return {
-        "keyword": (1.0 - fusion["alpha"]) * min(words, 1.0),
-        "semantic": fusion["alpha"] * min(max(near, 0.0), 1.0),
+        "keyword": (1.0 - fusion["alpha"]) * min(words, 1.0) ** fusion["power"],
+        "semantic": fusion["alpha"] * min(max(near, 0.0), 1.0) ** fusion["power"],
     }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsearch.arrays import Rows, Scores
-from hybridsearch.fusion import by_score, dbsf, rrf, rrf_best
+from hybridsearch.fusion import SHARPER, by_score, dbsf, rrf, rrf_best
 
 ROWS = st.lists(st.integers(0, 40), unique=True, max_size=30).map(
     lambda numbers: np.array(numbers, np.int64)
@@ -118,7 +118,8 @@ def test_by_score_equals_its_formula(
     wanted = {}
     for row, cosine, bm25 in zip(*(values.tolist() for values in given_rows), strict=True):
         near = 0.0 if cosine != cosine or high <= low else (cosine - low) / (high - low)
-        wanted[row] = alpha * min(max(near, 0), 1) + (1 - alpha) * (bm25 / most if most else 0)
+        near, words = min(max(near, 0), 1) ** SHARPER, (bm25 / most if most else 0) ** SHARPER
+        wanted[row] = alpha * near + (1 - alpha) * words
     assert sorted(found.tolist()) == sorted(wanted)
     np.testing.assert_allclose(mixed, [wanted[row] for row in found.tolist()], atol=1e-6)
     assert_best_first(found, mixed)

@@ -14,13 +14,15 @@ from typing import Any, NamedTuple
 
 from hybridsearch.evaluate import read_qrels, read_queries
 from hybridsearch.stdlib_docs import documents as stdlib_documents
+from tests.relevance.misspelling import attested, misspelt
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT / "../shared"
 
 
 class Collection(NamedTuple):
-    """Where a set lies, in which language, and what it is about. `own`: it is in our repository."""
+    """Where a set lies, in which language, and what it is about. `own`: it is in our repository;
+    `misspelt`: its queries are to be misspelt first."""
 
     folder: Path
     queries: str
@@ -28,6 +30,7 @@ class Collection(NamedTuple):
     language: str
     about: str
     own: bool = False
+    misspelt: bool = False
 
 
 def _shared(name: str, language: str, about: str, queries: str = "queries.jsonl") -> Collection:
@@ -36,6 +39,9 @@ def _shared(name: str, language: str, about: str, queries: str = "queries.jsonl"
 
 COLLECTIONS: Mapping[str, Collection] = {
     "scifact": _shared("scifact", "English", "claims against abstracts"),
+    "scifact-misspelt": _shared(
+        "scifact", "English", "the same, every word misspelt of which a misspelling is attested"
+    )._replace(misspelt=True),
     "cranfield": _shared("cranfield", "English", "questions about aerodynamics"),
     "cranfield-misspelt": _shared(
         "cranfield", "English", "the same, their rare words misspelt", "queries-typo.jsonl"
@@ -77,16 +83,26 @@ def judged(names: Sequence[str], most: int) -> Iterator[Judged]:
         if not where.folder.is_dir():
             print(f"{name} is not here and is left out")
             continue
-        texts = read_queries(where.folder / where.queries)
+        key, searchable, documents = _documents(where)
+        texts = queries_of(where, documents)
         qrels = read_qrels(where.folder / where.qrels)
         asked = [query for query in texts if any(g > 0 for g in qrels.get(query, {}).values())]
         some = asked[:: max(1, -(-len(asked) // most))]
         yield Judged(
             name,
-            *_documents(where),
+            *(key, searchable, documents),
             queries={query: texts[query] for query in some},
             qrels={query: qrels[query] for query in some},
         )
+
+
+def queries_of(where: Collection, documents: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Query -> its text, misspelt where the set says so."""
+    texts = read_queries(where.folder / where.queries)
+    if not where.misspelt:
+        return texts
+    plain = (f"{one['title']} {one['text']}" for one in documents)
+    return misspelt(texts, plain, attested(SHARED / "data/misspellings"))
 
 
 def _documents(where: Collection) -> tuple[str, list[str], list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from tests.relevance.collections import SHARED, Judged
 from tests.relevance.peers import installed
 
 MODEL = SHARED / "models/all-MiniLM-L6-v2"
-MOST_EMBEDDED = 6_000  # a model takes too long for more documents
+MOST_EMBEDDED = 12_000  # a model takes too long for more documents
 K = 10
 
 

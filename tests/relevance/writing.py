@@ -69,7 +69,7 @@ def _hybrid(one: Measured, embedder: str) -> str:
 
 def _languages(sets: Sequence[Measured]) -> Iterator[str]:
     yield "## By language\n"
-    yield "The mean over the sets of a language. MiniLM is for English; python-docs lacks it.\n"
+    yield "The mean over the sets of a language. MiniLM is for English.\n"
     libraries = list(sets[0].others)
     yield _line("language", "sets", "keyword", "hybrid, bundled", "hybrid, MiniLM", *libraries)
     yield _line("---", *["--:"] * (4 + len(libraries)))

@@ -95,7 +95,8 @@ def test_search_explains_how_the_score_adds_up(shop: Path) -> None:
 
 def test_search_fuses_as_asked(shop: Path) -> None:
     command = ["search", "shop.duckdb", "movies", "robots", "--explain", "--limit", "1"]
-    assert "fusion: score, weights 0.7 : 0.3 = " in run(*command, "--fusion", "score").stdout
+    told = run(*command, "--fusion", "score").stdout
+    assert "fusion: score, weights 0.883333 : 0.116667 = " in told
 
 
 @pytest.mark.parametrize("fusion", ["rrf", "score", "linear", "dbsf"])

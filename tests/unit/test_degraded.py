@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import hybridsearch
 from hybridsearch.arms import arm_reports, usual_run
 from hybridsearch.cli import commands
 from hybridsearch.errors import EmbedderError
+from hybridsearch.request import SearchResult
 from hybridsearch.server import app_for
 from tests.unit.embedding_service import Answer, Embedding, running
 
@@ -30,6 +32,7 @@ def settings_of(service: Embedding) -> dict[str, Any]:
     return {"embedders": {"mine": given}}
 
 
+SOON = 0.2
 GONE = Answer(status=500, body=b"down")
 WAYS = {
     "down": [GONE] * 4,
@@ -48,6 +51,21 @@ def films(service: Embedding) -> Iterator[hybridsearch.Index]:
         yield index
 
 
+def when_asked_again(films: hybridsearch.Index) -> SearchResult:
+    """What a search finds as soon as the service is not left alone any more."""
+    for _ in range(300):
+        found = films.search("alien")
+        if found.degraded is None:
+            break
+        time.sleep(0.01)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hybridsearch.embedders.outage.FIRST", SOON)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_search_goes_by_words_and_says_so_when_the_service_fails(
     service: Embedding, films: hybridsearch.Index, way: str
@@ -58,8 +76,31 @@ def test_a_search_goes_by_words_and_says_so_when_the_service_fails(
     assert found.degraded is not None
     assert found.degraded.startswith('embedder "mine"')
     service.scripted.clear()
-    found = films.search("alien")
+    found = when_asked_again(films)
     assert (found.mode, found.degraded) == ("hybrid", None)
+
+
+def test_searches_after_a_failure_do_not_ask_the_service(
+    service: Embedding, films: hybridsearch.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hybridsearch.embedders.outage.FIRST", 60.0)
+    service.scripted.extend([GONE] * 2)
+    assert "HTTP 500 down" in str(films.search("alien").degraded)
+    asked = len(service.asked)
+    found = films.search("up")
+    assert ([hit.id for hit in found], found.mode) == ([2], "keyword")
+    assert "HTTP 500 down" in str(found.degraded)
+    assert "it is asked again in" in str(found.degraded)
+    assert len(service.asked) == asked
+
+
+def test_a_query_that_was_embedded_before_needs_no_service(
+    service: Embedding, films: hybridsearch.Index
+) -> None:
+    films.search("alien")
+    service.scripted.extend([GONE] * 2)
+    assert films.search("up").degraded is not None
+    assert films.search("alien").mode == "hybrid"
 
 
 def test_several_searches_go_by_words_together(
@@ -164,6 +205,7 @@ def test_over_http_a_degraded_answer_says_so_without_the_reason(service: Embeddi
         assert answer["semanticHitCount"] == 0
         assert "HTTP 500" not in str(answer)
         service.scripted.clear()
+        time.sleep(SOON)
         assert "degraded" not in client.post("/indexes/films/search", json=body).json()
         service.scripted.extend([GONE] * 4)
         body = {"q": "space", "hybrid": {"embedder": "mine", "semanticRatio": 1}}

@@ -215,14 +215,34 @@ def test_every_embedder_says_how_far_it_is_to_be_trusted(make: Callable[[], Embe
     assert one.dim >= 1
     assert one.rrf_k >= 1
     assert 0 <= one.weight <= 1
-    assert 0 <= one.alpha <= 1
+    assert one.known("a word") == 1.0
     assert one.fingerprint == make().fingerprint
 
 
 def test_the_static_arm_weighs_less_than_the_others() -> None:
     static, function = StaticEmbedder(), FunctionEmbedder(letters)
-    assert (static.weight, static.rrf_k, static.alpha) == (0.35, 5, 0.3)
-    assert (function.weight, function.alpha) == (0.7, 0.5)
+    assert (static.weight, static.rrf_k) == (0.35, 5)
+    assert function.weight == 0.7
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("a space opera in C, x 7", 1.0),
+        ("", 1.0),
+        ("?!", 1.0),
+        ("¿Cuántos puntos dejaron escapar?", 1.0),
+        ("太空歌剧", 0.0),
+        ("東京 タワー", 0.0),
+        ("스페이스 오페라", 0.0),
+        ("phone 手機", 5 / 7),
+        ("a\ud800b", 1.0),
+    ],
+)
+def test_letters_that_stand_alone_are_not_known_to_the_static_table(
+    text: str, known: float
+) -> None:
+    assert StaticEmbedder().known(text) == pytest.approx(known)
 
 
 def test_a_callable_gives_float32_rows() -> None:

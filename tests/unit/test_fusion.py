@@ -6,9 +6,12 @@ import pytest
 from hybridsearch import fusion
 from hybridsearch.arrays import Rows, Scores
 from hybridsearch.fusion import (
+    BY_SCORES,
     LEAST,
+    SHARPER,
     agreement,
     by_score,
+    confidence,
     dbsf,
     linear,
     rrf,
@@ -103,7 +106,8 @@ def test_by_score_is_the_formula() -> None:
         rows(3, 1, 2), scores(0.5, 0.9, 0.1), scores(8, 2, 0), alpha=0.3, lowest=0.1, highest=0.9
     )
     assert found.tolist() == [3, 1, 2]
-    np.testing.assert_allclose(mixed, [0.3 * 0.5 + 0.7, 0.3 + 0.7 * 0.25, 0], atol=1e-6)
+    half, quarter = 0.5**SHARPER, 0.25**SHARPER
+    np.testing.assert_allclose(mixed, [0.3 * half + 0.7, 0.3 + 0.7 * quarter, 0], atol=1e-6)
 
 
 def test_by_score_counts_a_row_without_a_vector_as_the_lowest() -> None:
@@ -111,12 +115,12 @@ def test_by_score_counts_a_row_without_a_vector_as_the_lowest() -> None:
         rows(1, 2), scores(float("nan"), 0.3), scores(1, 0), alpha=0.5, lowest=0.2, highest=0.8
     )
     assert found.tolist() == [1, 2]
-    np.testing.assert_allclose(mixed, [0.5, 0.5 / 6], rtol=1e-5)
+    np.testing.assert_allclose(mixed, [0.5, 0.5 / 6**SHARPER], rtol=1e-5)
 
 
 def test_by_score_scales_by_the_bm25_it_is_given() -> None:
     _, mixed = by_score(rows(1), scores(0), scores(3), alpha=0, lowest=0, highest=1, bm25_max=12.0)
-    assert mixed.tolist() == [0.25]
+    np.testing.assert_allclose(mixed, [0.25**SHARPER], rtol=1e-6)
 
 
 def test_by_score_keeps_what_is_beyond_the_scale_within_it() -> None:
@@ -132,7 +136,7 @@ def test_by_score_without_a_scale_goes_by_words(lowest: float, highest: float) -
         rows(1, 2), scores(0.4, 0.4), scores(1, 2), alpha=0.5, lowest=lowest, highest=highest
     )
     assert found.tolist() == [2, 1]
-    assert mixed.tolist() == [0.5, 0.25]
+    np.testing.assert_allclose(mixed, [0.5, 0.5 * 0.5**SHARPER], rtol=1e-6)
 
 
 def test_by_score_puts_equal_scores_in_the_order_of_rows() -> None:
@@ -211,14 +215,16 @@ def test_linear_mixes_the_scores_that_the_arms_found() -> None:
     near = (np.array([3, 9]), np.array([0.9, 0.5], np.float32))
     rows, scores = linear(words, near, alpha=0.25, lowest=0.4, highest=0.9)
     assert rows.tolist() == [7, 3, 9]
-    np.testing.assert_allclose(scores, [0.75, 0.75 * 0.25 + 0.25, 0.25 * 0.2], rtol=1e-6)
+    quarter, fifth = 0.25**SHARPER, 0.2**SHARPER
+    np.testing.assert_allclose(scores, [0.75, 0.75 * quarter + 0.25, 0.25 * fifth], rtol=1e-6)
 
 
 def test_linear_takes_the_scale_that_it_is_told() -> None:
     words = (np.array([1]), np.array([2.0], np.float32))
     nothing = (np.array([], np.int64), np.array([], np.float32))
     rows, scores = linear(words, nothing, alpha=0.5, lowest=0.0, highest=0.0, bm25_max=8.0)
-    assert (rows.tolist(), scores.tolist()) == ([1], [0.125])
+    assert rows.tolist() == [1]
+    np.testing.assert_allclose(scores, [0.5 * 0.25**SHARPER], rtol=1e-6)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
@@ -264,6 +270,25 @@ def test_meaning_that_the_words_do_not_confirm_weighs_less_where_they_are_sure()
     assert share_of_meaning(0.6, (np.arange(60), EVEN), far) == pytest.approx(0.6)
     assert share_of_meaning(0.6, (np.arange(60), sure), far) == pytest.approx(0.6 * (1 - 2.2 / 3))
     assert share_of_meaning(0.6, (np.arange(60), surest), far) == LEAST
+
+
+def test_scores_doubt_less_than_ranks_do() -> None:
+    sure = EVEN.copy()
+    sure[0] = 1.5
+    share = share_of_meaning(0.6, (np.arange(60), sure), np.arange(70, 80), doubt=BY_SCORES)
+    assert share == pytest.approx(0.6 * (1 - BY_SCORES.factor / 3))
+
+
+def test_what_the_model_does_not_know_weighs_nothing_and_half_known_too() -> None:
+    even = (np.arange(60), EVEN)
+    shares = [share_of_meaning(0.6, even, np.arange(10), known=k) for k in (1, 0.75, 0.5, 0.1)]
+    assert shares == pytest.approx([0.6, 0.3, LEAST, LEAST])
+
+
+def test_confidence_looks_as_deep_as_it_is_told() -> None:
+    scores = np.array([4, 2, 1, 1], np.float32)
+    assert confidence(scores, depth=2) == 0.5
+    assert confidence(scores, depth=3) == pytest.approx(1 - 1.5 / 4)
 
 
 def test_meaning_weighs_fully_where_no_word_is_found() -> None:

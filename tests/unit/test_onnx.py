@@ -83,6 +83,15 @@ def test_a_text_that_nothing_can_encode_is_embedded(folder: Path) -> None:
     assert np.isfinite(OnnxEmbedder(folder).embed(["\ud800", "\x00", "red " * 100_000])).all()
 
 
+@pytest.mark.parametrize(
+    ("text", "known"), [("red blue", 1.0), ("", 1.0), ("red 太空歌剧 x", 3 / 8), ("\ud800", 1.0)]
+)
+def test_what_the_tokeniser_has_no_piece_for_is_not_known(
+    folder: Path, text: str, known: float
+) -> None:
+    assert OnnxEmbedder(folder).known(text) == pytest.approx(known)
+
+
 def test_threads_share_one_model(folder: Path) -> None:
     one = OnnxEmbedder(folder)
     with ThreadPoolExecutor(4) as pool:
