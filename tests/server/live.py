@@ -16,7 +16,7 @@ import hybridsearch
 from hybridsearch import Database
 from hybridsearch.arrays import Vectors
 from hybridsearch.server.serving import listener
-from tests.conftest import letters
+from tests.conftest import LETTERS, letters
 
 PATIENCE = 20.0
 
@@ -54,7 +54,7 @@ def held_up(path: Path) -> Iterator[tuple[Database, threading.Event]]:
         assert go_on.wait(PATIENCE)
         return letters(texts)
 
-    settings = {"embedders": {"letters": {"source": "function"}}}
+    settings = {"embedders": {"letters": {"source": "function", "dimensions": LETTERS}}}
     with hybridsearch.open(path, functions={"letters": letters}) as db:
         index = db.create_index("films", primary_key="id", settings=settings)
         index.add([{"id": number, "title": f"Film {number}"} for number in range(3)])
