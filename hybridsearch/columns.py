@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -108,6 +109,20 @@ class Columns(Mapping[str, StoredColumn]):
                 known[attribute] = _wider(old, widen(old.type, wanted))
         return Columns(tuple(known.values()))
 
+    @cached_property
+    def by_name(self) -> Mapping[str, StoredColumn]:
+        """What `shown` gives."""
+        names: list[str] = []
+        taken: set[str] = set()
+        for attribute in self:
+            name = plain = attribute.replace("\0", "") or "_"
+            number = 2
+            while name.lower() in taken:
+                name, number = f"{plain}_{number}", number + 1
+            taken.add(name.lower())
+            names.append(name)
+        return dict(zip(names, self.stored, strict=True))
+
 
 def values_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """attribute -> the values that the documents have for it."""
@@ -133,21 +148,12 @@ def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[
     return column, path
 
 
-def shown(columns: Columns) -> dict[str, StoredColumn]:
+def shown(columns: Columns) -> Mapping[str, StoredColumn]:
     """The columns by the names that people see in SQL.
 
     DuckDB's names have no case, so a second "Name" gets _2.
     """
-    names: list[str] = []
-    taken: set[str] = set()
-    for attribute in columns:
-        name = plain = attribute.replace("\0", "") or "_"
-        number = 2
-        while name.lower() in taken:
-            name, number = f"{plain}_{number}", number + 1
-        taken.add(name.lower())
-        names.append(name)
-    return dict(zip(names, columns.values(), strict=True))
+    return columns.by_name
 
 
 def _wider(old: StoredColumn, kind: str) -> StoredColumn:

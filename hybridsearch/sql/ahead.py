@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +31,7 @@ from hybridsearch.sql.items import is_call
 from hybridsearch.sql.levels import Range
 from hybridsearch.sql.lowering import Lowered, Search, allowed, edits_of
 from hybridsearch.sql.pushdown import Statement
+from hybridsearch.sql.relation import Source
 from hybridsearch.sql.tokens import Edit, Token, scan, spliced
 from hybridsearch.store import quoted
 
@@ -165,7 +167,7 @@ def _parameter(token: Token, values: Any) -> Any:
 
 def _with_own(text: str, values: Any) -> tuple[str, Any]:
     """The text with those parameters alone that it names."""
-    tokens = [token for token in scan(text) or () if token.kind == "parameter"]
+    tokens = _parameters(text)
     names = list(dict.fromkeys(token.text for token in tokens))
     if not names:
         return text, None
@@ -177,20 +179,40 @@ def _with_own(text: str, values: Any) -> tuple[str, Any]:
     return spliced(text, edits), chosen
 
 
+@lru_cache(maxsize=256)
+def _parameters(text: str) -> tuple[Token, ...]:
+    return tuple(token for token in scan(text) or () if token.kind == "parameter")
+
+
 def _edit(statement: Statement, search: Search, name: str, json: Sequence[str]) -> Edit:
     """The table in the place of the call, joined with a live source by its key."""
-    source = search.source
+    read = _joined(search.source, name, json) if search.source.parameter in LIVE else None
+    first = statement.tokens[search.item.call.start]
+    last = statement.tokens[search.item.call.stop - 1]
+    return Edit(first.start, last.end, f"({read or _read(name, dict.fromkeys(json, 'JSON'))})")
+
+
+def _read(name: str, types: Mapping[str, str]) -> str:
+    """The rows of the table, some columns as other types."""
+    casts = ", ".join(f"{quoted(each)}::{kind} AS {quoted(each)}" for each, kind in types.items())
+    return f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
+
+
+def _joined(source: Source, name: str, json: Sequence[str]) -> str:
+    """The rows of the table beside those of the source, whose columns come first."""
     types = dict.fromkeys(json, "JSON")
     if source.parameter == "names" and source.key_type != TEXT:
         types["_row"] = source.key_type
-    casts = ", ".join(f"{quoted(each)}::{kind} AS {quoted(each)}" for each, kind in types.items())
-    read = f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
-    if source.parameter in LIVE:
-        read = (
+    if not source.table:
+        return (
             f"SELECT hybridsearch_source.* EXCLUDE (_row), hybridsearch_hits.* EXCLUDE (_row)"
-            f" FROM ({read}) AS hybridsearch_hits JOIN ({source.query})"
+            f" FROM ({_read(name, types)}) AS hybridsearch_hits JOIN ({source.query})"
             " AS hybridsearch_source USING (_row) ORDER BY _rank"
         )
-    first = statement.tokens[search.item.call.start]
-    last = statement.tokens[search.item.call.stop - 1]
-    return Edit(first.start, last.end, f"({read})")
+    hits = name if not types else f"({_read(name, types)})"
+    return (
+        "SELECT hybridsearch_source.*, hybridsearch_hits.* EXCLUDE (_row)"
+        f" FROM {hits} AS hybridsearch_hits JOIN {source.table} AS hybridsearch_source"
+        f" ON hybridsearch_source.{source.key_column} = hybridsearch_hits._row"
+        " ORDER BY hybridsearch_hits._rank"
+    )

@@ -12,11 +12,12 @@ What is not named here (`fetchall`, `df`, `pl`, `description` ...) is the wrappe
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, TypeAlias
@@ -52,21 +53,26 @@ READS = {
     *("to_arrow_table", "to_arrow_reader"),
 }
 """Methods that read rows, and may fail at one."""
+_reads = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|from|with|values|table|describe|show|summarize)\b"
+    r"[^;]*;?\s*\Z",
+    re.IGNORECASE | re.DOTALL,
+).match
 _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
 
 class Run(NamedTuple):
     """A method that runs a text, what it calls the parameters, and how often the text is read.
 
-    once: once and now. later: whenever the result is read, which is a relation. given: is told the
-    tables that stand in the place of searches.
+    once: once and now. later: whenever the result is read, which is a relation. lease: what tables
+    in the place of its searches hold.
     """
 
     method: Callable[..., Any]
     parameters: str
     once: bool = False
     later: bool = False
-    given: Callable[[Tables], None] | None = None
+    lease: Lease | None = None
 
 
 class FrontEnd:
@@ -79,26 +85,21 @@ class FrontEnd:
         self._closed = False
 
     def relation(
-        self, bare: Callable[[], Bare], text: str, params: object, frame: FrameType
+        self, bare: Callable[[], Bare], text: object, params: object, frame: FrameType
     ) -> Relation:
         """The result of a statement on a connection that no other result is read on.
 
-        Making search() known to a connection costs 20 ms, so one is used again once nobody can
-        read its result any more: then nobody refers to the tables in the place of its searches.
+        Making search() known to a connection costs 20 ms, so one on which a statement only reads
+        is used again once nobody can read its result any more.
         """
+        if not isinstance(text, str) or _reads(text) is None:
+            return self.connection(bare()).relation(text, params, frame)
         try:
             connection = self._spare.pop()
         except IndexError:
             connection = self.connection(bare())
-
-        def lend(tables: Tables) -> None:
-            lease = Lease()
-            for table in tables.values():
-                if isinstance(table, Later):
-                    table.lease = lease
-            weakref.finalize(lease, self._return, connection).atexit = False
-
-        return connection.relation(text, params, frame, lend)
+        lease = Lease(partial(self._return, connection))
+        return connection.relation(text, params, frame, lease)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -219,21 +220,22 @@ class Connection:
     # A statement's way
 
     def relation(
-        self, text: str, params: object, frame: FrameType, given: Callable[[Tables], None]
+        self, text: object, params: object, frame: FrameType, lease: Lease | None = None
     ) -> Relation:
-        """The result as a relation; `given` is told of the tables in the place of searches."""
-        return self._told(
-            Run(self._bare.sql, "params", later=True, given=given), text, params, frame
-        )
+        """The result as a relation, which holds the lease, as do those made of it."""
+        run = Run(self._bare.sql, "params", later=True, lease=lease)
+        return self._told(run, text, params, frame)
 
     def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
         run = Run(partial(self._bare.sql, alias=alias), "params", later=True)
         return self._told(run, query, params, frame)
 
     def _told(self, run: Run, query: object, params: object, frame: FrameType) -> Relation:
-        found: Any = self._run(run, query, params, frame)
+        found: Relation = self._run(run, query, params, frame)
         step = self._in_hand
-        return found if found is None or step is None else telling(found, step)
+        if not isinstance(found, Relation) or step is None:
+            return found
+        return telling(found, step if run.lease is None else replace(step, lease=run.lease))
 
     def _run(self, run: Run, query: object, values: object, frame: FrameType) -> Any:
         """Run every statement of the text, the last by `run` with the values."""
@@ -314,10 +316,10 @@ class Connection:
         made = self._session.ahead(lowered, step, values, reader)
         if made is None:
             return _seen_from(frame, run, lowered.text, values)
-        found = _seen_from(frame, run, made.text, made.values, made.tables)
-        if run.given is not None:
-            run.given(made.tables)
-        return found
+        for table in made.tables.values():
+            if isinstance(table, Later):
+                table.lease = run.lease
+        return _seen_from(frame, run, made.text, made.values, made.tables)
 
     def _lowered(
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType

@@ -11,6 +11,7 @@ A `Later` is a table that DuckDB reads by its name, made anew whenever it is rea
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
@@ -59,7 +60,15 @@ Shown: TypeAlias = tuple[Scores, Places]
 
 
 class Lease:
-    """What the tables of one relation hold; it dies with the last of them."""
+    """What a relation, those made of it and its tables hold; `back` is called once none is left."""
+
+    def __init__(self, back: Callable[[], None]) -> None:
+        self._end = weakref.finalize(self, back)
+        self._end.atexit = False
+
+    def keep(self) -> None:
+        """Never call it, because something is read on that holds no lease."""
+        self._end.detach()
 
 
 class Later:

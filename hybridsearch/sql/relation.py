@@ -56,7 +56,9 @@ class Source:
     those that are allowed. key: the name of the user's key, in small letters. key_type: the DuckDB
     type of `value` where it is the key of a live source. scored: whether hits stand in the order of
     their scores, which rules of the index's own may change. distinct: whether the index gives one
-    hit for each value of an attribute. Both as they are set now.
+    hit for each value of an attribute. Both as they are set now. table, key_column: fit for SQL,
+    where every row of a table of the user's is in the source, and no column of it is hidden; else
+    empty.
     """
 
     columns: frozenset[str]
@@ -67,6 +69,8 @@ class Source:
     key_type: str = ""
     scored: bool = True
     distinct: bool = False
+    table: str = ""
+    key_column: str = ""
 
     def under(self, settings: Settings) -> Source:
         """The same with what the settings of the index do to its hits."""
@@ -105,6 +109,8 @@ def followed(definition: Definition, catalog: str) -> Source:
     """The source of the user's, by key."""
     whole = definition.key_type in INTEGERS
     where = f" WHERE ({definition.where}\n)" if definition.where else ""
+    names = {name.lower() for name, _ in definition.columns}
+    plain = definition.parts == 2 and not where and names.isdisjoint(ADDED)
     return Source(
         columns=frozenset(n.lower() for n, _ in definition.columns if n.lower() not in ADDED),
         query=(
@@ -115,6 +121,8 @@ def followed(definition: Definition, catalog: str) -> Source:
         parameter="numbers" if whole else "names",
         key=definition.key.lower(),
         key_type=definition.key_type,
+        table=_located(definition, catalog) if plain else "",
+        key_column=quoted(definition.key),
     )
 
 

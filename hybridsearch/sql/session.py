@@ -61,6 +61,7 @@ class Session:
         self._indexes = indexes
         self._functions = functions
         self._kept: OrderedDict[str, tuple[Hashable, Lowered]] = OrderedDict()
+        self._cut: OrderedDict[str, list[Step] | None] = OrderedDict()
         self._apart: Connection | None = None
         self._known: dict[str, tuple[bool, bool]] | None = None
         self._catalog: str | None = None
@@ -69,6 +70,14 @@ class Session:
         """The statements one after the other; None where none of them searches."""
         if _searches(text) is None:
             return None
+        known = self._cut.get(text)
+        if known is None:
+            known = self._cut[text] = self._steps(text)
+            if len(self._cut) > KEPT:
+                self._cut.popitem(last=False)
+        return known
+
+    def _steps(self, text: str) -> list[Step] | None:
         tokens = scan(text)
         if not tokens:
             return None

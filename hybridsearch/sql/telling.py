@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from types import GeneratorType
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import duckdb
 
 from hybridsearch.errors import HybridSearchError, QueryError
+from hybridsearch.sql.hits import Lease
 from hybridsearch.sql.items import arguments
 from hybridsearch.sql.levels import Range, brackets
 from hybridsearch.sql.raised import recalled
@@ -50,6 +51,8 @@ OWN = {
 }
 """Names that we made up -> what people write; others are what people write."""
 MOST_PLACES = 3
+LASTING = ("create_view", "query", "to_view")
+"""Methods of a relation that leave behind what reads it."""
 
 _raised = re.compile(
     r"(?:^Invalid Input Error: (?!Python exc|exporting a )|UDF: \w+: |_hits_\d+' failed: \w+: )"
@@ -66,12 +69,14 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Step:
-    """One statement, or several that do not search. start: its place in the whole text."""
+    """One statement, or several that do not search. start: its place in the whole text. lease: what
+    its relation holds."""
 
     text: str
     searches: bool
     whole: str
     start: int
+    lease: Lease | None = field(default=None, compare=False)
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column in the whole text of a character of the statement, both from 1."""
@@ -235,6 +240,8 @@ class Relation(duckdb.DuckDBPyRelation):
             return find(name)
         step = _steps[self]
         value = guarded(find, step)(name)
+        if name in LASTING and step.lease is not None:
+            step.lease.keep()
         return _passed_on(value, step) if callable(value) else value
 
     def __getattr__(self, name: str) -> duckdb.DuckDBPyRelation:
@@ -253,6 +260,9 @@ class Relation(duckdb.DuckDBPyRelation):
         return guarded(super().__len__, _steps[self])()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        lease = _steps[self].lease
+        if lease is not None:
+            lease.keep()
         return guarded(super().__arrow_c_stream__, _steps[self])(requested_schema)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -267,6 +277,8 @@ def telling(relation: duckdb.DuckDBPyRelation, step: Step) -> duckdb.DuckDBPyRel
     try:
         relation.__class__ = Relation
     except TypeError:  # a DuckDB whose relations have another layout: its own errors stay
+        if step.lease is not None:
+            step.lease.keep()
         return relation
     _steps[relation] = step
     return relation
@@ -281,9 +293,15 @@ def _passed_on(method: Callable[..., Any], step: Step) -> Callable[..., Any]:
         found = call(*given, **named)
         if isinstance(found, GeneratorType):
             return _each(found, step)
+        if hasattr(found, "read_next_batch") and step.lease is not None:
+            finalize(found, _done, step.lease).atexit = False  # which holds it until then
         return telling(found, step) if isinstance(found, duckdb.DuckDBPyRelation) else found
 
     return run
+
+
+def _done(lease: Lease) -> None:
+    """What was read under the lease is gone."""
 
 
 def _each(rows: Iterator[Any], step: Step) -> Iterator[Any]:

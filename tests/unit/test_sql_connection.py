@@ -220,6 +220,55 @@ def test_a_database_answers_in_sql_on_a_connection_that_nobody_reads(
     assert list(spare) == [again]  # a view reads it still
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT id FROM search('movies', 'alien', mode := 'keyword', k := 3) WHERE year > 1900",
+        "-- how many\nWITH own AS (FROM movies) SELECT count(*) FROM own;",
+    ],
+)
+def test_a_statement_that_only_reads_leaves_its_connection_to_the_next(
+    memory: Database, movies: Index, text: str
+) -> None:
+    spare = memory._front_end._spare
+    first = memory.sql(text)
+    rows, derived = first.fetchall(), first.limit(1)
+    del first
+    assert not spare
+    assert derived.fetchall() == rows[:1]
+    reader = derived.to_arrow_reader()
+    del derived
+    assert not spare
+    assert reader.read_all().num_rows == len(rows[:1])
+    del reader
+    [again] = spare
+    assert memory.sql(text).fetchall() == rows
+    assert list(spare) == [again]
+    memory.sql(text).create_view("seen")
+    assert not spare
+
+
+@pytest.mark.parametrize(
+    "text", ["SET VARIABLE own = 1", "CREATE TEMP TABLE own (n INT)", "BEGIN", "BEGIN; FROM movies"]
+)
+def test_a_statement_that_changes_its_connection_keeps_it(
+    memory: Database, movies: Index, text: str
+) -> None:
+    memory.sql("FROM movies").fetchall()
+    [spare] = memory._front_end._spare
+    memory.sql(text)
+    assert list(memory._front_end._spare) == [spare]
+    assert memory.sql("SELECT getvariable('own')").fetchall() == [(None,)]
+
+
+def test_a_stream_of_rows_keeps_its_connection(memory: Database, movies: Index) -> None:
+    found = memory.sql("SELECT id FROM search('movies', 'alien', mode := 'keyword') WHERE id > 0")
+    table = pa.table(found)
+    del found
+    assert table.num_rows
+    assert not memory._front_end._spare
+
+
 def test_a_database_finds_the_variables_of_who_asks(memory: Database, movies: Index) -> None:
     wanted = pd.DataFrame({"id": [1, 2]})
     found = memory.sql("SELECT count(*) FROM search('movies', '', k := 100) JOIN wanted USING (id)")
