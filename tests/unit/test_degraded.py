@@ -210,3 +210,15 @@ def test_over_http_a_degraded_answer_says_so_without_the_reason(service: Embeddi
         service.scripted.extend([GONE] * 4)
         body = {"q": "space", "hybrid": {"embedder": "mine", "semanticRatio": 1}}
         assert client.post("/indexes/films/search", json=body).status_code == 400
+
+
+def test_sql_tells_when_it_explains(service: Embedding) -> None:
+    asked = "EXPLAIN SEARCH ANALYZE SELECT id FROM search('films', $1, k := 3)"
+    with hybridsearch.open(allowed_networks=["loopback"]) as db, db.connect() as connection:
+        index = db.create_index("films", primary_key="id", settings=settings_of(service))
+        index.add([{"id": 1, "title": "Alien"}])
+        lines = [line for (line,) in connection.execute(asked, ["an alien"]).fetchall()]
+        assert not any(line.startswith("degraded") for line in lines)
+        service.scripted.extend(WAYS["down"])
+        lines = [line for (line,) in connection.execute(asked, ["alien"]).fetchall()]
+        assert "degraded: 1 search went by words alone; the log says why" in lines
