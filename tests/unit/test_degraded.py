@@ -233,3 +233,15 @@ def test_embedding_a_query_takes_no_longer_than_the_settings_allow() -> None:
             index.search("alien", mode="semantic")
         go_on.set()
         assert index.search("up").degraded is None
+
+
+def test_sql_tells_when_it_explains(service: Embedding) -> None:
+    asked = "EXPLAIN SEARCH ANALYZE SELECT id FROM search('films', $1, k := 3)"
+    with hybridsearch.open(allowed_networks=["loopback"]) as db, db.connect() as connection:
+        index = db.create_index("films", primary_key="id", settings=settings_of(service))
+        index.add([{"id": 1, "title": "Alien"}])
+        lines = [line for (line,) in connection.execute(asked, ["an alien"]).fetchall()]
+        assert not any(line.startswith("degraded") for line in lines)
+        service.scripted.extend(WAYS["down"])
+        lines = [line for (line,) in connection.execute(asked, ["alien"]).fetchall()]
+        assert "degraded: 1 search went by words alone; the log says why" in lines
