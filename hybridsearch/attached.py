@@ -22,6 +22,7 @@ from hybridsearch.definition import (
     ALTERABLE,
     OPTIONS,
     Item,
+    check_mode,
     check_weights,
     checked_options,
     definition_of,
@@ -49,6 +50,8 @@ __all__ = [
 log = logging.getLogger("hybridsearch")
 
 ALTERING = "searchIndexUpdate"
+ALTERED = {"weights": "attributeWeights", "stopwords": "stopWords", "synonyms": "synonyms"}
+"""option -> the setting of the index that it is"""
 AT_ONCE = 10_000
 """So many rows that differ are put in before a search goes on; more have to be asked for."""
 
@@ -185,7 +188,7 @@ class SearchIndexes:
         return self._followed(uid, self._queue.submit(uid, REFRESH, arguments={"full": full}).uid)
 
     def alter(self, name: str, options: Mapping[str, Any]) -> IndexReport:
-        """Change options that hold for searches to come: refresh, stopwords, weights.
+        """Change options that hold for searches to come: see `ALTERABLE`.
 
         Raises SettingsError for one that the index is made with, or that is unknown.
         """
@@ -207,10 +210,11 @@ class SearchIndexes:
                 field="refresh",
             )
         check_weights(definition)
+        check_mode(definition)
         settings = settings_of(definition).to_json()
         arguments = {
             "definition": definition.to_json(),
-            "settings": {name: settings[name] for name in ("attributeWeights", "stopWords")},
+            "settings": {s: settings[s] for option, s in ALTERED.items() if option in known},
         }
         self._queue.wait(self._queue.submit(record.uid, ALTERING, arguments=arguments).uid)
         self._looks.pop(record.number, None)

@@ -23,7 +23,8 @@ from hybridsearch.aside import Aside
 from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
 from hybridsearch.attaching import Attaching, forget
 from hybridsearch.chores import CREATION, Chores
-from hybridsearch.course import Course
+from hybridsearch.course import Course, Step
+from hybridsearch.database_file import claimed, released
 from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
@@ -33,7 +34,6 @@ from hybridsearch.engine import Engine
 from hybridsearch.errors import (
     Conflict,
     DatabaseClosed,
-    DatabaseLocked,
     EmbedderError,
     HybridSearchError,
     InputError,
@@ -42,6 +42,7 @@ from hybridsearch.errors import (
 from hybridsearch.files import remove_folder, side_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
+from hybridsearch.openings import Openings
 from hybridsearch.piecework import OWN
 from hybridsearch.prints import follow
 from hybridsearch.request import Filter
@@ -60,9 +61,6 @@ if TYPE_CHECKING:
 REMOVAL = "indexDeletion"
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What only a mistake of ours raises; a task that meets one must not come back at every opening."""
-
-_open_paths: set[Path] = set()
-_opening = threading.Lock()
 
 
 def open(
@@ -90,7 +88,7 @@ def open(
     folder = where and side_folder(where) / "embedded"
     supplies = Supplies(default_embedder, functions or {}, allowed_networks)
     embedders = EmbedderMaker(supplies, folder)
-    return Database(_claimed(where), embedders, Aside() if second_process else None)
+    return Database(claimed(where), embedders, Aside() if second_process else None)
 
 
 def attach(connection: Bare | Connection, db: Database) -> None:
@@ -117,11 +115,12 @@ class Database:
         self._lock = threading.RLock()
         self._engines: dict[int, Engine] = {}
         self._course = Course()
+        self._openings = Openings(self._engine)
         self._closed = False
         try:
             self._store = Store.open(path)
         except BaseException:
-            _release(path)
+            released(path)
             raise
         try:
             self._attaching = Attaching(
@@ -135,7 +134,7 @@ class Database:
             self._host = Host(self._queue, self._store.index, self._current, self._embedders)
         except BaseException:
             self._store.close()
-            _release(path)
+            released(path)
             raise
         self._functions_in_sql = Functions(
             self._store.identity, self._engine, self._current, Indexing(self._search_indexes)
@@ -188,6 +187,14 @@ class Database:
         if self._closed or self._opened_engine(uid) is None:  # asking the store takes 1 ms
             self._store.index(uid)
         return Index(self._host, uid)
+
+    def opening(self, uid: str, seconds: float) -> tuple[Step, ...] | None:
+        """None when the index can be searched at once, or after so long; else how far that is.
+
+        It is begun with if need be. Raises NotFound, and what opening the index raises.
+        """
+        opened = not self._closed and self._opened_engine(uid) is not None
+        return None if opened else self._openings.wait(uid, seconds)
 
     def indexes(self) -> list[Index]:
         """Every index, in the order of their names."""
@@ -319,6 +326,7 @@ class Database:
         """Finish the batch in hand and close; tasks that wait are done after the next opening."""
         if self._closed:
             return
+        self._openings.close()
         # The batch in hand is refused for good if it finds the database closed already.
         self._queue.close()
         self._closed = True
@@ -330,7 +338,7 @@ class Database:
         if self._aside is not None:
             self._aside.close()
         self._store.close()
-        _release(self._path)
+        released(self._path)
 
     def __enter__(self) -> Database:
         return self
@@ -384,6 +392,7 @@ class Database:
             embedders=self._embedders_of(record, record.settings),
             course=self._course,
             hands=self._aside or OWN,
+            opening=self._openings.course(record.uid),
         )
 
     def _embedders_of(self, record: IndexRecord, settings: Settings) -> dict[str, Embedder]:
@@ -467,26 +476,6 @@ class Database:
         self._engine(task.index_uid or "").rebuild(reuse=task.arguments["reuse"])
         with self._store.transaction() as cursor:
             return self._store.finish(cursor, [replace(task, status="succeeded")])
-
-
-def _claimed(path: Path | None) -> Path | None:
-    if path is None:
-        return None
-    path = path.resolve()
-    with _opening:
-        if path in _open_paths:
-            raise DatabaseLocked(
-                f"{path} is open in this process already; use that Database, or close it",
-                path=str(path),
-            )
-        _open_paths.add(path)
-    return path
-
-
-def _release(path: Path | None) -> None:
-    with _opening:
-        if path is not None:
-            _open_paths.discard(path)
 
 
 __all__ = ["Database", "attach", "open"]

@@ -8,6 +8,7 @@ with disk_errors(path):
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ import duckdb
 from hybridsearch.errors import DatabaseLocked, InputError, StorageError
 from hybridsearch.files import refused, sync_folder
 
-__all__ = ["Connection", "Cursor", "connect", "disk_errors", "roll_back"]
+__all__ = ["Connection", "Cursor", "claimed", "connect", "disk_errors", "released", "roll_back"]
 
 Connection = duckdb.DuckDBPyConnection
 REFUSALS = (
@@ -32,6 +33,31 @@ PACKED = (".gz", ".zst")
 MAGIC = slice(8, 12), b"DUCK"
 """Where a database file says that it is one, and how."""
 LOCKED = ("Could not set lock", "used by another process")
+
+_open_paths: set[Path] = set()
+_opening = threading.Lock()
+
+
+def claimed(path: Path | None) -> Path | None:
+    """The path, resolved, now open in this process. Raises DatabaseLocked when it is already."""
+    if path is None:
+        return None
+    path = path.resolve()
+    with _opening:
+        if path in _open_paths:
+            raise DatabaseLocked(
+                f"{path} is open in this process already; use that Database, or close it",
+                path=str(path),
+            )
+        _open_paths.add(path)
+    return path
+
+
+def released(path: Path | None) -> None:
+    """The path, which was claimed, is not open any more."""
+    with _opening:
+        if path is not None:
+            _open_paths.discard(path)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from hybridsearch.definition import (
     Attribute,
     Definition,
     Item,
+    check_mode,
     check_weights,
     checked_options,
 )
@@ -78,6 +79,7 @@ def define(
         name, origin.text, origin.kind, attributes, key, origin.columns, where, chosen
     )
     check_weights(found)
+    check_mode(found)
     if found.refresh == "auto" and found.parts != 2:
         raise SettingsError("refresh = 'auto' needs a table of this database", field="refresh")
     return found

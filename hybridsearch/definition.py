@@ -26,6 +26,7 @@ __all__ = [
     "Attribute",
     "Definition",
     "Item",
+    "check_mode",
     "check_weights",
     "checked_options",
     "definition_of",
@@ -35,7 +36,7 @@ __all__ = [
 
 KINDS = ("TEXT", "KEYWORD", "VECTOR", "EMBED")
 REFRESHES = ("check", "manual", "auto")
-ALTERABLE = ("refresh", "stopwords", "weights")
+ALTERABLE = ("refresh", "stopwords", "synonyms", "weights", "mode")
 STATIC, FUNCTION = "static", "function"
 
 
@@ -175,23 +176,59 @@ def check_weights(definition: Definition) -> None:
             )
 
 
+def check_mode(definition: Definition) -> None:
+    """Raise SettingsError for a mode that needs vectors where the index has none."""
+    mode = definition.options.get("mode")
+    if mode in ("semantic", "hybrid") and not definition.of_kind("VECTOR", "EMBED"):
+        raise SettingsError(
+            f"option mode = {mode} needs a VECTOR or EMBED item; name one, or take mode = keyword",
+            field="mode",
+        )
+
+
 def settings_of(definition: Definition) -> Settings:
-    """The settings of the index that the definition means."""
+    """The settings of the index that the definition means.
+
+    Raises SettingsError for stemmers of items that do not go with that of the index.
+    """
     texts = definition.of_kind("TEXT")
     words = definition.options.get("stopwords", [])
     weights = {item.name: item.options["weight"] for item in texts if "weight" in item.options}
+    language, localized = _languages(definition)
     return Settings().updated(
         {
             "searchable_attributes": [item.name for item in texts],
             "attribute_weights": {**weights, **definition.options.get("weights", {})},
-            "language": definition.options.get("stemmer", "none"),
+            "language": language,
+            "localized_attributes": localized,
             "stop_words": words,
+            "synonyms": definition.options.get("synonyms", {}),
             "embedders": {
                 item.name: _embedder(item, definition.options)
                 for item in definition.of_kind("VECTOR", "EMBED")
             },
         }
     )
+
+
+def _languages(definition: Definition) -> tuple[str, list[dict[str, list[str]]] | None]:
+    """The language of the index, and rules for the items that have one of their own."""
+    usual = definition.options.get("stemmer", "none")
+    own = {
+        item.name: item.options["stemmer"]
+        for item in definition.of_kind("TEXT")
+        if item.options.get("stemmer", usual) != usual
+    }
+    if "none" in own.values() and usual == "auto":
+        raise SettingsError(
+            "stemmer = none for one item needs a language for the others, not auto", field="stemmer"
+        )
+    if "none" in own.values():
+        texts = definition.of_kind("TEXT")
+        own = {item.name: item.options.get("stemmer", usual) for item in texts}
+        own, usual = {name: code for name, code in own.items() if code != "none"}, "none"
+    rules = [{"attributePatterns": [name], "locales": [code]} for name, code in own.items()]
+    return usual, rules or None
 
 
 def _embedder(item: Attribute, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,6 +310,25 @@ def _number(name: str, value: Any) -> float:
     return float(value)
 
 
+def _own_stemmer(name: str, value: Any) -> str:
+    found = _stemmer(name, value)
+    if found == "auto":
+        raise SettingsError("auto is for all of an index; an item has a language", field=name)
+    return found
+
+
+def _synonyms(name: str, value: Any) -> dict[str, list[str]]:
+    if not isinstance(value, Mapping):
+        raise _wrong(name, "a struct of word: [other, words]", value)
+    for word, others in value.items():
+        if not isinstance(others, Sequence) or not all(isinstance(one, str) for one in others):
+            raise _wrong(f"{name}.{word}", "a list of texts", others)
+    return {
+        str(word): [others] if isinstance(others, str) else list(others)
+        for word, others in value.items()
+    }
+
+
 def _weights(name: str, value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
         raise _wrong(name, "a struct of column: number", value)
@@ -296,7 +352,9 @@ OPTIONS: Mapping[str, Check] = {
     "refresh": _one_of(*REFRESHES),
     "stemmer": _stemmer,
     "stopwords": _stopwords,
+    "synonyms": _synonyms,
     "weights": _weights,
+    "mode": _one_of("keyword", "semantic", "hybrid"),
     "model": _model,
     "tokenizer": _TOKENIZER,
     "ascii_folding": _only(True, "accents are folded for every language"),
@@ -315,7 +373,7 @@ _VECTOR: Mapping[str, Check] = {
     "ef_construction": _without(_GRAPH),
 }
 ITEM_OPTIONS: Mapping[str, Mapping[str, Check]] = {
-    "TEXT": {"weight": _number, "tokenizer": _TOKENIZER, "b": _B},
+    "TEXT": {"weight": _number, "stemmer": _own_stemmer, "tokenizer": _TOKENIZER, "b": _B},
     "KEYWORD": {},
     "VECTOR": _VECTOR,
     "EMBED": {**_VECTOR, "model": _model},

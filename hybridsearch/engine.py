@@ -83,7 +83,7 @@ class Engine:
 
     embedders: name -> embedder, for every embedder of the record's settings. folder: where the
     generations are, None in memory. course: is told how far a write is, and may stop it. hands: who
-    prepares its batches.
+    prepares its batches. opening: is told how far making the files anew is, if they have to be.
     """
 
     def __init__(
@@ -95,9 +95,10 @@ class Engine:
         embedders: Mapping[str, Embedder],
         course: Course | None = None,
         hands: Hands = OWN,
+        opening: Course | None = None,
     ) -> None:
         self.record = record
-        self.course = Course()  # whoever opens the index is not the worker
+        self.course = opening or Course()  # whoever opens the index is not the worker
         self.embedders = embedders
         self._hands = hands
         self.documents = DocumentTable(store, record.number)

@@ -15,10 +15,10 @@ score is `boost.base * boost.factor`. `diversity` and `rerank` say why a hit sta
 they change the order and no score.
 
 In hybrid mode `fusion` also has the figures that its formula takes (`fusion` has the formulas): k
-and the weights, or alpha, the cosines of the scale and the best BM25. A hit that matches by words
-beyond the candidates has `beyond`: its score is `last * candidates / rank`, all by its words. With
-`score` every candidate is scored in both arms, also where an arm did not bring it, so `exact` has
-its BM25 and its similarity.
+and the weights, or alpha, the cosines of the scale, the best BM25 and the power. A hit that matches
+by words beyond the candidates has `beyond`: its score is `last * candidates / rank`, all by its
+words. With `score` every candidate is scored in both arms, also where an arm did not bring it, so
+`exact` has its BM25 and its similarity.
 
     told = explanations(state, plan, ranked, page_places(plan, ranked))
 """

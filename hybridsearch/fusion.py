@@ -148,14 +148,17 @@ def share_of_meaning(
     The less, the further the best row by words stands out, but half of that doubt goes as the arms
     agree; and nothing where the model knows no more than half of the query's letters (known, 0..1):
     most * max(0, 2 * known - 1) * max(0, 1 - factor * confidence * (1 - agreement / 2)).
-    It is never nothing, so that rows without the words stand in the order of their meaning.
-    docs/relevance.md has what this was chosen by and what else was tried.
+    It is never nothing, so that rows without the words stand in the order of their meaning, and
+    `most` where no row has the words. docs/relevance.md has what this was chosen by, and what else
+    was tried.
 
     >>> round(share_of_meaning(0.7, (np.arange(20), np.ones(20, np.float32)), np.arange(10)), 6)
     0.7
     >>> share_of_meaning(0.7, (np.arange(2), np.array([9, 1], np.float32)), np.arange(60, 70))
     0.001
     """
+    if not len(words[0]):
+        return most
     sure = confidence(words[1], depth=doubt.depth) * (1.0 - agreement(words[0], near) / 2)
     understood = max(0.0, 2.0 * known - 1.0)
     return max(LEAST, most * understood * (1.0 - doubt.factor * sure))

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from operator import mul
+from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -36,14 +36,33 @@ Hashes: TypeAlias = NDArray[np.uint64]
 Numbers: TypeAlias = NDArray[np.int64]
 
 SHORTEST, LONGEST = 2, 40
-BITS = 2
-"""How many bits of a signature one typo can change."""
+CHANGES = tuple(np.array(some, np.uint8) for some in ([0], [1, 2, 1], [2, 3, 4, 3, 2]))
+"""How many bits of a signature so many typos can change, for each length that a word may then have.
+
+A letter too many or too few changes one at most, a wrong one two, moved ones none.
+"""
+AROUND = tuple(np.arange(-most, most + 2).astype(np.uint32) for most in range(3))
+"""Those lengths, and the one behind, less that of the word; keys count modulo 2**32."""
 _PLACES = np.random.default_rng(20).integers(0, 1 << 63, LONGEST + 1, np.uint64) * 2 + 1
 """An odd factor for each place in a word."""
-_places: list[int] = _PLACES.tolist()
-_MIX = 0x9E3779B97F4A7C15
-_ALL = (1 << 64) - 1
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 AT_ONCE = 1_024
+
+
+def _tails() -> Hashes:
+    """The factors, uint64 [4, LONGEST], that give the hashes of the tails of those that a word may
+    be mistaken for: where it lacks the first letter, has another, or one too many before it; and
+    where its first two changed places."""
+    found = np.zeros((4, LONGEST), np.uint64)
+    for cut in range(3):
+        found[cut, cut:] = _PLACES[: LONGEST - cut]
+    found[3] = found[1]
+    found[3, :2] = _PLACES[0], 0
+    return found
+
+
+_TAILS = _tails()
+_NEAREST_FIRST = itemgetter(1, 0)
 
 
 def telling(words: Iterable[str]) -> list[str]:
@@ -124,28 +143,29 @@ class Vocabulary:
         bare = _bare(plain(word))
         if not 0 < len(bare) <= LONGEST or not len(self):
             return []
-        found = dict.fromkeys(self._begun_otherwise(bare), 2) if most == 2 else {}
-        found.update(self._alike(bare, most))
-        return sorted(found.items(), key=lambda item: (item[1], item[0]))
+        found = self._alike(bare, most)
+        if most == 2 and (others := self._begun_otherwise(bare)):
+            found = list({**dict.fromkeys(others, 2), **dict(found)}.items())
+        return sorted(found, key=_NEAREST_FIRST)
 
     def _alike(self, bare: str, most: int) -> list[tuple[str, int]]:
         """Words near this one that begin with the same letter."""
-        low, high = self._span(bare, -most, most)
-        other = np.bitwise_count(self.letters[low:high] ^ np.uint64(_letters(bare)))
-        words = self._words(low + np.flatnonzero(other <= most * BITS))
+        key = np.uint32((ord(bare[0]) << 8) + len(bare))
+        ends = self.keys.searchsorted(AROUND[most] + key)
+        low, *_, high = ends.tolist()
+        changed = np.bitwise_count(self.letters[low:high] ^ np.uint64(_letters(bare)))
+        allowed = CHANGES[most].repeat(ends[1:] - ends[:-1])
+        words = self._words((changed <= allowed).nonzero()[0] + low)
         folded = words if "".join(words).isascii() else [_bare(word) for word in words]
         near = process.extract(bare, folded, scorer=OSA.distance, score_cutoff=most, limit=None)
-        return [(words[place], int(typos)) for _, typos, place in near]
+        return [(words[place], typos) for _, typos, place in near]
 
     def _begun_otherwise(self, bare: str) -> list[str]:
         """Words that differ in one typo, which touches the first letter."""
         swapped = bare[1:2] + bare[:1] + bare[2:]
-        mixed = _mixed(bare)
-        tails = [sum(map(mul, mixed[cut:], _places)) for cut in range(3)]
-        tails.append(tails[1] + (mixed[0] - sum(mixed[1:2])) * _places[0])
-        asked = np.array([tail & _ALL for tail in tails], np.uint64)
+        asked = _TAILS[:, : len(bare)] @ (_codes(bare) * _MIX)
         low = self.tails.searchsorted(asked)
-        if not (self.tails[np.minimum(low, len(self) - 1)] == asked).any():
+        if True not in (self.tails.take(low, mode="clip") == asked).tolist():
             return []
         high = self.tails.searchsorted(asked, "right")
         lacking, wrong, extra, moved = (
@@ -194,7 +214,7 @@ class Vocabulary:
 
     def _words(self, numbers: Numbers | NDArray[np.uint32]) -> list[str]:
         text = self.text
-        starts, sizes = self.starts[numbers].tolist(), self.sizes[numbers].tolist()
+        starts, sizes = self.starts.take(numbers).tolist(), self.sizes.take(numbers).tolist()
         lines = [text[start : start + size + 1] for start, size in zip(starts, sizes, strict=True)]
         return b"".join(lines).decode().split("\n")[:-1]
 
@@ -245,15 +265,19 @@ def _some_signed(words: Sequence[str]) -> _Signed:
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     ends = np.cumsum(lengths)
     starts = ends - lengths
-    codes = np.frombuffer("".join(words).encode("utf-32-le"), np.uint32)
+    codes = _codes("".join(words))
     at = np.arange(len(codes)) - np.repeat(starts, lengths)
-    mixed = codes.astype(np.uint64) * np.uint64(_MIX)
+    mixed = codes * _MIX
     return _Signed(
         whole=np.add.reduceat(mixed * _PLACES[at], starts),
         tails=np.add.reduceat(np.where(at > 0, mixed * _PLACES[at - 1], 0), starts),
         letters=_bits(codes, np.repeat(np.arange(len(words)), lengths), len(words)),
         keys=(codes[starts] << np.uint32(8)) + lengths.astype(np.uint32),
     )
+
+
+def _codes(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def _bits(codes: NDArray[np.uint32], of: Numbers, words: int) -> Hashes:
@@ -270,10 +294,6 @@ def _letters(bare: str) -> int:
         bit = 1 << (ord(letter) & 31)
         found |= bit << 32 if found & bit else bit
     return found
-
-
-def _mixed(bare: str) -> list[int]:
-    return [ord(letter) * _MIX & _ALL for letter in bare]
 
 
 def _built(words: Sequence[str]) -> Vocabulary:

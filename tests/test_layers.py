@@ -24,10 +24,11 @@ keyword_snapshot keyword
 synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
+embedders.hurried
 outbound embedders.kept embedders.onnx embedders.shapes embedders.outage embedders.rest
 embedders.making
 generation piecework aside preparation selection state planning relevance ranking arranging
-explaining similar batches snapshot engine
+explaining similar batches snapshot engine openings
 writes tasks
 refreshing attaching freshness attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.batches

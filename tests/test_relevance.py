@@ -143,7 +143,7 @@ def with_model(most_queries: int, most_documents: int) -> dict[str, float]:
 
 
 def test_a_model_gains_by_fusion_on_a_part_of_cranfield() -> None:
-    found = with_model(30, 300)
+    found = with_model(30, 150)
     better = max(found["keyword"], found["semantic"])
     assert found["hybrid"] >= better + 0.01
     assert found["score"] >= better + 0.01

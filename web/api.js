@@ -4,10 +4,16 @@ const KEY = "hybridsearch-key";
 
 /** An answer that is an error: its message, its code, its HTTP status (0: no answer at all). */
 export class Failure extends Error {
-  constructor(message, code, status) {
+  constructor(message, code, status, again = 0) {
     super(message);
     this.code = code;
     this.status = status;
+    this.again = again;
+  }
+
+  /** Whether the same question will be answered before long; after `again` seconds. */
+  get passes() {
+    return this.code === "index_not_ready";
   }
 
   /** Whether another key would help. */
@@ -43,5 +49,6 @@ export async function ask(method, path, body, signal) {
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   const message = answer.message ?? `The server answered ${response.status}.`;
-  throw new Failure(message, answer.code ?? "unknown", response.status);
+  const again = Number(response.headers.get("Retry-After") ?? 0);
+  throw new Failure(message, answer.code ?? "unknown", response.status, again);
 }

@@ -170,10 +170,18 @@ function way(text, onclick) {
 
 function fail(error) {
   if (error.wantsKey) return enter(kept() ? error.message : "");
+  if (error.passes) return wait(error);
   if (shown === null) fill(find("hits"));
   const code = error.code ? make("code", {}, error.code) : null;
   const again = make("button", { type: "button", onclick: () => start() }, "Try again");
   return fill(find("notice"), make("div", { class: "trouble" }, make("p", {}, error.message), code, again));
+}
+
+/** Says why there is no answer yet, and asks again. */
+function wait(error) {
+  fill(find("notice"), make("div", { class: "trouble patience" }, make("p", {}, error.message)));
+  clearTimeout(typing);
+  typing = setTimeout(search, 1000 * Math.max(error.again, 1));
 }
 
 /** Asks for a key, and for the index in case the key may not list them. */

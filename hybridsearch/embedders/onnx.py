@@ -134,10 +134,12 @@ class OnnxEmbedder:
         return np.concatenate(made) if made else np.zeros((0, self.dim), np.float32)
 
     def known(self, text: str) -> float:
-        """The share of the text's letters that the tokeniser has pieces for, 0..1.
+        """The share of the text's letters that the tokeniser has pieces for, 0..1; ASCII has them.
 
         Raises EmbedderError when its file is damaged.
         """
+        if text.isascii():
+            return 1.0
         told = self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"))
         unknown = bytearray(len(text))
         for piece, (start, stop) in zip(told.tokens, told.offsets, strict=True):

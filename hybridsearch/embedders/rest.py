@@ -256,7 +256,8 @@ class RestEmbedder:
                 break
             if attempt + 1 < patience.attempts:
                 self._pace.hold(pause)
-        raise self._failed(f"{problem}; tried {attempt + 1} times")
+        often = f"{attempt + 1} times" if attempt else "once"
+        raise self._failed(f"{problem}; tried {often}")
 
     def _wait(self, patience: Patience) -> None:
         left = self._pace.left()

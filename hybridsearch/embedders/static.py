@@ -92,7 +92,7 @@ class StaticEmbedder:
         Letters of an alphabet whose words the table does not have stand alone, or as their bytes:
         Chinese, Japanese, Korean, Thai. ASCII is always known; without a letter nothing is unknown.
         """
-        return _opened(self.folder or bundled()).known(text)
+        return 1.0 if text.isascii() else _opened(self.folder or bundled()).known(text)
 
 
 @lru_cache(maxsize=1)

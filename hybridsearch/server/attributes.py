@@ -28,6 +28,7 @@ FILTER = (
 
 def list_attributes(call: Call) -> Reply:
     """A page of the attributes, in the order of first sight, with what may be done with them."""
+    call.must_be_ready(call.index().uid)
     state = call.index().snapshot().state
     given = call.fields
     wanted = read_object(given.get("filter", {}), FILTER, at=".filter")

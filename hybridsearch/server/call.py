@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hybridsearch.course import Step
 from hybridsearch.database import Database
 from hybridsearch.errors import FilterError
 from hybridsearch.index import Index
@@ -27,6 +28,11 @@ from hybridsearch.server.webhook_store import Webhooks
 from hybridsearch.server.wire import JSON, Refused, Reply
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.store import NAMES
+
+PATIENCE = 2.0
+"""Seconds that a request waits for an index that is being opened."""
+AGAIN = 1
+"""Seconds after which it is worth asking again then."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,7 @@ class Call:
         Every handler that gives documents away, or counts them, goes by this one.
         """
         index = self.index(uid)
+        self.must_be_ready(index.uid)
         try:
             return index.snapshot().confined(self.caller.forced_filter(index.uid))
         except FilterError as error:
@@ -124,10 +131,35 @@ class Call:
                 code="invalid_search_filter",
             ) from None
 
+    def must_be_ready(self, uid: str) -> None:
+        """Raise Refused when the index is being made anew, which takes a while; with how far it is.
+
+        Raises NotFound.
+        """
+        steps = self.db.opening(uid, PATIENCE)
+        if steps is not None:
+            raise Refused(
+                f"Index `{uid}` is being made ready to be searched: {told(steps)}. Try again soon.",
+                code="index_not_ready",
+                retry_after=AGAIN,
+            )
+
     def must_see(self, uid: str) -> None:
         """Raise Refused when the caller's key does not reach an index of this name."""
         if not self.caller.sees(uid):
             raise Refused(WRONG_KEY, code="invalid_api_key")
+
+
+def told(steps: Sequence[Step]) -> str:
+    """Where something is that takes a while, in words.
+
+    >>> told([Step("indexing anew", 2_000, 61_000), Step("embedding texts", 0, 1_000)])
+    'indexing anew, 2,000 of 61,000 documents'
+    """
+    step = steps[0]
+    return (
+        f"{step.name}, {step.finished:,} of {step.total:,} documents" if step.total else step.name
+    )
 
 
 def checked_uid(uid: str) -> str:

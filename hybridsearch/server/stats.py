@@ -8,7 +8,7 @@ from typing import Any
 
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.inspection import folder_of
-from hybridsearch.server.call import Call, Route
+from hybridsearch.server.call import PATIENCE, Call, Route
 from hybridsearch.server.fields import Field
 from hybridsearch.server.figures import MEDIA
 from hybridsearch.server.indexes import record_of
@@ -50,6 +50,8 @@ def index_stats(call: Call) -> Reply:
 def _stats(call: Call, record: IndexRecord) -> dict[str, Any]:
     busy = TaskFilter(statuses=["processing"], indexes=[record.uid])
     documents = DocumentTable(call.db.store, record.number)
+    if call.db.opening(record.uid, PATIENCE) is not None:
+        return _unready(documents)
     snapshot = call.db.index(record.uid).snapshot()
     found: dict[str, Any] = {
         "numberOfDocuments": snapshot.count,
@@ -66,6 +68,20 @@ def _stats(call: Call, record: IndexRecord) -> dict[str, Any]:
         sizes = {"documents": documents.size(), **_parts(_folder(call, record))}
         found["internalDatabaseSizes"] = {k: _shown(call, size) for k, size in sizes.items()}
     return found
+
+
+def _unready(documents: DocumentTable) -> dict[str, Any]:
+    """What is known of an index whose files are being made anew."""
+    count = len(documents.living())
+    return {
+        "numberOfDocuments": count,
+        "rawDocumentDbSize": documents.size(),
+        "avgDocumentSize": documents.size() // max(count, 1),
+        "isIndexing": True,
+        "numberOfEmbeddings": 0,
+        "numberOfEmbeddedDocuments": 0,
+        "fieldDistribution": {},
+    }
 
 
 def _folder(call: Call, record: IndexRecord) -> Path | None:
@@ -117,12 +133,18 @@ def metrics(call: Call) -> Reply:
     }
     now: dict[str, dict[tuple[str, ...], float]] = {
         "meilisearch_index_count": {(): len(seen)},
-        "meilisearch_index_docs_count": {(uid,): db.index(uid).count() for uid in seen},
+        "meilisearch_index_docs_count": {(uid,): _count(call, uid) for uid in seen},
         "meilisearch_nb_tasks": tasks,
         "meilisearch_is_indexing": {(): 0 if db.queue.idle() else 1},
         "meilisearch_db_size_bytes": {(): db.path.stat().st_size if db.path else 0},
     }
     return Reply(call.services.figures.text(now), media=MEDIA)
+
+
+def _count(call: Call, uid: str) -> int:
+    if call.db.opening(uid, PATIENCE) is None:
+        return call.db.index(uid).count()
+    return len(DocumentTable(call.db.store, call.db.store.index(uid).number).living())
 
 
 ROUTES: tuple[Route, ...] = (

@@ -31,7 +31,8 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 LINK = "https://docs.meilisearch.com/errors#"
-RETRY_AFTER = {"Retry-After": "10"}
+RETRY_AFTER = 10
+"""Seconds, where an error says no other number."""
 INVALID, AUTH, INTERNAL, SYSTEM = "invalid_request", "auth", "internal", "system"
 
 STATUS: dict[str, tuple[int, str]] = {
@@ -42,6 +43,7 @@ STATUS: dict[str, tuple[int, str]] = {
     "index_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "document_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "task_not_found": (HTTPStatus.NOT_FOUND, INVALID),
+    "task_file_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "batch_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "api_key_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "webhook_not_found": (HTTPStatus.NOT_FOUND, INVALID),
@@ -55,6 +57,7 @@ STATUS: dict[str, tuple[int, str]] = {
     "invalid_content_type": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, INVALID),
     "unsupported_content_encoding": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, INVALID),
     "too_many_search_requests": (HTTPStatus.SERVICE_UNAVAILABLE, SYSTEM),
+    "index_not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, SYSTEM),
     "database_closed": (HTTPStatus.SERVICE_UNAVAILABLE, SYSTEM),
     "storage_error": (HTTPStatus.INSUFFICIENT_STORAGE, SYSTEM),
     "index_behind": (HTTPStatus.INSUFFICIENT_STORAGE, SYSTEM),
@@ -100,8 +103,10 @@ def error_reply(error: HybridSearchError) -> Reply:
         message = HIDDEN
     else:
         message = error.message
-    retry = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return json_reply(error_json(message, error.code, kind), status, retry)
+    headers = {}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(error.fields.get("retry_after", RETRY_AFTER))
+    return json_reply(error_json(message, error.code, kind), status, headers)
 
 
 def status_of(error: HybridSearchError) -> tuple[int, str]:

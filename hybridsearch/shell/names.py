@@ -31,7 +31,7 @@ UNION ALL SELECT DISTINCT 'table', view_name, NULL FROM duckdb_views()
     WHERE NOT internal AND schema_name <> '{OWN_SCHEMA}'
 UNION ALL SELECT 'ours', function_name, array_to_string(parameters, ' ') FROM duckdb_functions()
     WHERE function_type LIKE '%macro' AND NOT internal
-    AND NOT starts_with(function_name, 'hybridsearch_')
+    AND NOT regexp_matches(function_name, '^(hybridsearch_.*|search_(inside|steady|holders))$')
 UNION ALL SELECT 'keyword', keyword_name, NULL FROM duckdb_keywords()
 UNION ALL SELECT DISTINCT 'function', function_name, NULL FROM duckdb_functions() WHERE internal
 """

@@ -42,13 +42,21 @@ Ask: TypeAlias = Callable[[Searchable, Sequence[SearchRequest]], list[Places]]
 def request_of(engine: Searchable, call: Call) -> SearchRequest:
     """The call as a request to this index, checked. Raises QueryError or VectorError."""
     snapshot = engine.snapshot
-    made = request(call._replace(ids=own_ids(engine, call.ids)), count=snapshot.count)
+    ids, mode = own_ids(engine, call.ids), call.mode or usual_mode(engine)
+    made = request(call._replace(ids=ids, mode=mode), count=snapshot.count)
     if call.numbers is not None:
         wanted = np.frombuffer(call.numbers, np.int64)
         made = replace(made, rows=engine.row_ids.rows(wanted, size=snapshot.state.size))
     if call.names is not None:
         made = replace(made, ids=call.names if made.ids is None else _both(made.ids, call.names))
     return made
+
+
+def usual_mode(engine: Searchable) -> str | None:
+    """The mode that a search index was made with; None where what there is decides."""
+    options = (engine.record.attached or {}).get("options", {})
+    mode: str | None = options.get("mode")
+    return mode
 
 
 def own_ids(engine: Searchable, ids: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -33,6 +33,7 @@ __all__ = [
     "ARGUMENTS",
     "DEFAULTS",
     "INSIDE",
+    "STEADY",
     "Call",
     "fitted",
     "options",
@@ -87,6 +88,9 @@ DEFAULTS: dict[str, Any] = {
 """What the macro gives for arguments that are left out; null for the others."""
 INSIDE = "search_inside"
 """search() under another name, for one that stands among the arguments of another."""
+STEADY = "search_steady"
+"""search() for places where DuckDB takes nothing that may give another answer each time, as the
+ORDER BY of a window; a plan that is kept keeps its answer."""
 TYPES: dict[str, Any] = {
     "VARCHAR": str,
     "BIGINT": int,

@@ -281,11 +281,12 @@ class Connection:
     ) -> Any:
         inner, lines = self._session.explained(explain, step)
         if explain.analyze:
-            started = time.perf_counter()
+            started, before = time.perf_counter(), self._session.degraded
             self._step(Run(self._bare.execute, "parameters", once=True), inner, values, frame)
             rows = len(self._bare.fetchall())
             taken = (time.perf_counter() - started) * 1000
             lines += [f"rows: {rows}", f"time: {taken:.1f} ms"]
+            lines += _degraded(self._session.degraded - before)
         text = f"CALL query('FROM {RESULT}')"
         return _seen_from(frame, run, text, None, {RESULT: pa.table({"plan": lines})})
 
@@ -343,6 +344,12 @@ class Connection:
             return found.tolist() if found.dtype == object else found.astype(np.int64, copy=False)
 
         return read
+
+
+def _degraded(count: int) -> list[str]:
+    """What EXPLAIN SEARCH ANALYZE says of searches whose text could not be embedded."""
+    told = f"degraded: {count} search{'es' * (count != 1)} went by words alone; the log says why"
+    return [told] if count > 0 else []
 
 
 def _seen_from(

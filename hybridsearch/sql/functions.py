@@ -30,6 +30,7 @@ from hybridsearch.arrays import Rows
 from hybridsearch.definition import definition_of
 from hybridsearch.errors import Conflict, DatabaseClosed, HybridSearchError, NotFound, QueryError
 from hybridsearch.kept_settings import custom_rules
+from hybridsearch.planning import must_embed
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.sql.asking import (
@@ -40,6 +41,7 @@ from hybridsearch.sql.asking import (
     places,
     places_like,
     request_of,
+    usual_mode,
 )
 from hybridsearch.sql.batches import answered
 from hybridsearch.sql.calls import INSIDE, Call, fitted, options, scores
@@ -116,6 +118,8 @@ class Functions:
         self._current = WeakMethod(current or find)
         self._indexing = indexing
         self._attaching = threading.Lock()
+        self.degraded = 0
+        """How many searches went by words alone because their text could not be embedded."""
         self._holders = Holders(self._engine)
         self._marks = Marks(self._engine)
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
@@ -230,6 +234,7 @@ class Functions:
             "number": self._ids,
             "name": self._ids,
             "search": self._hits,
+            "steady": self._hits,
             "similar": self._likenesses,
             "facets": self._facets,
             "tokens": self._tokens,
@@ -316,9 +321,18 @@ class Functions:
             engine = self._engine(uid, current=True)
             requests = [request_of(engine, calls[n]) for n in asked]
             answers = ask(engine, requests)
+            self._count_degraded(engine, requests, answers)
             for n, made, answer in zip(asked, requests, answers, strict=True):
                 found[n] = _shown(calls[n], made, answer)
         return [found.get(n) for n in range(len(calls))]
+
+    def _count_degraded(
+        self, engine: Searchable, requests: Sequence[SearchRequest], answers: Sequence[Places]
+    ) -> None:
+        state = engine.snapshot.state
+        for made, answer in zip(requests, answers, strict=True):
+            asked = made.mode != "keyword" and answer.mode == "keyword" and made.text
+            self.degraded += bool(asked and must_embed(state, made))
 
     def _bodies(self, uids: Column, rows: Column) -> pa.Array:
         """The JSON text of each row; `relation` names one index for all of them."""
@@ -350,7 +364,7 @@ class Functions:
             query=query,
             filter=asked["filter"],
             ids=own_ids(engine, ids),
-            mode=asked["mode"],
+            mode=asked["mode"] or usual_mode(engine),
             prefix=False,
             typos=0,
         )

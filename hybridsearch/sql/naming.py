@@ -18,7 +18,7 @@ from hybridsearch.store import quoted
 
 __all__ = ["naming"]
 
-OURS = ("score", "highlight", "snippet", "snippets")
+OURS = ("score", "search_rank", "highlight", "snippet", "snippets")
 ENDS, CLOSING = ("string", "number"), (")", "]", "end", "null", "true", "false")
 """What no alias is, but what a column may end with."""
 

@@ -22,8 +22,10 @@ from hybridsearch.sql.relation import literal
 from hybridsearch.sql.tokens import Edit, Token, scan, spliced
 from hybridsearch.store import quoted
 
-__all__ = ["Decision", "Held", "Indexed", "joined", "probe"]
+__all__ = ["STRICT", "Decision", "Held", "Indexed", "joined", "probe"]
 
+STRICT = "search_strict"
+"""A variable of the connection: where it is true, no operator may read rows."""
 FOUND, ROWS = "hybridsearch_found", "hybridsearch_rows"
 
 
@@ -45,7 +47,7 @@ class Decision(NamedTuple):
     """What was decided for one test: `held` is the index that answers, `why` else the reason.
 
     what: the test as it was written. table: as it was written. texts, kind, slop: what is asked of
-    the index.
+    the index. alias: what the table's columns are qualified by, as SQL.
     """
 
     what: str
@@ -55,6 +57,7 @@ class Decision(NamedTuple):
     texts: str = ""
     kind: str = ""
     slop: str = "0"
+    alias: str = ""
 
     def refused(self) -> Decision:
         """The same, when DuckDB could not bind what the index would be asked."""
@@ -62,11 +65,12 @@ class Decision(NamedTuple):
 
 
 def joined(
-    statement: Statement, indexed: Indexed, *, kept: bool = False
+    statement: Statement, indexed: Indexed, *, kept: bool = False, strict: bool = False
 ) -> tuple[str, list[Decision]]:
     """The text with those tests asked of an index that can be, and what was decided of each.
 
-    kept: the statement makes a view or the like, which stays as it was written.
+    kept: the statement makes a view or the like, which stays as it was written. strict: where an
+    index cannot tell, the statement fails.
     """
     edits: list[Edit] = []
     decisions: list[Decision] = []
@@ -83,10 +87,10 @@ def joined(
             decisions.append(Decision(what, why=why))
             continue
         slop = "0" if test.slop is None else statement.written(test.slop)
-        made = Decision(what, held, table.written, None, query, test.kind, slop)
+        made = Decision(what, held, table.written, None, query, test.kind, slop, table.qualifier)
         decisions.append(made)
         where = statement.tokens[test.where.start].start, statement.tokens[test.where.stop - 1].end
-        edits.append(Edit(*where, _semi_join(statement, test, table, made)))
+        edits.append(Edit(*where, _semi_join(statement, test, made, strict=strict)))
     return spliced(statement.text, edits) if edits else statement.text, decisions
 
 
@@ -189,18 +193,20 @@ def _is_round(statement: Statement, where: Range) -> bool:
     return statement.tokens[where.start].text == "(" and where.stop - where.start > 2
 
 
-def _semi_join(statement: Statement, test: Test, table: Table, made: Decision) -> str:
+def _semi_join(statement: Statement, test: Test, made: Decision, *, strict: bool) -> str:
     """The condition on the key: what the index finds, or if it cannot tell, what the rows say."""
     assert made.held is not None  # the caller has looked
     held = made.held
+    told = f"{STRICT} is set, and index {held.uid} cannot answer {made.what} for what is seen here"
     key, column = f"{ROWS}.{quoted(held.key)}", f"{ROWS}.{quoted(held.column)}"
-    asked = _asked(held, table.written, made.kind, made.texts, made.slop)
+    said = f"error({literal(told)})" if strict else _said(statement, test, column)
+    asked = _asked(held, made.table, made.kind, made.texts, made.slop)
     return (
-        f"{table.qualifier}.{quoted(held.key)} IN (WITH {FOUND} AS MATERIALIZED"
+        f"{made.alias}.{quoted(held.key)} IN (WITH {FOUND} AS MATERIALIZED"
         f" (SELECT {asked} AS keys)"
         f" SELECT CAST(unnest({FOUND}.keys) AS {held.key_type}) FROM {FOUND}"
-        f" UNION ALL SELECT {key} FROM {table.written} AS {ROWS}, {FOUND}"
-        f" WHERE CASE WHEN {FOUND}.keys IS NULL THEN {_said(statement, test, column)} END)"
+        f" UNION ALL SELECT {key} FROM {made.table} AS {ROWS}, {FOUND}"
+        f" WHERE CASE WHEN {FOUND}.keys IS NULL THEN {said} END)"
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -26,11 +26,11 @@ from hybridsearch.sql.explaining import explained
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
 from hybridsearch.sql.naming import naming
-from hybridsearch.sql.operators import check
+from hybridsearch.sql.operators import check, tests
 from hybridsearch.sql.pushdown import Facts, Statement
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.scoring import Searched, scoring
-from hybridsearch.sql.semijoins import Decision, Held, joined, probe
+from hybridsearch.sql.semijoins import STRICT, Decision, Held, joined, probe
 from hybridsearch.sql.snippets import marking
 from hybridsearch.sql.telling import Step, at_call, placed
 from hybridsearch.sql.tokens import scan, spliced, statements
@@ -41,7 +41,7 @@ __all__ = ["Session", "Step"]
 KEPT = 256
 TRIED = "hybridsearch_tried"
 _searches = re.compile(
-    r"\b(?:search|similar|facets|tokens|suggest|score|match_phrase|highlight|snippets?)\b"
+    r"\b(?:search|similar|facets|tokens|suggest|score|search_rank|match_phrase|highlight|snippets?)\b"
     r"|@@@|\|\|\||&&&|===",
     re.IGNORECASE,
 ).search
@@ -115,20 +115,29 @@ class Session:
         edits = [*scoring(statement, self._searched), *marking(statement)]
         edits += naming(statement, edits)
         plain = spliced(statement.text, edits) if edits else statement.text
-        changed, tests = self._with_indexes(plain, statement)
+        changed, decided = self._with_indexes(plain, statement)
         if changed == statement.text:
-            return replace(lower(text, self._source, facts), tests=tests)
+            return replace(lower(text, self._source, facts), tests=decided)
         lower(text, self._source, facts)  # what is wrong is told with its place
-        return replace(lower(changed, self._source, facts), tests=tests)
+        return replace(lower(changed, self._source, facts), tests=decided)
 
     def _with_indexes(self, text: str, written: Statement) -> tuple[str, tuple[Decision, ...]]:
         """The text with those operators asked of indexes that can be, and what was decided."""
         statement = written if text == written.text else read(text)
         assert statement is not None  # it was read, and what was put in can be
-        asked, tests = joined(statement, self._indexed, kept=is_kept(statement))
+        strict = self._strict()
+        asked, decided = joined(statement, self._indexed, kept=is_kept(statement), strict=strict)
         if asked != text and not self._binds(asked):
-            return text, tuple(each.refused() for each in tests)
-        return asked, tuple(tests)
+            asked, decided = text, [each.refused() for each in decided]
+        if strict:
+            _check_strict(written, decided)
+        return asked, tuple(decided)
+
+    def _strict(self) -> bool:
+        """Whether operators may not read rows."""
+        query = f"SELECT coalesce(TRY_CAST(getvariable('{STRICT}') AS BOOLEAN), false)"
+        [(strict,)] = self._connection.execute(query).fetchall()
+        return bool(strict)
 
     def definition(self, step: Step) -> Definition | None:
         """What the statement says, if it is one about search indexes. Raises QueryError."""
@@ -182,13 +191,18 @@ class Session:
         except HybridSearchError as error:
             raise at_call(error, step) from None
 
+    @property
+    def degraded(self) -> int:
+        """How many searches of the database in SQL went by words alone for want of a vector."""
+        return self._functions.degraded
+
     def close(self) -> None:
         """Close what was opened to try statements on."""
         if self._apart is not None:
             self._apart.close()
 
     def _stamp(self, lowered: Lowered) -> Hashable:
-        made = self._indexes.edition if lowered.tests else 0
+        made = (self._indexes.edition, self._strict()) if lowered.tests else None
         return made, tuple(self._functions.stamp(uid) for uid in lowered.indexes)
 
     def _source(self, uid: str, kept: bool) -> Source | None:
@@ -302,3 +316,14 @@ class Session:
             self._apart = self._connection.cursor()
             self._functions.attach(self._apart)
         return self._apart
+
+
+def _check_strict(statement: Statement, decided: Sequence[Decision]) -> None:
+    """Raise QueryError for the first operator that no index answers."""
+    for test, decision in zip(tests(statement), decided, strict=True):
+        if decision.held is None:
+            raise QueryError(
+                f"{STRICT} is set, and {decision.what} would read every row: {decision.why}; or"
+                f" RESET VARIABLE {STRICT}",
+                token=test.where.start,
+            )

@@ -57,6 +57,7 @@ SIGNATURES = {
     "name": Takes(["VARCHAR", "BIGINT"], "VARCHAR"),
     "relation": Takes(["VARCHAR"] * 3, "VARCHAR"),
     "search": Takes(_CALL, _rows_of(HIT), fresh=True, told=True),
+    "steady": Takes(_CALL, _rows_of(HIT), told=True),
     "similar": Takes(_CALL, _rows_of(HIT), fresh=True, told=True),
     "facets": Takes(["VARCHAR"] * 3 + ["VARCHAR[]"], _rows_of(FACET), fresh=True, told=True),
     "tokens": Takes(["VARCHAR"] * 3, _rows_of(TOKEN), fresh=True, told=True),

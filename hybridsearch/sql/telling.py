@@ -48,6 +48,7 @@ OWN = {
     "marked": "highlight",
     "holders": "search",
     "relation": "search",
+    "steady": "search_rank",
 }
 """Names that we made up -> what people write; others are what people write."""
 MOST_PLACES = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,7 +11,7 @@ import pytest
 import hybridsearch
 from hybridsearch.server import app_for
 from tests.browser.conftest import HOSTILE, MASTER, Open, Page
-from tests.server.live import served
+from tests.server.live import held_up, served
 
 
 def titles(page: Page) -> list[str]:
@@ -371,3 +372,14 @@ def test_marks_are_nodes(visit: Open, text: str, expected: str) -> None:
         }""",
         text,
     ) == expected  # fmt: skip
+
+
+def test_an_index_that_is_made_anew_says_so_and_then_answers(visit: Open, tmp_path: Path) -> None:
+    with held_up(tmp_path / "films.duckdb") as (db, go_on), served(app_for(db)) as url:
+        page = visit(at=url)
+        notice = page.locator("#notice")
+        page.wait_for_function("() => document.querySelector('#notice').textContent.length > 0")
+        assert "Index `films` is being made ready" in notice.inner_text()
+        go_on.set()
+        total(page, 3)
+        assert notice.inner_text() == ""

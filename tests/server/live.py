@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
+import hybridsearch
+from hybridsearch import Database
+from hybridsearch.arrays import Vectors
 from hybridsearch.server.serving import listener
+from tests.conftest import LETTERS, letters
 
 PATIENCE = 20.0
 
@@ -37,3 +43,24 @@ def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
         assert thread.is_alive()
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@contextmanager
+def held_up(path: Path) -> Iterator[tuple[Database, threading.Event]]:
+    """A database with an index "films" that has to be made anew, which lasts until the event."""
+    go_on = threading.Event()
+
+    def embed(texts: Sequence[str]) -> Vectors:
+        assert go_on.wait(PATIENCE)
+        return letters(texts)
+
+    settings = {"embedders": {"letters": {"source": "function", "dimensions": LETTERS}}}
+    with hybridsearch.open(path, functions={"letters": letters}) as db:
+        index = db.create_index("films", primary_key="id", settings=settings)
+        index.add([{"id": number, "title": f"Film {number}"} for number in range(3)])
+    shutil.rmtree(path.with_name(path.name + ".search"))
+    with hybridsearch.open(path, functions={"letters": embed}) as db:
+        try:
+            yield db, go_on
+        finally:
+            go_on.set()

@@ -294,3 +294,4 @@ def test_confidence_looks_as_deep_as_it_is_told() -> None:
 def test_meaning_weighs_fully_where_no_word_is_found() -> None:
     nothing = (np.array([], np.int64), np.array([], np.float32))
     assert share_of_meaning(0.6, nothing, np.arange(10)) == 0.6
+    assert share_of_meaning(0.6, nothing, np.arange(10), known=0.0) == 0.6

@@ -59,7 +59,7 @@ def test_one_try_looks_whether_it_is_over_and_the_pause_doubles(
     service.scripted.extend([GONE] * 3)
     fails(own)
     time.sleep(SOON)
-    assert "tried 1 times" in fails(own)
+    assert "tried once" in fails(own)
     assert len(service.asked) == 3
     time.sleep(SOON)
     assert "it is asked again in" in fails(own)
