@@ -140,7 +140,7 @@ def _suspects(error: HybridSearchError) -> Sequence[str]:
 
 
 def _at_name(error: HybridSearchError, step: Step) -> HybridSearchError:
-    tokens = scan(step.text) or []
+    tokens = [] if _reads(step) else scan(step.text) or []
     for name in _quoted(error.message):
         found = [token for token in tokens if name.lower() in (token.identifier, token.value)]
         if len(found) == 1:
@@ -148,6 +148,13 @@ def _at_name(error: HybridSearchError, step: Step) -> HybridSearchError:
             told = f"{error.message} (line {line}, column {column})"
             return _again(error, told, (line, column))
     return _again(error, error.message)
+
+
+def _reads(step: Step) -> bool:
+    """Whether the statement reads rows, so that a name in it need not be the one that is wrong."""
+    first, following = [*(token.identifier or "" for token in scan(step.text) or ()), "", ""][:2]
+    made = first == "from" and following.endswith("_search_index")
+    return first in ("select", "with", "from") and not made
 
 
 def _again(
