@@ -384,6 +384,7 @@ def serve_command(path: str, *, no_default_embedder: bool, **options: Any) -> No
 
 def _import(path: Path, options: Mapping[str, Any], opening: Mapping[str, Any]) -> None:
     """Make the database from what the options name, if they do."""
+    import_module("hybridsearch.restoring").clear(path)
     kinds = [kind for kind in ("dump", "snapshot") if options[f"import_{kind}"]]
     if len(kinds) > 1:
         raise click.UsageError("give one of --import-dump and --import-snapshot")

@@ -149,6 +149,16 @@ def most_hits(settings: Mapping[str, Any]) -> int | None:
     return None if found is None else int(found["maxTotalHits"])
 
 
+def cutoff_seconds(settings: Mapping[str, Any]) -> float | None:
+    """How long embedding the text of a search may take; None where nothing is set.
+
+    >>> cutoff_seconds({"searchCutoffMs": 150}), cutoff_seconds({})
+    (0.15, None)
+    """
+    found = settings.get("searchCutoffMs")
+    return None if found is None else int(found) / 1000
+
+
 def custom_rules(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The "attribute:asc" and ":desc" among the kept ranking rules: those before all of the others
     but `sort`, and the rest of them, each in their order.

@@ -133,6 +133,12 @@ def _put_in_place(path: Path) -> Iterator[Path]:
         _clear(path)
 
 
+def clear(path: Path) -> None:
+    """Remove what an import that was killed left beside a database that is in its place."""
+    if path.exists():
+        _clear(path)
+
+
 def _clear(path: Path) -> None:
     """Remove what an import to the path has made, or left when it was killed."""
     fresh = path.with_name(f"{path.name}{FRESH}")

@@ -25,6 +25,7 @@ from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.batches import pages
 from hybridsearch.collecting import uncollected
+from hybridsearch.embedders.hurried import embed_query
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
@@ -32,6 +33,7 @@ from hybridsearch.facets import listed
 from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
+from hybridsearch.kept_settings import cutoff_seconds
 from hybridsearch.planning import Plan, asked, confined, must_embed, plan
 from hybridsearch.query import Query
 from hybridsearch.ranking import Pages, Places, Ranked, members, page_places
@@ -312,7 +314,8 @@ class Snapshot:
         arm = self.state.arm(name)
         assert arm is not None  # must_embed found it
         try:
-            made = arm.embedder.embed_query([request.text for request in requests])
+            texts = [request.text for request in requests]
+            made = embed_query(arm.embedder, texts, cutoff_seconds(self.state.settings.kept))
         except EmbedderError as error:
             return _without_meaning(requests, error)
         return [_Question(*one) for one in zip(requests, made, strict=True)]

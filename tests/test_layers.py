@@ -24,6 +24,7 @@ keyword_snapshot keyword
 synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
+embedders.hurried
 outbound embedders.kept embedders.onnx embedders.shapes embedders.outage embedders.rest
 embedders.making
 generation piecework aside preparation selection state planning relevance ranking arranging

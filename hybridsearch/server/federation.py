@@ -11,6 +11,7 @@ count the union of the result sets, not the sum.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ import numpy as np
 from hybridsearch.arrays import Mask
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.facets import listed
+from hybridsearch.kept_settings import most_hits
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.server.call import Call, checked_uid
 from hybridsearch.server.fields import Field, read_object
@@ -127,7 +129,8 @@ def _parts(
             options = _options(fields, position, len(queries))
             request, view = read_search(fields)
             own, depth = distinct or request.distinct, page.offset + page.limit
-            request = replace(request, offset=0, limit=depth, distinct=own)
+            limit = min(depth, _most(snapshots[uid]))
+            request = replace(request, offset=0, limit=limit, distinct=own)
             result = ask(snapshots[uid], request)
         weight, place = float(options["weight"]), int(options["queryPosition"])
         parts.append(_Part(place, uid, weight, snapshots[uid], request, view, result))
@@ -177,7 +180,10 @@ def _options(fields: Mapping[str, Any], position: int, count: int) -> dict[str, 
 
 
 def _merged(parts: Sequence[_Part], distinct: str | None) -> Iterator[_Ranked]:
-    """The hits in order, each document once and each value of `distinct` once."""
+    """The hits in order, each document once and each value of `distinct` once.
+
+    An index gives no more of them than its setting `pagination.maxTotalHits` says.
+    """
     every = [
         _Ranked(hit.relevance * part.weight, part, hit)
         for part in parts
@@ -187,10 +193,12 @@ def _merged(parts: Sequence[_Part], distinct: str | None) -> Iterator[_Ranked]:
     labels = {uid: _labels(parts, uid, distinct) for uid in {part.uid for part in parts}}
     seen: set[tuple[str, int]] = set()
     values: set[str] = set()
+    left = {part.uid: _most(part.snapshot) for part in parts}
     for item in every:
         document = (item.part.uid, item.hit.row)
         value = labels[item.part.uid].get(item.hit.row)
-        if document not in seen and value not in values:
+        if document not in seen and value not in values and left[item.part.uid]:
+            left[item.part.uid] -= 1
             yield item
         seen.add(document)
         if value is not None:
@@ -239,9 +247,19 @@ def _members(parts: Sequence[_Part]) -> dict[str, tuple[Snapshot, Mask]]:
     return found
 
 
+def _most(snapshot: Snapshot) -> int:
+    """How many hits of an index a federation may have."""
+    found = most_hits(snapshot.state.settings.kept)
+    return sys.maxsize if found is None else found
+
+
 def _total(members: Mapping[str, tuple[Snapshot, Mask]], distinct: str | None) -> int:
-    if distinct is None:
-        return sum(int(np.count_nonzero(mask)) for _, mask in members.values())
+    most = sum(min(int(np.count_nonzero(mask)), _most(one)) for one, mask in members.values())
+    return most if distinct is None else min(_values(members, distinct), most)
+
+
+def _values(members: Mapping[str, tuple[Snapshot, Mask]], distinct: str) -> int:
+    """How many documents are left when each value counts once."""
     values: set[str] = set()
     without = 0
     for snapshot, mask in members.values():

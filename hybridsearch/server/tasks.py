@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hybridsearch.errors import MOST_REPORTED, NotFound, near
+from hybridsearch.jsontext import dumps, loads
 from hybridsearch.server.call import Call, Route
 from hybridsearch.server.fields import Field
 from hybridsearch.server.task_views import batch_json, moment, report_json, task_json
-from hybridsearch.server.wire import Refused, Reply, json_reply
+from hybridsearch.server.wire import NDJSON, Refused, Reply, json_reply
 from hybridsearch.store import Task
 from hybridsearch.task_log import TIMES, TaskFilter
 from hybridsearch.tasks import CANCELATION, TASK_DELETION
@@ -82,6 +83,19 @@ def one_task(call: Call) -> Reply:
 def errors(call: Call) -> Reply:
     """What was wrong with which of a task's documents."""
     return json_reply(report_json(_task(call)))
+
+
+def documents(call: Call) -> Reply:
+    """The documents that a task is waiting to write, as they were sent."""
+    uid = _task(call).uid
+    found = call.db.store.payload(uid)
+    if not found:
+        raise NotFound(
+            f"The documents of task `{uid}` were not found: they are kept until it has ended.",
+            code="task_file_not_found",
+        )
+    lines = (dumps(loads(body)) if b"\n" in body else body for body in found)
+    return Reply(b"\n".join(lines) + b"\n", media=NDJSON)
 
 
 def _task(call: Call) -> Task:
@@ -253,6 +267,13 @@ ROUTES: tuple[Route, ...] = (
         "tasks.get",
         errors,
         f"Which documents made a task fail, and why: the first {MOST_REPORTED}, and how many.",
+    ),
+    Route(
+        "GET",
+        "/tasks/{task}/documents",
+        "tasks.get",
+        documents,
+        "The documents that a task is waiting to write, one a line.",
     ),
     Route(
         "GET",

@@ -43,6 +43,7 @@ STATUS: dict[str, tuple[int, str]] = {
     "index_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "document_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "task_not_found": (HTTPStatus.NOT_FOUND, INVALID),
+    "task_file_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "batch_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "api_key_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "webhook_not_found": (HTTPStatus.NOT_FOUND, INVALID),

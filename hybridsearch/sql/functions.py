@@ -148,21 +148,14 @@ class Functions:
     def source(self, uid: str, catalog: str | None, *, kept: bool) -> Source | None:
         """What the index is over, where our documents are seen in that catalog; else None.
 
-        kept: for a statement that is kept, so it has to go by names and ids that stay.
-        Raises NotFound.
+        kept: for a statement that is kept, so it has to go by names and ids that stay, and by
+        nothing that settings may change. Raises NotFound.
         """
         engine = self._engine(uid)
-        if catalog is None:
-            return None
-        if engine.record.attached is not None:
-            found = followed(definition_of(engine.record), catalog)
-            return found.under(engine.snapshot.state.settings)
-        state = engine.snapshot.state
-        if not kept:
-            table = f"{catalog}.{engine.documents.table}"
-            return living(table, state.columns, state.primary_key).under(state.settings)
-        shown = by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
-        return None if shown is None else shown.under(state.settings)
+        found = None if catalog is None else _source(engine, uid, catalog, kept=kept)
+        if found is None or kept:
+            return found if found is None else found.under_any()
+        return found.under(engine.snapshot.state.settings)
 
     def stamp(self, uid: str) -> Hashable:
         """What `source` depends on; None where there is no such index."""
@@ -398,6 +391,15 @@ class Functions:
         if find is None:
             raise DatabaseClosed("the database that was attached is gone; attach an open one")
         return find(uid)
+
+
+def _source(engine: Searchable, uid: str, catalog: str, *, kept: bool) -> Source | None:
+    if engine.record.attached is not None:
+        return followed(definition_of(engine.record), catalog)
+    state = engine.snapshot.state
+    if kept:
+        return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
+    return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
 
 
 def _shown(call: Call, made: SearchRequest, found: Places) -> Shown:

@@ -38,16 +38,28 @@ from hybridsearch.sql.matching import (
     holds_term,
     wanted,
 )
+from hybridsearch.sql.whole_rows import holds_attributes, named_parts
 from hybridsearch.state import State
 from hybridsearch.vocabulary import telling, typos
 
-__all__ = ["Asked", "Holders", "print_of", "rows_holding"]
+__all__ = [
+    "NAMED",
+    "TEXT",
+    "WHOLE",
+    "Asked",
+    "Holders",
+    "print_of",
+    "rows_holding",
+    "whole_rows_holding",
+]
 
 MOST_TERMS = 50_000
 """So many terms are looked through for those that begin in some way, or are near a word."""
 MOST_READ = 20_000
 """So many texts are read again; for more the statement can as well read its own."""
 KEPT_PRINTS = 64
+NAMED, WHOLE = "named", "whole"
+"""Tests of a whole row: the attributes are a JSON list; of WHOLE they are all the texts it has."""
 LONGEST_SURE = 20
 """Letters of a word of which the index surely has kept every way to write it."""
 
@@ -82,7 +94,7 @@ class Holders:
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self._prints: dict[tuple[str, str], tuple[int, str]] = {}
+        self._prints: dict[tuple[str, ...], tuple[int, str]] = {}
 
     def lists(self, *columns: pa.ChunkedArray) -> pa.Array:
         """For each call the ids that hold what it asks, as texts, or null where it is not known.
@@ -107,39 +119,46 @@ class Holders:
         slop: int | None,
         seen: str,
     ) -> pa.Array | None:
-        same = self._same(uid, attribute, seen)
+        names = loads(attribute) if test in (NAMED, WHOLE) else [attribute]
+        same = self._same(uid, names, seen)
         if same is None:
             return None
         engine, snapshot = same
         given = tuple(text for text in texts or () if text is not None)
-        rows = rows_holding(snapshot, attribute, Asked(test, given, slop or 0))
+        if test in (NAMED, WHOLE):
+            rows = whole_rows_holding(snapshot, names, given, whole=test == WHOLE)
+        else:
+            rows = rows_holding(snapshot, attribute, Asked(test, given, slop or 0))
         if rows is None:
             return None
         return engine.row_ids.of(rows).cast(pa.string())
 
-    def _same(self, uid: str, attribute: str, seen: str) -> tuple[Searchable, Snapshot] | None:
+    def _same(
+        self, uid: str, names: Sequence[str], seen: str
+    ) -> tuple[Searchable, Snapshot] | None:
         """The index whose copy has this print, brought up to its source if need be."""
         try:
             for current in (False, True):
                 engine = self._find(uid, current=current)
                 snapshot = engine.snapshot
-                if self._print(engine, snapshot.state, attribute) == seen:
+                if self._print(engine, snapshot.state, names) == seen:
                     return engine, snapshot
         except HybridSearchError:  # it is gone or cannot be read: then it knows nothing
             return None
         return None
 
-    def _print(self, engine: Searchable, state: State, attribute: str) -> str | None:
+    def _print(self, engine: Searchable, state: State, names: Sequence[str]) -> str | None:
         """The print of the copy in that state."""
-        column = state.columns.get(attribute)
-        if column is None or column.type != TEXT:
+        columns = [state.columns.get(name) for name in names]
+        written = [column.name for column in columns if column and column.type == TEXT]
+        if len(written) < len(names):
             return None
-        place = engine.documents.table, attribute
+        place = engine.documents.table, *names
         known = self._prints.get(place)
         if known is None or known[0] != state.task:
             key = state.columns.get(state.primary_key or "")
             kind = engine.row_ids.kind if engine.record.attached or key is None else key.type
-            row = print_of(f"TRY_CAST(id AS {kind})", column.name)
+            row = print_of(f"TRY_CAST(id AS {kind})", *written)
             made = str(engine.documents.total(row, stamp=state.task))
             if len(self._prints) >= KEPT_PRINTS:
                 self._prints.clear()
@@ -147,12 +166,12 @@ class Holders:
         return known[1]
 
 
-def print_of(key: str, column: str) -> str:
-    """An aggregate that tells rows with other keys or other values of the column apart.
+def print_of(key: str, *columns: str) -> str:
+    """An aggregate that tells rows with other keys or other values of the columns apart.
 
     It is a text: how many rows there are, and the sum of their hashes, in whatever order.
     """
-    return f"count(*) || ':' || coalesce(sum(hash({key}, {column})), 0)"
+    return f"count(*) || ':' || coalesce(sum(hash({', '.join([key, *columns])})), 0)"
 
 
 def rows_holding(snapshot: Snapshot, attribute: str, asked: Asked) -> Rows | None:
@@ -170,6 +189,51 @@ def rows_holding(snapshot: Snapshot, attribute: str, asked: Asked) -> Rows | Non
     if loose.exact:
         return rows
     return _read_again(snapshot, attribute, asked, rows) if len(rows) <= MOST_READ else None
+
+
+def whole_rows_holding(
+    snapshot: Snapshot, names: Sequence[str], texts: Sequence[str], *, whole: bool
+) -> Rows | None:
+    """The rows of which `row @@@ text` is true, int64 ascending; None if that is not known.
+
+    names: the attributes that are known; whole: the row has no other texts.
+    """
+    parts = named_parts(texts[0]) if texts else ()
+    if not parts:
+        return no_rows()[0]
+    known = {name.lower(): name for name in names}
+    found: Rows | None = None
+    for part in parts:
+        if part.name not in known and (part.name is not None or not whole):
+            return None
+        where = list(names) if part.name is None else [known[part.name]]
+        rows = _may_hold(snapshot.state, where, part.query)
+        if rows is not None:
+            found = rows if found is None else np.intersect1d(found, rows, assume_unique=True)
+    if found is None or len(found) > MOST_READ:
+        return None
+    bodies = map(loads, snapshot.bodies(found))
+    answers = [
+        holds_attributes({name: body.get(name) for name in names}, texts[0]) for body in bodies
+    ]
+    chosen: Rows = found[np.array(answers, bool)]
+    return chosen
+
+
+def _may_hold(state: State, names: Sequence[str], query: str) -> Rows | None:
+    """Rows that are all that hold a part between these attributes; None where any row may."""
+    readings = {state.analyzers.of(name) for name in names}
+    asked = Asked("asked", (query,))
+    want = _wanted(asked)
+    if len(readings) > 1 or not (want.words or want.phrases or len(names) == 1):
+        return None
+    loose = _loose(state, names[0], asked)
+    if loose is None or want.empty:
+        return None
+    there = {name: 1.0 for name in names if name in state.keyword.attributes}
+    if not there or not (loose.query.words or loose.query.phrases):
+        return no_rows()[0]
+    return state.keyword.matches(loose.query, weights=there, match=loose.match)
 
 
 def _read_again(snapshot: Snapshot, attribute: str, asked: Asked, rows: Rows) -> Rows:

@@ -16,7 +16,17 @@ from typing import NamedTuple
 
 from hybridsearch.sql.tokens import Token
 
-__all__ = ["Brackets", "Level", "Range", "brackets", "conjuncts", "levels", "parts", "split"]
+__all__ = [
+    "Brackets",
+    "Level",
+    "Range",
+    "beginning",
+    "brackets",
+    "conjuncts",
+    "levels",
+    "parts",
+    "split",
+]
 
 CLAUSES = (
     *("select", "from", "where", "group", "having", "window"),
@@ -80,7 +90,7 @@ def levels(tokens: Sequence[Token], pairs: Brackets) -> list[Level]:
     if tokens[0].word in WRITES:
         found.inside(whole, None, ())
     else:
-        found.query(Range(_beginning(tokens, pairs), len(tokens)), None, ())
+        found.query(Range(beginning(tokens, pairs), len(tokens)), None, ())
     return found.found
 
 
@@ -128,8 +138,8 @@ def conjuncts(tokens: Sequence[Token], pairs: Brackets, where: Range) -> list[Ra
     return [*found, Range(start, where.stop)]
 
 
-def _beginning(tokens: Sequence[Token], pairs: Brackets) -> int:
-    """Where the query of a statement begins that may make a table or view of it."""
+def beginning(tokens: Sequence[Token], pairs: Brackets) -> int:
+    """The token where the query of a statement begins that may make a table or view of it."""
     for at in split(tokens, pairs, Range(0, len(tokens))):
         if tokens[at].word in (*STARTS[:3], "with"):
             return at

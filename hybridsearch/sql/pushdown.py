@@ -265,7 +265,7 @@ def _why_no_limit(
     listed = statement.of(order)
     by_score = any(token.identifier == "_score" for token in listed)
     if by_score and (not source.scored or "diversity" in item.arguments):
-        return "hits do not stand in the order of their scores here"
+        return "hits may stand in another order than that of their scores"
     ranked = _is_ranked(listed, item.alias, source.key)
     renamed = given_names(statement, level) & {"_rank", "_score", source.key}
     return None if ranked and not renamed else "the order is another one"

@@ -78,6 +78,10 @@ class Source:
         grouped = settings.distinct_attribute is not None
         return replace(self, scored=not any(rules), distinct=grouped)
 
+    def under_any(self) -> Source:
+        """The same for whatever the settings of the index may become."""
+        return replace(self, scored=False, distinct=True)
+
 
 def living(table: str, columns: Columns, primary_key: str | None) -> Source:
     """The living documents, by row."""

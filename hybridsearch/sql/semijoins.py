@@ -14,33 +14,45 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from hybridsearch.sql.holders import print_of
+from hybridsearch.attached import IndexReport
+from hybridsearch.jsontext import dumps
+from hybridsearch.sql.holders import NAMED, TEXT, WHOLE, print_of
 from hybridsearch.sql.levels import Level, Range
 from hybridsearch.sql.operators import Table, Test, conditions, is_conjunct, is_row, tables, tests
 from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import literal
 from hybridsearch.sql.tokens import Edit, Token, scan, spliced
+from hybridsearch.sql.whole_rows import named_parts
 from hybridsearch.store import quoted
 
-__all__ = ["STRICT", "Decision", "Held", "Indexed", "joined", "probe"]
+__all__ = ["STRICT", "Decision", "Held", "Indexed", "joined", "probe", "rows_held"]
 
+SILENT = ("BOOLEAN", "INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL")
+"""Types, beside those that end in INT, whose values and lists of these hold no text."""
 STRICT = "search_strict"
 """A variable of the connection: where it is true, no operator may read rows."""
 FOUND, ROWS = "hybridsearch_found", "hybridsearch_rows"
 
 
 class Held(NamedTuple):
-    """An index over a table: its name, its attribute, the table's column, its key and type."""
+    """An index over a table: its name, its attribute, the table's columns, its key and type.
+
+    kind: where whole rows are asked of, "named" or "whole" as `holders` has it; the attribute is
+    then a JSON list.
+    """
 
     uid: str
     attribute: str
-    column: str
+    columns: tuple[str, ...]
     key: str
     key_type: str
+    kind: str | None = None
 
 
 Indexed = Callable[[str, str], Held | None]
 """(table, column) in small letters -> an index over the table that searches the column."""
+RowsIndexed = Callable[[Table, str | None], Held | None]
+"""(table, what is asked of its rows if that is written out) -> an index that can tell."""
 
 
 class Decision(NamedTuple):
@@ -65,7 +77,12 @@ class Decision(NamedTuple):
 
 
 def joined(
-    statement: Statement, indexed: Indexed, *, kept: bool = False, strict: bool = False
+    statement: Statement,
+    indexed: Indexed,
+    of_rows: RowsIndexed,
+    *,
+    kept: bool = False,
+    strict: bool = False,
 ) -> tuple[str, list[Decision]]:
     """The text with those tests asked of an index that can be, and what was decided of each.
 
@@ -82,16 +99,48 @@ def joined(
             continue
         table, query = found
         held = indexed(table.name, test.column or "")
+        if held is None and is_row(test, table):
+            held = of_rows(table, _plain(statement, test))
         why = _why_not(statement, test, table, held)
         if held is None or why is not None:
             decisions.append(Decision(what, why=why))
             continue
         slop = "0" if test.slop is None else statement.written(test.slop)
-        made = Decision(what, held, table.written, None, query, test.kind, slop, table.qualifier)
+        made = Decision(
+            what, held, table.written, None, query, held.kind or test.kind, slop, table.qualifier
+        )
         decisions.append(made)
         where = statement.tokens[test.where.start].start, statement.tokens[test.where.stop - 1].end
         edits.append(Edit(*where, _semi_join(statement, test, made, strict=strict)))
     return spliced(statement.text, edits) if edits else statement.text, decisions
+
+
+def rows_held(report: IndexReport, alias: str, query: str | None) -> Held | None:
+    """The index as one that knows whole rows of its table; None if it cannot know what is asked.
+
+    alias: what the rows are called, which no column may be. query: None where it is not written
+    out: then every text that is searched may be asked of.
+    """
+    types = dict(report.columns)
+    known = {name.lower(): name for name in report.text if types.get(name) == TEXT}
+    whole = all(name in known.values() or _is_silent(kind) for name, kind in types.items())
+    if not known or alias in map(str.lower, types):
+        return None
+    names, kind = list(known.values()), WHOLE if whole else NAMED
+    if query is not None:
+        asked = {part.name for part in named_parts(query)}
+        if not asked or not asked <= known.keys() | ({None} if whole else set()):
+            return None
+        if None not in asked:
+            names, kind = [name for lower, name in known.items() if lower in asked], NAMED
+    attribute = dumps(names).decode()
+    return Held(report.name, attribute, tuple(names), report.key, types[report.key], kind)
+
+
+def _is_silent(kind: str) -> bool:
+    """Whether values of the type hold no text, however deep."""
+    plain = kind.partition("(")[0].partition("[")[0]
+    return plain in SILENT or plain.endswith("INT")
 
 
 def probe(decision: Decision) -> str:
@@ -101,7 +150,7 @@ def probe(decision: Decision) -> str:
     is true where a parameter decides.
     """
     assert decision.held is not None  # the caller has looked
-    same = _asked(decision.held, decision.table, "all", "['']", "0")
+    same = _asked(decision.held, decision.table, decision.held.kind or "all", "['']", "0")
     found = "true"
     if not any(token.kind == "parameter" for token in scan(decision.texts + decision.slop) or ()):
         asked = decision.kind, decision.texts, decision.slop
@@ -139,7 +188,7 @@ def _table(beside: list[Table | None], test: Test) -> Table | str:
 def _why_not(statement: Statement, test: Test, table: Table, held: Held | None) -> str | None:
     """Why the index is not asked; None if it is."""
     if held is None and is_row(test, table):
-        return "it asks of the whole row"
+        return f"no search index over {table.written} has all that it asks of a row"
     if held is None:
         return f"no search index over {table.written} searches {test.column}"
     level = statement.levels[test.level or 0]
@@ -189,6 +238,12 @@ def _texts(statement: Statement, test: Test) -> str | None:
     return None
 
 
+def _plain(statement: Statement, test: Test) -> str | None:
+    """What is looked for, where it is written out."""
+    tokens = statement.of(test.query)
+    return tokens[0].value if len(tokens) == 1 else None
+
+
 def _is_round(statement: Statement, where: Range) -> bool:
     return statement.tokens[where.start].text == "(" and where.stop - where.start > 2
 
@@ -198,7 +253,8 @@ def _semi_join(statement: Statement, test: Test, made: Decision, *, strict: bool
     assert made.held is not None  # the caller has looked
     held = made.held
     told = f"{STRICT} is set, and index {held.uid} cannot answer {made.what} for what is seen here"
-    key, column = f"{ROWS}.{quoted(held.key)}", f"{ROWS}.{quoted(held.column)}"
+    key = f"{ROWS}.{quoted(held.key)}"
+    column = ROWS if held.kind else f"{ROWS}.{quoted(held.columns[0])}"
     said = f"error({literal(told)})" if strict else _said(statement, test, column)
     asked = _asked(held, made.table, made.kind, made.texts, made.slop)
     return (
@@ -212,7 +268,7 @@ def _semi_join(statement: Statement, test: Test, made: Decision, *, strict: bool
 
 def _asked(held: Held, table: str, kind: str, texts: str, slop: str) -> str:
     """What the index finds: a list of keys as texts, or null."""
-    seen = print_of(f"{ROWS}.{quoted(held.key)}", f"{ROWS}.{quoted(held.column)}")
+    seen = print_of(*(f"{ROWS}.{quoted(name)}" for name in (held.key, *held.columns)))
     return (
         f"search_holders({literal(held.uid)}, {literal(held.attribute)}, {literal(kind)}, {texts},"
         f" {slop}, (SELECT {seen} FROM {table} AS {ROWS}))"

@@ -24,13 +24,14 @@ from hybridsearch.sql.definitions import Definition, Described, Explain, read_de
 from hybridsearch.sql.emitting import described, native
 from hybridsearch.sql.explaining import explained
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.levels import beginning
 from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
 from hybridsearch.sql.naming import naming
-from hybridsearch.sql.operators import check, tests
+from hybridsearch.sql.operators import Table, check, tests
 from hybridsearch.sql.pushdown import Facts, Statement
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.scoring import Searched, scoring
-from hybridsearch.sql.semijoins import STRICT, Decision, Held, joined, probe
+from hybridsearch.sql.semijoins import STRICT, Decision, Held, joined, probe, rows_held
 from hybridsearch.sql.snippets import marking
 from hybridsearch.sql.telling import Step, at_call, placed
 from hybridsearch.sql.tokens import scan, spliced, statements
@@ -126,7 +127,9 @@ class Session:
         statement = written if text == written.text else read(text)
         assert statement is not None  # it was read, and what was put in can be
         strict = self._strict()
-        asked, decided = joined(statement, self._indexed, kept=is_kept(statement), strict=strict)
+        asked, decided = joined(
+            statement, self._indexed, self._rows_indexed, kept=is_kept(statement), strict=strict
+        )
         if asked != text and not self._binds(asked):
             asked, decided = text, [each.refused() for each in decided]
         if strict:
@@ -238,7 +241,7 @@ class Session:
             found = [name for name in report.text if name.lower() == column]
             types = dict(report.columns)
             if report.where is None and found and found[0] in types:
-                made = Held(report.name, found[0], found[0], report.key, types[report.key])
+                made = Held(report.name, found[0], (found[0],), report.key, types[report.key])
                 stems = report.options.get("stemmer", "none") != "none"
                 held.append((report.refresh == "manual", stems, made))
         if held:
@@ -255,7 +258,15 @@ class Session:
         key = state.columns.get(state.primary_key or "")
         if not found or key is None or self._functions.attached(table):
             return None
-        return Held(table, found[0], found[0], key.attribute, key.type)
+        return Held(table, found[0], (found[0],), key.attribute, key.type)
+
+    def _rows_indexed(self, table: Table, query: str | None) -> Held | None:
+        """An index that can tell which whole rows of the table hold what is asked."""
+        for report in self._indexes.over(table.name):
+            found = None if report.where else rows_held(report, table.alias, query)
+            if found is not None:
+                return found
+        return None
 
     # What DuckDB is asked
 
@@ -298,7 +309,7 @@ class Session:
         """Whether DuckDB can bind the statement; in a transaction it is tried apart from it."""
         connection = self._connection if self._free() else self._beside()
         try:
-            connection.execute(f"PREPARE {TRIED} AS {query}")
+            connection.execute(f"PREPARE {TRIED} AS {_query(query)}")
             connection.execute(f"DEALLOCATE {TRIED}")
         except duckdb.Error:
             return False
@@ -316,6 +327,14 @@ class Session:
             self._apart = self._connection.cursor()
             self._functions.attach(self._apart)
         return self._apart
+
+
+def _query(text: str) -> str:
+    """The query of a statement that makes a table or view of it, which DuckDB prepares none of."""
+    statement = read(text)
+    if statement is None or statement.tokens[0].word != "create":
+        return text
+    return text[statement.tokens[beginning(statement.tokens, statement.brackets)].start :]
 
 
 def _check_strict(statement: Statement, decided: Sequence[Decision]) -> None:

@@ -18,10 +18,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hybridsearch.errors import QueryError, near
-from hybridsearch.jsontext import loads
+from hybridsearch.jsontext import finite, loads
 from hybridsearch.sql.matching import PLAIN, Answers, Texts, holds_together
 
-__all__ = ["NO_ATTRIBUTE", "Part", "holds_row", "named_parts"]
+__all__ = ["NO_ATTRIBUTE", "Part", "holds_attributes", "holds_row", "named_parts"]
 
 NO_ATTRIBUTE = "the row has no attribute"
 """How what is wrong with a name begins."""
@@ -45,9 +45,15 @@ def holds_row(rows: Texts, queries: Texts) -> Answers:
     Raises QueryError for the name of an attribute that the row has not.
     """
     return [
-        None if row is None or query is None else _holds(loads(row), query)
+        None if row is None or query is None else holds_attributes(_read(row), query)
         for row, query in zip(rows, queries, strict=True)
     ]
+
+
+def _read(row: str) -> Mapping[str, Any]:
+    """The row; numbers that are none, which DuckDB writes as no JSON, are null."""
+    found: dict[str, Any] = loads(finite(row.encode()))
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -61,7 +67,8 @@ def named_parts(query: str) -> tuple[Part, ...]:
     return tuple(Part(name, " ".join(pieces), written) for name, (written, pieces) in found.items())
 
 
-def _holds(row: Mapping[str, Any], query: str) -> bool:
+def holds_attributes(row: Mapping[str, Any], query: str) -> bool:
+    """The same of one row, attribute -> value. Raises QueryError."""
     attributes = {name.lower(): value for name, value in row.items()}
     answers = [
         holds_together(_terms(attributes, row, part), part.query) for part in named_parts(query)

@@ -62,7 +62,9 @@ tests = st.one_of(
     st.builds("match_phrase({{}}, {})".format, texts.map(literal)),
 )
 columns = st.sampled_from(["title", "d.title", "body"])
-conditions = st.builds(str.format, tests, columns)
+named = st.builds("{}{}".format, st.sampled_from(["", "", "title:", "Body:", "-title:"]), pieces)
+of_rows = st.lists(named, max_size=3).map(" ".join).map(literal).map("d @@@ {}".format)
+conditions = st.one_of(st.builds(str.format, tests, columns), of_rows)
 wheres = st.one_of(
     conditions,
     st.builds("{} AND {}".format, conditions, conditions),
@@ -133,6 +135,9 @@ keys = st.sampled_from(["INTEGER", "VARCHAR", "DECIMAL(6, 2)"])
 @example([("une résumé", "préférés")], "d.title @@@ 'resume'", "en", "INTEGER", "résumé")
 @example([("", "préférés")], "d.body &&& ('preferes')", "fr", "INTEGER", "préférés")
 @example([("", "run")], "title @@@ 'r* -red'", "none", "INTEGER", "red")
+@example([("red", "run"), ("run red", None)], "d @@@ 'red run'", "none", "INTEGER", "red")
+@example([("red", "shoes")], "d @@@ '\"red shoes\" -body:x'", "en", "INTEGER", "red shoes")
+@example([("red", "shoe"), (None, "red")], "d @@@ 'body:shoes~1 red'", "fr", "INTEGER", "shoes")
 def test_the_index_gives_the_rows_of_the_scan(
     db: Database, given: Any, where: str, stemmer: str, key: str, change: str
 ) -> None:

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 import hybridsearch
 from hybridsearch.errors import Conflict, HybridSearchError, InputError, NotFound
-from hybridsearch.restoring import Imported, import_dump, import_snapshot
+from hybridsearch.restoring import Imported, clear, import_dump, import_snapshot
 from hybridsearch.server import app_for
 from hybridsearch.store import Store
 from tests.server.conftest import MASTER, succeeded
@@ -340,6 +340,16 @@ def test_what_a_killed_import_left_is_no_hindrance(foreign: Path, path: Path) ->
     assert import_dump(path, foreign, default_embedder=None).documents == 2
     assert names(path.parent) == {"foreign.dump", path.name, f"{path.name}.search"}
     assert problems(path) == []
+
+
+def test_what_an_import_left_that_was_killed_at_its_end_is_removed(path: Path) -> None:
+    left = path.with_name(f"{path.name}.import")
+    left.write_bytes(b"the same database")
+    clear(path)  # whose import may still be under way
+    assert names(path.parent) == {left.name}
+    hybridsearch.open(path).close()
+    clear(path)
+    assert names(path.parent) == {path.name}
 
 
 MANY = 20_000

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 import hybridsearch
 from hybridsearch import Database
 from hybridsearch.arrays import Vectors
+from hybridsearch.jsontext import loads
 from hybridsearch.server import app_for
 from tests.conftest import BY_MEANING, letters
 from tests.server.conftest import done, refusal, succeeded
@@ -235,6 +236,22 @@ def test_settings_that_are_canceled_while_they_index_anew_change_nothing(held: H
     assert held.client.get(f"/tasks/{task.uid}").json()["status"] == "canceled"
     assert held.db.index("other").settings.embedders == {}
     assert held.db.index("other").search("text").total == 2
+
+
+def test_the_documents_of_a_task_can_be_read_until_it_has_ended(held: Held) -> None:
+    held.add(1)
+    assert held.begun.wait(20)
+    body = b'[{"id": 7,\n "text": "a\\nb"}, {"id": 8}]'
+    headers = {"Content-Type": "application/json"}
+    adding = held.client.post("/indexes/other/documents", content=body, headers=headers)
+    path = f"/tasks/{adding.json()['taskUid']}/documents"
+    found = held.client.get(path)
+    assert found.headers["Content-Type"].startswith("application/x-ndjson")
+    assert [loads(line) for line in found.content.splitlines()] == loads(body)
+    held.release.set()
+    succeeded(held.client, adding)
+    found = held.client.get(path)
+    assert (found.status_code, found.json()["code"]) == (404, "task_file_not_found")
 
 
 def test_a_batch_in_hand_tells_how_far_it_is(held: Held) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from starlette.testclient import TestClient
 
 import hybridsearch
 from hybridsearch.arms import arm_reports, usual_run
+from hybridsearch.arrays import Vectors
 from hybridsearch.cli import commands
 from hybridsearch.errors import EmbedderError
 from hybridsearch.request import SearchResult
 from hybridsearch.server import app_for
+from tests.conftest import letters
 from tests.unit.embedding_service import Answer, Embedding, running
 
 
@@ -210,6 +213,26 @@ def test_over_http_a_degraded_answer_says_so_without_the_reason(service: Embeddi
         service.scripted.extend([GONE] * 4)
         body = {"q": "space", "hybrid": {"embedder": "mine", "semanticRatio": 1}}
         assert client.post("/indexes/films/search", json=body).status_code == 400
+
+
+def test_embedding_a_query_takes_no_longer_than_the_settings_allow() -> None:
+    go_on = threading.Event()
+
+    def slow(texts: Sequence[str]) -> Vectors:
+        assert texts != ["alien"] or go_on.wait(20)
+        return letters(texts)
+
+    settings = {"embedders": {"mine": {"source": "function"}}, "searchCutoffMs": 50}
+    with hybridsearch.open(functions={"mine": slow}) as db:
+        index = db.create_index("films", primary_key="id", settings=settings)
+        index.add([{"id": 1, "title": "Alien"}, {"id": 2, "title": "Up"}])
+        found = index.search("alien")
+        assert [hit.id for hit in found.hits] == [1]
+        assert "50 ms" in (found.degraded or "")
+        with pytest.raises(EmbedderError, match="searchCutoffMs"):
+            index.search("alien", mode="semantic")
+        go_on.set()
+        assert index.search("up").degraded is None
 
 
 def test_sql_tells_when_it_explains(service: Embedding) -> None:

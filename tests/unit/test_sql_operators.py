@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import duckdb
 import pytest
 
 from hybridsearch import Database
@@ -185,3 +187,66 @@ def test_a_bare_bar_after_an_operator_is_refused(
 ) -> None:
     with pytest.raises(QueryError, match="binds as tightly as"):
         con.execute(f"SELECT 1 FROM docs WHERE title {operator} {value} || 'b'")
+
+
+STRICTLY = [
+    (
+        "SELECT id FROM docs WHERE id > 2 AND\n price @@@ '5'",
+        "price @@@ '5' would read every row: no search index over docs searches price;"
+        " or RESET VARIABLE search_strict (line 2, column 2)",
+    ),
+    ("SELECT title @@@ 'red' FROM docs", "it is no condition that WHERE joins by AND"),
+    ("CREATE VIEW v AS FROM docs WHERE title @@@ 'red'", "is kept as it was written"),
+    ("FROM docs WHERE docs @@@ 'price:5'", "has all that it asks of a row"),
+]
+
+
+@pytest.mark.parametrize(("statement", "why"), STRICTLY)
+def test_a_strict_connection_refuses_to_read_rows(
+    con: Connection, statement: str, why: str
+) -> None:
+    con.execute("SET VARIABLE search_strict = true")
+    with pytest.raises(QueryError, match=re.escape(why)):
+        con.execute(statement)
+    con.execute("RESET VARIABLE search_strict")
+    con.execute(statement)
+
+
+def test_a_strict_connection_refuses_what_the_index_has_not(con: Connection) -> None:
+    con.execute("CREATE OR REPLACE SEARCH INDEX docs_idx ON docs (title) WITH (refresh = manual)")
+    con.execute("UPDATE docs SET title = 'Green shoes' WHERE id = 1")
+    query = "SELECT id FROM docs WHERE title @@@ 'shoes' ORDER BY id"
+    assert con.execute(query).fetchall() == [(1,), (2,)]
+    con.execute("SET VARIABLE search_strict = true")
+    told = "search_strict is set, and index docs_idx cannot answer title @@@ 'shoes' for what is"
+    with pytest.raises(duckdb.InvalidInputException, match=told):
+        con.execute(query).fetchall()
+
+
+def test_operators_of_a_strict_connection_that_was_attached_to_are_refused(
+    memory: Database, con: Connection
+) -> None:
+    con.bare.execute("SET VARIABLE search_strict = true")
+    with pytest.raises(duckdb.InvalidInputException, match="is set, and @@@ would read rows"):
+        con.bare.execute("SELECT 'a' @@@ 'a'").fetchall()
+    con.bare.execute("SET VARIABLE search_strict = false")
+    assert con.bare.execute("SELECT 'a' @@@ 'a'").fetchall() == [(True,)]
+
+
+def test_a_column_with_the_name_of_the_table_is_no_row(con: Connection) -> None:
+    con.execute("CREATE TABLE odd (id INT PRIMARY KEY, title VARCHAR, odd VARCHAR)")
+    con.execute("INSERT INTO odd VALUES (1, 'red', 'blue')")
+    con.execute("CREATE SEARCH INDEX odd_idx ON odd (title)")
+    assert con.execute("SELECT id FROM odd WHERE odd @@@ 'red'").fetchall() == []
+
+
+def test_rows_with_numbers_that_are_none_are_read(con: Connection) -> None:
+    con.execute("CREATE TABLE nan AS SELECT 1 AS id, 'red' AS title, 'nan'::DOUBLE AS price")
+    assert con.execute("SELECT id FROM nan WHERE nan @@@ 'red'").fetchall() == [(1,)]
+
+
+def test_a_table_made_of_a_query_is_answered_by_the_index(con: Connection) -> None:
+    statement = "CREATE OR REPLACE TABLE found AS SELECT id FROM docs WHERE title @@@ 'red'"
+    assert reason(con, statement).startswith("by index docs_idx")
+    con.execute(statement)
+    assert con.execute("FROM found").fetchall() == [(1,)]

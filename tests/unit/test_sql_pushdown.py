@@ -286,3 +286,39 @@ def test_a_limit_by_score_is_right_beside_diversity() -> None:
         assert [row[0] for row in every[:3]] != [row[0] for row in best]
         cut = f"SELECT id, _score FROM {searched} ORDER BY _score DESC, id LIMIT 3"
         assert connection.execute(cut).fetchall() == best
+
+
+KEPT = "search('kept', 'red', mode := 'keyword')"
+KEPT_QUERIES = {
+    "by_score": f"SELECT id FROM {KEPT} ORDER BY _score DESC, id LIMIT 2",
+    "around": f"SELECT id FROM (FROM {KEPT}) WHERE price > 2 ORDER BY id",
+}
+CHANGES: list[dict[str, Any]] = [
+    {"ranking_rules": ["price:desc", "words"]},
+    {"distinct_attribute": "brand"},
+    {"ranking_rules": ["price:desc"], "distinct_attribute": "brand"},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_kept_gives_the_same_after_settings_were_changed(
+    memory: Database, change: dict[str, Any]
+) -> None:
+    rows = [
+        ("red red red", "a", 1),
+        ("red shoe", "a", 5),
+        ("red shoe hat", "b", 9),
+        ("red", "b", 3),
+    ]
+    names = ("title", "brand", "price")
+    index = memory.create_index("kept", primary_key="id", settings={"language": "none"})
+    index.add([{"id": n, **dict(zip(names, row, strict=True))} for n, row in enumerate(rows, 1)])
+    with memory.connect() as con:
+        for name, query in KEPT_QUERIES.items():
+            con.execute(f"CREATE VIEW {name} AS {query}")
+            con.execute(f"PREPARE {name} AS {query}")
+        index.update_settings(change)
+        for name, query in KEPT_QUERIES.items():
+            expected = con.execute(query).fetchall()
+            assert con.execute(f"FROM {name}").fetchall() == expected
+            assert con.execute(f"EXECUTE {name}").fetchall() == expected

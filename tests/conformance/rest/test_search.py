@@ -208,6 +208,12 @@ def test_totals_are_of_the_kind_that_was_asked_for(ask: Ask) -> None:
     assert [ask(BOOKS, page=0, hitsPerPage=0)[name] for name in names] == [0, 0, 0, 4]
 
 
+def counted(server: TestClient, body: dict[str, Any]) -> tuple[int, int]:
+    """How many hits a federation shows, and how many it says there are."""
+    found = server.post("/multi-search", json=body).json()
+    return len(found["hits"]), found["estimatedTotalHits"]
+
+
 def test_pages_end_where_the_settings_say(server: TestClient) -> None:
     documents = [{"id": n, "kind": "odd" if n % 2 else "even"} for n in range(10)]
     base = "/indexes/bounded"
@@ -234,6 +240,10 @@ def test_pages_end_where_the_settings_say(server: TestClient) -> None:
     assert (few["estimatedTotalHits"], few["facetDistribution"]) == (5, {"kind": {"odd": 5}})
     explained = server.post(f"{base}/explain", json={"limit": 20}).json()
     assert (ids(explained), explained["estimatedTotalHits"]) == ([*range(7)], 7)
+    own = {"indexUid": "bounded"}
+    both = {"federation": {"limit": 20}, "queries": [own, {**own, "filter": "kind = odd"}]}
+    assert counted(server, both) == (7, 7)
+    assert counted(server, {**both, "federation": {"distinct": "kind"}}) == (2, 2)
     task = server.delete(f"{base}/settings/pagination").json()["taskUid"]
     assert finished(server, task)["status"] == "succeeded"
     assert server.post(f"{base}/search", json={}).json()["estimatedTotalHits"] == 10
