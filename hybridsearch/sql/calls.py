@@ -106,6 +106,7 @@ KINDS = {
     "VARCHAR[]": "a list of texts",
 }
 GREATEST = 2**63 - 1
+LARGE = f"a whole number of at most {GREATEST}"
 TAGS = ("<mark>", "</mark>")
 """What SQL puts around what matches."""
 ARMS = ("keyword", "semantic")
@@ -181,8 +182,9 @@ def _taken(function: str, name: str, value: Any, kind: str) -> Any:
         return _fit(given, kind)
     except TypeError:
         shown = value if isinstance(value, str) else dumps(value).decode()
+        large = kind == "BIGINT" and isinstance(given, int) and abs(given) > GREATEST
         raise QueryError(
-            f"{function}() takes {KINDS[kind]} as {name}, not {shown:.60}",
+            f"{function}() takes {LARGE if large else KINDS[kind]} as {name}, not {shown:.60}",
             field=name,
             function=function,
         ) from None
@@ -234,7 +236,7 @@ def _fit(value: Any, kind: str) -> Any:
     if kind == "JSON":
         return dumps(value).decode()
     if kind.endswith("[]"):
-        if not isinstance(value, list):
+        if not isinstance(value, list) or None in value:
             raise TypeError(kind)
         return tuple(_fit(item, kind[:-2]) for item in value)
     if isinstance(value, bool) != (kind == "BOOLEAN") or not isinstance(value, TYPES[kind]):

@@ -78,7 +78,7 @@ class Indexing:
         return found
 
     def _create(self, given: dict[str, Any]) -> list[dict[str, Any]]:
-        options = {**(given["options"] or {})}
+        options = _options(given["options"] or {})
         if given["key"] is not None:
             options["key"] = given["key"]
         if not isinstance(given["items"], list):
@@ -98,7 +98,7 @@ class Indexing:
         return [asdict(self._of().refresh(given["name"], full=bool(given["full"])))]
 
     def _alter(self, given: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_row(self._of().alter(given["name"], given["options"] or {}))]
+        return [_row(self._of().alter(given["name"], _options(given["options"])))]
 
     def _drop(self, given: dict[str, Any]) -> list[dict[str, Any]]:
         name, if_exists = given["name"], bool(given["if_exists"])
@@ -116,6 +116,15 @@ def _answering(
         return pa.array(rows, pa.list_(kind))
 
     return function
+
+
+def _options(given: object) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        shown = "NULL" if given is None else repr(given)[:60]
+        raise InputError(
+            f"options must be a struct, as in {{stopwords: ['the']}}, not {shown}", field="options"
+        )
+    return dict(given)
 
 
 def _item(given: object) -> Item | str:

@@ -28,10 +28,13 @@ _Answer = TypeVar("_Answer")
 _last: OrderedDict[str, HybridSearchError] = OrderedDict()
 
 
-def as_values(function: Callable[..., pa.Array]) -> Callable[..., pa.StructArray]:
+def as_values(
+    function: Callable[..., pa.Array], construct: str | None
+) -> Callable[..., pa.StructArray]:
     """The function over Arrow columns, giving structs of value and error; one of them is null.
 
-    An error is that of all rows that were asked for together.
+    construct: what people have written, which the error names. An error is that of all rows that
+    were asked for together.
     """
 
     @wraps(function)
@@ -40,7 +43,8 @@ def as_values(function: Callable[..., pa.Array]) -> Callable[..., pa.StructArray
         try:
             value, told = function(*columns), pa.nulls(count, pa.string())
         except HybridSearchError as error:
-            value, told = pa.nulls(count), pa.array([remembered(error)] * count, pa.string())
+            text = remembered(error, construct)
+            value, told = pa.nulls(count), pa.array([text] * count, pa.string())
         return pa.StructArray.from_arrays([value, told], names=["value", "error"])
 
     return call
@@ -60,15 +64,17 @@ def remembering(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
     return call
 
 
-def remembered(error: HybridSearchError) -> str:
-    """The error's message, by which it can be recalled."""
+def remembered(error: HybridSearchError, construct: str | None = None) -> str:
+    """The error's message, with the construct that it comes from, by which it can be recalled."""
     kept = type(error).__new__(type(error), error.message)  # without frames that it holds
     kept.__dict__.update(error.__dict__)
-    _last[error.message] = kept
-    _last.move_to_end(error.message)
+    named = construct is None or "function" in error.fields
+    text = error.message if named else f"{error.message} (in {construct})"
+    _last[text] = kept
+    _last.move_to_end(text)
     while len(_last) > KEPT:
         _last.popitem(last=False)
-    return error.message
+    return text
 
 
 def recalled(message: str) -> HybridSearchError | None:

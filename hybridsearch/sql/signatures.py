@@ -36,13 +36,14 @@ ROWS = pa.list_(pa.int64())
 class Takes(NamedTuple):
     """What a function takes and gives.
 
-    fresh: it is asked anew at every execution. told: it gives what is wrong as a value.
+    fresh: it is asked anew at every execution. told: it gives what is wrong as a value, which names
+    what people have written, if that is not "".
     """
 
     types: list[str]
     gives: str
     fresh: bool = False
-    told: bool = False
+    told: str | None = None
 
 
 def _rows_of(fields: Mapping[str, str]) -> str:
@@ -56,23 +57,26 @@ SIGNATURES = {
     "number": Takes(["VARCHAR", "BIGINT"], "BIGINT"),
     "name": Takes(["VARCHAR", "BIGINT"], "VARCHAR"),
     "relation": Takes(["VARCHAR"] * 3, "VARCHAR"),
-    "search": Takes(_CALL, _rows_of(HIT), fresh=True, told=True),
-    "steady": Takes(_CALL, _rows_of(HIT), told=True),
-    "similar": Takes(_CALL, _rows_of(HIT), fresh=True, told=True),
-    "facets": Takes(["VARCHAR"] * 3 + ["VARCHAR[]"], _rows_of(FACET), fresh=True, told=True),
-    "tokens": Takes(["VARCHAR"] * 3, _rows_of(TOKEN), fresh=True, told=True),
-    "suggest": Takes(["VARCHAR"] * 3, _rows_of(SUGGESTION), fresh=True, told=True),
+    "search": Takes(_CALL, _rows_of(HIT), fresh=True, told="search()"),
+    "steady": Takes(_CALL, _rows_of(HIT), told="search_rank()"),
+    "similar": Takes(_CALL, _rows_of(HIT), fresh=True, told="similar()"),
+    "facets": Takes(["VARCHAR"] * 3 + ["VARCHAR[]"], _rows_of(FACET), fresh=True, told="facets()"),
+    "tokens": Takes(["VARCHAR"] * 3, _rows_of(TOKEN), fresh=True, told="tokens()"),
+    "suggest": Takes(["VARCHAR"] * 3, _rows_of(SUGGESTION), fresh=True, told="suggest()"),
     "asked": _TEST,
-    "row": _TEST._replace(told=True),
+    "row": _TEST._replace(told="@@@"),
     "any": _TEST,
     "all": _TEST,
     "term": Takes(["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
     "phrase": Takes(["VARCHAR", "VARCHAR", "BIGINT"], "BOOLEAN"),
-    "marked": Takes(["VARCHAR", "VARCHAR", "VARCHAR[]", *["VARCHAR"] * 3], "VARCHAR[]", told=True),
+    "marked": Takes(["VARCHAR", "VARCHAR", "VARCHAR[]", *["VARCHAR"] * 3], "VARCHAR[]", told=""),
     "holders": Takes(
         ["VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]", "BIGINT", "VARCHAR"], "VARCHAR[]", fresh=True
     ),
-    **{name: Takes(["VARCHAR"], gives, fresh=True, told=True) for name, gives in GIVES.items()},
+    **{
+        name: Takes(["VARCHAR"], gives, fresh=True, told=f"{name}_search_index()")
+        for name, gives in GIVES.items()
+    },
 }
 TESTS: Mapping[str, Callable[..., matching.Answers]] = {
     "asked": matching.holds_asked,
@@ -90,9 +94,12 @@ to keep it alive."""
 
 def create(connection: Connection, name: str, takes: Takes, function: Function) -> bool:
     """Make one function known to the whole instance; False if it knows it already."""
-    told = as_values(function) if takes.told else remembering(function)
-    call = _with_parameters(told, len(takes.types))
-    gives = f"STRUCT(value {takes.gives}, error VARCHAR)" if takes.told else takes.gives
+    if takes.told is None:
+        call, gives = remembering(function), takes.gives
+    else:
+        call = as_values(function, takes.told or None)
+        gives = f"STRUCT(value {takes.gives}, error VARCHAR)"
+    call = _with_parameters(call, len(takes.types))
     types: list[Any] = list(takes.types)
     try:
         connection.create_function(

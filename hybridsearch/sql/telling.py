@@ -140,7 +140,7 @@ def _suspects(error: HybridSearchError) -> Sequence[str]:
 
 
 def _at_name(error: HybridSearchError, step: Step) -> HybridSearchError:
-    tokens = scan(step.text) or []
+    tokens = [] if _reads(step) else scan(step.text) or []
     for name in _quoted(error.message):
         found = [token for token in tokens if name.lower() in (token.identifier, token.value)]
         if len(found) == 1:
@@ -148,6 +148,13 @@ def _at_name(error: HybridSearchError, step: Step) -> HybridSearchError:
             told = f"{error.message} (line {line}, column {column})"
             return _again(error, told, (line, column))
     return _again(error, error.message)
+
+
+def _reads(step: Step) -> bool:
+    """Whether the statement reads rows, so that a name in it need not be the one that is wrong."""
+    first, following = [*(token.identifier or "" for token in scan(step.text) or ()), "", ""][:2]
+    made = first == "from" and following.endswith("_search_index")
+    return first in ("select", "with", "from") and not made
 
 
 def _again(
@@ -195,17 +202,21 @@ def _at_argument(error: HybridSearchError, step: Step) -> HybridSearchError:
     calls = list(_calls(step, (error.fields["function"],)))
     if len(calls) != 1:
         return _again(error, error.message)
-    at = step.place(_argument(step, calls[0][1], error.fields["field"]))
+    where = _argument(step, calls[0][1], error.fields["field"])
+    if where is None and error.fields["field"] == "k":  # which LIMIT has become
+        said = error.message.replace("search() takes", "LIMIT takes").replace(" as k,", ",")
+        return _again(error, said)
+    at = step.place(calls[0][1] if where is None else where)
     return _again(error, f"{error.message} (line {at[0]}, column {at[1]})", at)
 
 
-def _argument(step: Step, call: int, parameter: str) -> int:
-    """Where the value of the parameter stands; else the call."""
+def _argument(step: Step, call: int, parameter: str) -> int | None:
+    """Where the value of the parameter of a call stands; None where it is not given."""
     tokens = scan(step.text) or []
     pairs = brackets(tokens) or {}
     at = next(number for number, token in enumerate(tokens) if token.start == call)
     given = arguments(tokens, pairs, Range(at + 2, pairs.get(at + 1, at + 2)))
-    return tokens[given[parameter].start].start if parameter in given else call
+    return tokens[given[parameter].start].start if parameter in given else None
 
 
 # A place in the text that DuckDB got

@@ -22,7 +22,10 @@ FROM (
         )
         FROM (
             SELECT hybridsearch_search(
-                CAST(index AS VARCHAR), CAST(query AS VARCHAR),
+                CAST(index AS VARCHAR),
+                CASE WHEN typeof(query) LIKE '%]' OR typeof(query) LIKE 'STRUCT(%'
+                    THEN error('search() takes text as query, not ' || CAST(query AS VARCHAR))
+                    ELSE CAST(query AS VARCHAR) END,
                 CAST(to_json({
                     k: k, mode: mode, fields: fields, "match": match, weights: weights,
                     fusion: fusion, rrf_k: rrf_k, candidates: candidates,

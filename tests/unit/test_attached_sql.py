@@ -317,3 +317,31 @@ def test_calls_are_not_there_for_strangers(db: Database) -> None:
     with pytest.raises(HybridSearchError):
         db.ask("FROM search_indexes()")
     assert [report.name for report in db.search_indexes()] == ["i"]
+
+
+CHANGES = [
+    ("DROP TABLE docs", "its source docs cannot be read: Table with name docs does not exist!"),
+    ("ALTER TABLE docs RENAME TO papers", "cannot be read: Table with name docs does not exist!"),
+    ("ALTER TABLE docs DROP COLUMN title", 'its source docs has no column "title" any more'),
+    ("ALTER TABLE docs RENAME title TO head", 'its source docs has no column "title" any more'),
+    ("ALTER TABLE docs ALTER id TYPE VARCHAR", 'has column "id" as VARCHAR, no more as INTEGER'),
+    ("ALTER TABLE docs ALTER emb TYPE FLOAT[]", 'has column "emb" as FLOAT[], no more as FLOAT[2]'),
+    ("INSERT INTO docs FROM docs", "holds '1' 2 times; a key is unique, not NULL"),
+    ("UPDATE docs SET id = NULL WHERE id = 2", 'key "id" of docs holds NULL; a key is unique'),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), CHANGES)
+def test_a_source_that_is_lost_is_told_through_both_doors(change: str, told: str) -> None:
+    with hybridsearch.open(default_embedder=None) as db, db.connect() as con:
+        con.execute(SETUP.replace(" PRIMARY KEY", ""))
+        con.execute("CREATE SEARCH INDEX i ON docs (title, emb) WITH (key = id)")
+        con.execute("CREATE VIEW v AS SELECT id FROM search('i', 'shoes', k := 2)")
+        con.execute(change)
+        for query in ("FROM search('i', 'shoes', k := 2)", "SELECT id FROM v"):
+            for door in (con, con.bare):
+                with pytest.raises((HybridSearchError, duckdb.Error)) as raised:
+                    door.execute(query)
+                assert told in str(raised.value)
+                assert "Python" not in str(raised.value)
+                assert "column 8" not in str(raised.value)

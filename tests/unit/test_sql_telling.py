@@ -92,7 +92,11 @@ TYPES = [
     ("FROM search('docs_idx', 'a', vector := 'b')", "a list of numbers as vector, not b", 40),
     ("FROM search('docs_idx', 'a', min_score := true)", "a number as min_score", 43),
     ("FROM similar('docs_idx', 1, k := 2.5)", "similar() takes a whole number as k", 34),
-    ("FROM search('docs_idx', 'a', k := 99999999999999999999)", "number as k, not 9999", 35),
+    (
+        "FROM search('docs_idx', 'a', k := 99999999999999999999)",
+        "807 as k, not 99999999999999999999",
+        35,
+    ),
     ("FROM search('docs_idx', 'a', mode := 5)", "search() takes text as mode, not 5", 38),
     ("FROM suggest('docs_idx', 'r', \"limit\" := 'x')", "a whole number as limit, not x", 42),
     ("FROM facets('docs_idx', 'a', by := 3)", "facets() takes a list of texts as by, not 3", 36),
@@ -182,3 +186,9 @@ def test_an_error_keeps_its_code_and_fields(
         assert raised.value.code == code
         assert raised.value.fields.get("field") == field
         assert raised.value.fields["line"] == 1
+
+
+def test_a_limit_that_is_no_number_is_no_k(connection: Connection) -> None:
+    statement = "SELECT id FROM search('docs_idx', 'red') LIMIT ?"
+    told = message(lambda: connection.execute(statement, ["many"]))
+    assert told == "LIMIT takes a whole number, not many"
