@@ -15,21 +15,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from hybridsearch.arrays import Mask, Rows, Scores
 from hybridsearch.cache import Cache
 from hybridsearch.keyword_plan import Clause, Plan
-from hybridsearch.keyword_postings import Column, Columns
+from hybridsearch.keyword_postings import SLACK, Column, Columns
+from hybridsearch.keyword_scores import Postings
 
-__all__ = ["Clauses", "Credits", "Key"]
+__all__ = ["Clauses", "Credits", "Head", "Key"]
 
 FETCHED = 20
 """How many postings the engine scores in the time that one takes to fetch, as a hit or kept."""
 CALL = 4000
 """And in that of a call."""
+HEAD = 300
+"""So many of the best of a clause tell which rows without rarer words may be worth a look."""
 REMEMBERED = 1 << 14
 OVERHEAD = 2000
 """Bytes of a column besides its rows and scores: its key and its highest scores."""
+
+
+Head: TypeAlias = Callable[[Clause, float, int], Postings]
+"""(clause, tie, most) -> so many of its best rows, best first."""
 
 
 class Credits:
@@ -128,6 +138,29 @@ class Clauses:
         columns = tuple([self._column(key) for key in keys])
         return Columns(columns, columns[:needed])
 
+    def promising(
+        self, keys: Sequence[Key], *, needed: int, mask: Mask, limit: int, head: Head
+    ) -> Rows | None:
+        """The rows of the mask that may be among its `limit` best, ascending.
+
+        What the rarest clauses score is fetched, and the best of the others. None where that does
+        not tell: the best rows may have none of these clauses. head: the best of a clause.
+        """
+        if not keys or not limit:
+            return None
+        if needed:
+            rarest = min(keys[:needed], key=lambda key: key.size)
+            return self.fetched([rarest], needed=1).within(mask)[0]
+        keys = sorted(keys, key=lambda key: 0 if key in self._kept else key.size)
+        heads = [head(key.clause, key.tie, HEAD) for key in keys[1:]]
+        for count in range(1, len(keys)):
+            others = [one for one in heads[count - 1 :] if len(one[0])]
+            found = self.fetched(keys[:count], needed=0).within(mask)
+            near = _near(*found, others, limit)
+            if near is not None:
+                return np.unique(np.concatenate([near, *[r[mask[r]] for r, _ in others]]))
+        return None
+
     def spend(self, keys: Sequence[Key], postings: int) -> None:
         """Pay in what took as long as to fetch so many postings."""
         self._credits.pay(self._missing(keys), cost=FETCHED * postings)
@@ -165,6 +198,17 @@ class Clauses:
             found = self._fetch(key.clause, key.tie)
             self._kept.put(key, found)
         return found
+
+
+def _near(rows: Rows, sums: Scores, others: Sequence[Postings], limit: int) -> Rows | None:
+    """Those of the rows that may be among the best, if they are enough to tell: a row that is
+    neither among them nor among the best of the others has less than the last of these have."""
+    if len(rows) < limit:
+        return None
+    least = float(np.partition(sums, len(sums) - limit)[len(sums) - limit]) * SLACK
+    if least <= sum([float(scores[-1]) for _, scores in others if len(scores) == HEAD]):
+        return None
+    return rows[sums + sum([float(scores[0]) for _, scores in others]) >= least]
 
 
 def _cost(keys: Sequence[Key], limit: int) -> int:

@@ -14,9 +14,8 @@ All ways give the same rows and, but for the rounding of float32, the same score
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,6 +53,8 @@ WIDER = 4
 USUALS = 1 << 12
 SIFTED = 8000
 """Hits of all rows that are fetched at most to find those of a mask."""
+NARROWED = 10_000
+"""How many postings can be fetched in the time that it takes to look for rows by rare words."""
 SPARE, SURPLUS = 2.0, 40
 """How many times more hits are fetched than should be needed for the limit, and hits on top."""
 
@@ -130,8 +131,7 @@ class KeywordSnapshot:
             return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
         if columns is None:
             return self._search(self._ask.whole(laid), limit, cut)
-        with self._scratch() as scratch:
-            rows, scores = columns.top(limit, scratch=scratch, cut=cut)
+        rows, scores = self._top(columns, limit, cut)
         return Ranking(rows, scores, len(rows) < limit, lambda: self._number_of(laid, keys))
 
     def foresee(
@@ -170,8 +170,7 @@ class KeywordSnapshot:
             laid = Plan(must=clauses, tie=tie) if every else Plan(clauses, tie=tie)
             found = self._search(self._ask.whole(laid), limit, leading)
             return found.rows, found.scores
-        with self._scratch() as scratch:
-            return columns.top(limit, scratch=scratch, cut=leading)
+        return self._top(columns, limit, leading)
 
     def matches(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> Rows:
         """Every row that matches, int64, ascending."""
@@ -351,9 +350,30 @@ class KeywordSnapshot:
             if self._cheap(laid, keys, kept):
                 self._clauses.spend(keys, kept * COST_OF_ROW)
                 return self._search(self._ask.among(laid, np.flatnonzero(mask)), limit, cut)
+            narrowed = self._narrowed(laid, keys, mask, limit=limit, cut=cut)
+            if narrowed is not None:
+                return narrowed
         found = self._all_within(laid, keys, mask)
         total = len(found[0])
         return Ranking(*cut(*found, limit), total <= limit, lambda: total)
+
+    def _narrowed(
+        self, laid: Plan, keys: Sequence[Key], mask: Mask, *, limit: int, cut: Cut
+    ) -> Ranking | None:
+        """The same out of rows that the rarest words bring, if that is cheaper."""
+        if self._absent(laid, keys) < 2 * NARROWED:
+            return None
+        own = fitted(mask, padded(self._hits.size))
+        rows = self._clauses.promising(
+            keys, needed=len(laid.must), mask=own, limit=limit, head=self._head
+        )
+        if rows is None or not self._cheap(laid, keys, len(rows)):
+            return None
+        self._clauses.spend(keys, NARROWED + len(rows) * COST_OF_ROW)
+        found = self._search(self._ask.among(laid, rows), limit, cut)
+        return Ranking(
+            found.rows, found.scores, False, lambda: len(self._all_within(laid, keys, mask)[0])
+        )
 
     def _number_of(self, laid: Plan, keys: Sequence[Key]) -> int:
         """How many rows match. Who may ask holds no columns: they could be many times too many."""
@@ -407,19 +427,22 @@ class KeywordSnapshot:
         postings = self._hits.every(self._ask.clause(clause, tie), most) if most else no_rows()
         return column(*postings, size=self._hits.size)
 
+    def _head(self, clause: Clause, tie: float, most: int) -> Postings:
+        return self._hits.best(self._ask.clause(clause, tie), most)
+
     def _size_of(self, clause: Clause) -> int:
         """At least as many as the rows that the clause matches."""
         return sum(self._most(unit) for unit, _ in clause)
 
-    @contextlib.contextmanager
-    def _scratch(self) -> Iterator[Scores]:
-        """Zeros for one thread, which leaves zeros; an error takes them along."""
+    def _top(self, columns: Columns, limit: int, cut: Cut) -> Postings:
+        """The best by columns; each thread has its own zeros, and an error takes them along."""
         try:
             scratch = self._spare.pop()
         except IndexError:
             scratch = np.zeros(padded(self._hits.size), np.float32)
-        yield scratch
+        found = columns.top(limit, scratch=scratch, cut=cut)
         self._spare.append(scratch)
+        return found
 
     # Summing up
 
@@ -427,10 +450,8 @@ class KeywordSnapshot:
         """Every row that matches, ascending, and its score."""
         if not laid.must and not laid.should:
             rows = self._hits.listed(self._ask.whole(laid))
-            rows = (
-                rows if mask is None else in_rows((rows, np.zeros(len(rows), np.float32)), mask)[0]
-            )
-            return rows, np.zeros(len(rows), np.float32)
+            postings = rows, np.zeros(len(rows), np.float32)
+            return postings if mask is None else in_rows(postings, mask)
         if mask is None:
             found = evaluate(laid, size=self._hits.size, project=self._fetch)
         else:
@@ -440,11 +461,8 @@ class KeywordSnapshot:
 
     def _cheap(self, laid: Plan, keys: Sequence[Key], kept: int) -> bool:
         """Whether asking tantivy about `kept` rows costs less than the postings still to fetch."""
-        units = self._units(laid)
-        cost = kept * COST_OF_ROW
-        if not units or cost >= self.count * len(units):
-            return False
-        return cost < self._absent(laid, keys)
+        most, cost = self.count * len(self._units(laid)), kept * COST_OF_ROW
+        return cost < most and cost < self._absent(laid, keys)
 
     def _absent(self, laid: Plan, keys: Sequence[Key]) -> int:
         """How many postings would have to be fetched to sum them up."""

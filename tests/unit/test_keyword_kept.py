@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import random
 
+import numpy as np
+import pytest
+
+from hybridsearch import keyword_kept
+from hybridsearch.arrays import Rows, Scores
 from hybridsearch.keyword_kept import Clauses, Credits
 from hybridsearch.keyword_plan import Clause, Plan, Unit
 from hybridsearch.keyword_postings import Column, Columns, column
@@ -92,3 +97,52 @@ def test_the_same_words_at_another_tie_are_another_clause() -> None:
             found = engine.affordable(Plan(should=(word("w40"),), tie=tie))
         assert found is not None
         assert found.scores(np.array([3])).tolist() == [tie]
+
+
+def test_the_best_of_a_mask_are_among_what_its_rarest_words_bring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keyword_kept, "HEAD", 30)
+    told = 0
+    for seed in range(300):
+        made = np.random.default_rng(seed)
+        words = random.Random(seed).sample(range(1, 400), 3)
+        scored = {word(f"w{n}"): postings(made, n) for n in words}
+        clauses = Clauses(
+            10**6,
+            size_of=lambda clause, scored=scored: len(scored[clause][0]),  # type: ignore[misc]  # the default binds the loop's value
+            fetch=lambda clause, tie, scored=scored: column(*scored[clause], size=SIZE),  # type: ignore[misc]  # as above
+        )
+        keys = clauses.keys(Plan(should=tuple(scored)))
+        mask = np.zeros(1024, bool)
+        mask[:SIZE] = made.random(SIZE) < 0.3
+        needed, limit = seed % 2, 1 + seed % 7
+        rows = clauses.promising(
+            keys,
+            needed=needed,
+            mask=mask,
+            limit=limit,
+            head=lambda clause, tie, most, scored=scored: head(scored[clause], most),  # type: ignore[misc]  # as above
+        )
+        if rows is None:
+            continue
+        told += 1
+        every = clauses.fetched(keys, needed=needed)
+        allowed, sums = every.within(mask)
+        least = np.sort(sums)[::-1][min(limit, len(sums)) - 1] if len(sums) else 0
+        assert set(allowed[sums >= least].tolist()) <= set(rows.tolist())
+        assert mask[rows].all()
+    assert told > 200
+
+
+def postings(made: np.random.Generator, count: int) -> tuple[Rows, Scores]:
+    """Rows and scores, of which many are alike, higher for rarer words."""
+    rows = np.sort(made.choice(SIZE, count, replace=False))
+    scores = (2000 / (count + 100)) * made.choice([1.0, 1.0, 1.5, 2.0], count)
+    return rows, scores.astype(np.float32)
+
+
+def head(found: tuple[Rows, Scores], most: int) -> tuple[Rows, Scores]:
+    """The best of them, best first."""
+    order = np.argsort(-found[1], kind="stable")[:most]
+    return found[0][order], found[1][order]
