@@ -83,7 +83,7 @@ class Course:
             yield
         finally:
             with self._lock:
-                self._whole = None
+                self._step, self._whole = self._whole, None
 
     def stop(self, uids: Sequence[int]) -> bool:
         """Ask the batch to stop if it has one of these tasks; whether it will."""

@@ -146,8 +146,8 @@ def share_of_meaning(
     """How much the semantic arm weighs for one query, LEAST to `most`.
 
     The less, the further the best row by words stands out, but half of that doubt goes as the arms
-    agree; and nothing where the model knows no more than half of the query's letters (known, 0..1):
-    most * max(0, 2 * known - 1) * max(0, 1 - factor * confidence * (1 - agreement / 2)).
+    agree; and nothing where a third of the query's letters is not known to the model (known, 0..1):
+    most * max(0, 3 * known - 2) * max(0, 1 - factor * confidence * (1 - agreement / 2)).
     It is never nothing, so that rows without the words stand in the order of their meaning, and
     `most` where no row has the words. docs/relevance.md has what this was chosen by, and what else
     was tried.
@@ -160,7 +160,7 @@ def share_of_meaning(
     if not len(words[0]):
         return most
     sure = confidence(words[1], depth=doubt.depth) * (1.0 - agreement(words[0], near) / 2)
-    understood = max(0.0, 2.0 * known - 1.0)
+    understood = max(0.0, 3.0 * known - 2.0)
     return max(LEAST, most * understood * (1.0 - doubt.factor * sure))
 
 

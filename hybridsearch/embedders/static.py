@@ -44,6 +44,7 @@ ROOM = 5_000_000  # about 10 MB, twice: 40,000 words each as they occur in Engli
 ROOM_OF_A_WORD = 110  # what a word costs beside its letters
 BYTE = re.compile("<0x([0-9A-F]{2})>")  # a letter that the tokeniser lacks comes as its bytes
 FIRST_OF_SEVERAL = 0xC2
+BEHIND_LATIN = "\u0180"
 ONES = np.ones(PIECES_AT_ONCE, np.float32)
 
 
@@ -90,7 +91,8 @@ class StaticEmbedder:
         """The share of the text's letters that are in pieces of more than one, 0..1.
 
         Letters of an alphabet whose words the table does not have stand alone, or as their bytes:
-        Chinese, Japanese, Korean, Thai. ASCII is always known; without a letter nothing is unknown.
+        Chinese, Japanese, Korean, Thai. Latin letters are known alone too; without a letter nothing
+        is unknown.
         """
         return 1.0 if text.isascii() else _opened(self.folder or bundled()).known(text)
 
@@ -163,7 +165,8 @@ class Pieces:
         """Whether a piece is more than a letter that stands alone, bool [pieces]."""
         bare = [name.removeprefix(SPACE) for name in self._names]
         return np.array(
-            [name.isascii() if len(name) < 2 else not BYTE.fullmatch(name) for name in bare], bool
+            [name < BEHIND_LATIN if len(name) < 2 else not BYTE.fullmatch(name) for name in bare],
+            bool,
         )
 
     @property

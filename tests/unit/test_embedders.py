@@ -236,6 +236,7 @@ def test_the_static_arm_weighs_less_than_the_others() -> None:
         ("東京 タワー", 0.0),
         ("스페이스 오페라", 0.0),
         ("phone 手機", 5 / 7),
+        ("naïve café à Škoda", 1.0),
         ("a\ud800b", 1.0),
     ],
 )

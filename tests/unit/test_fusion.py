@@ -279,9 +279,9 @@ def test_scores_doubt_less_than_ranks_do() -> None:
     assert share == pytest.approx(0.6 * (1 - BY_SCORES.factor / 3))
 
 
-def test_what_the_model_does_not_know_weighs_nothing_and_half_known_too() -> None:
+def test_what_the_model_does_not_know_weighs_nothing_and_two_thirds_known_too() -> None:
     even = (np.arange(60), EVEN)
-    shares = [share_of_meaning(0.6, even, np.arange(10), known=k) for k in (1, 0.75, 0.5, 0.1)]
+    shares = [share_of_meaning(0.6, even, np.arange(10), known=k) for k in (1, 5 / 6, 2 / 3, 0.1)]
     assert shares == pytest.approx([0.6, 0.3, LEAST, LEAST])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hybridsearch.course import Course
+from hybridsearch.course import Course, Step
 from hybridsearch.errors import (
     Conflict,
     DatabaseClosed,
@@ -260,3 +260,13 @@ def test_a_run_can_be_stopped_before_it_settles_and_not_after(store: Store) -> N
     counts = [queue.wait(task.uid, timeout=9).details["canceled_tasks"] for task in (first, second)]
     queue.close()
     assert counts == [1, 0]
+
+
+def test_between_the_parts_of_a_larger_step_that_one_is_told() -> None:
+    course = Course()
+    with course.of("indexing anew", 0, 100):
+        course.at("embedding texts", 1, 50)
+        within = list(course.steps)
+    after = list(course.steps)
+    assert within == [Step("indexing anew", 0, 100), Step("embedding texts", 1, 50)]
+    assert after == within[:1]
