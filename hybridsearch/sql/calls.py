@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +106,7 @@ KINDS = {
     "VARCHAR": "text",
     "VARCHAR[]": "a list of texts",
 }
+TRUTHS = {"true": True, "false": False}
 GREATEST = 2**63 - 1
 LARGE = f"a whole number of at most {GREATEST}"
 TAGS = ("<mark>", "</mark>")
@@ -192,10 +194,14 @@ def _taken(function: str, name: str, value: Any, kind: str) -> Any:
 
 def _number(value: Any) -> Any:
     """The number, or truth, that a text says, as DuckDB reads texts that are written out."""
-    try:
-        return loads(value) if isinstance(value, str) else value
-    except ValueError:
+    if not isinstance(value, str):
         return value
+    for read in (TRUTHS.__getitem__, int, float):
+        try:
+            return read(value.strip().lower())
+        except (KeyError, ValueError):
+            continue
+    return value
 
 
 def written(
@@ -242,6 +248,8 @@ def _fit(value: Any, kind: str) -> Any:
     if isinstance(value, bool) != (kind == "BOOLEAN") or not isinstance(value, TYPES[kind]):
         raise TypeError(kind)
     if kind == "BIGINT" and abs(value) > GREATEST:
+        raise TypeError(kind)
+    if kind == "DOUBLE" and not isfinite(value):
         raise TypeError(kind)
     return float(value) if kind in ("DOUBLE", "FLOAT") else value
 

@@ -6,10 +6,9 @@ them; collections.sql makes the tables and BM25 in SQL. `pairs` says how they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
 import hybridsearch
@@ -44,6 +43,11 @@ def fill(connection: Door) -> None:
 
 
 @pytest.fixture(scope="module")
+def tables() -> Callable[[Door], None]:
+    return fill
+
+
+@pytest.fixture(scope="module")
 def indexed() -> Iterator[Database]:
     """Search indexes over both tables, and the films as documents."""
     with hybridsearch.open(default_embedder=None) as db:
@@ -54,29 +58,6 @@ def indexed() -> Iterator[Database]:
             index = db.create_index("film_list", primary_key="id", settings=SETTINGS)
             index.add(films.to_arrow_table())
         yield db
-
-
-@pytest.fixture(scope="module")
-def own(indexed: Database) -> Iterator[Connection]:
-    with indexed.connect() as connection:
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def foreign(indexed: Database) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to another database, which holds the user's tables but no document of ours."""
-    with duckdb.connect() as connection:
-        fill(connection)
-        hybridsearch.attach(connection, indexed)
-        yield connection
-
-
-@pytest.fixture
-def transaction(own: Connection) -> Iterator[Connection]:
-    """A transaction that is rolled back, in which nothing may be tried that could fail."""
-    own.begin()
-    yield own
-    own.rollback()
 
 
 @pytest.mark.parametrize(("case", "door"), ALL)

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
 import hybridsearch
 from hybridsearch import Database
-from hybridsearch.sql.connection import Connection
-from tests.conformance.pairs import Case, cases, check
+from tests.conformance.pairs import Case, Door, cases, check
 
 FOLDER = Path(__file__).parents[2] / "sql" / "conformance"
 SETUP = """
@@ -58,6 +56,11 @@ ALL = [
 
 
 @pytest.fixture(scope="module")
+def tables() -> Callable[[Door], object]:
+    return lambda connection: connection.execute(SETUP)
+
+
+@pytest.fixture(scope="module")
 def indexed() -> Iterator[Database]:
     """The index docs_idx beside the table docs that its documents came from."""
     with hybridsearch.open(default_embedder=None) as db:
@@ -69,30 +72,7 @@ def indexed() -> Iterator[Database]:
         yield db
 
 
-@pytest.fixture(scope="module")
-def own(indexed: Database) -> Iterator[Connection]:
-    with indexed.connect() as connection:
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def foreign(indexed: Database) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to another database, which holds the user's tables but no document of ours."""
-    with duckdb.connect() as connection:
-        connection.execute(SETUP)
-        hybridsearch.attach(connection, indexed)
-        yield connection
-
-
-@pytest.fixture
-def transaction(own: Connection) -> Iterator[Connection]:
-    """A transaction that is rolled back, in which nothing may be tried that could fail."""
-    own.begin()
-    yield own
-    own.rollback()
-
-
 @pytest.mark.parametrize(("case", "door"), ALL)
 def test_statement(case: Case, door: str, request: pytest.FixtureRequest) -> None:
-    connection: duckdb.DuckDBPyConnection | Connection = request.getfixturevalue(door)
+    connection: Door = request.getfixturevalue(door)
     check(connection, case)
