@@ -23,7 +23,7 @@ serve: $(READY) ## answer over HTTP on port 7700; DB=shop.duckdb names another f
 	$(BIN)/hybridsearch serve $(DB)
 
 test: $(READY) ## the tests, without the long proofs
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not whole"
 
 test-slow: $(READY) ## the long proofs: many kills, every failing write, many random cases
 	@test -z "$$MEILISEARCH_PYTHON" || $(BIN)/pip install --quiet --group official
@@ -47,6 +47,7 @@ bench: $(READY) ## speed and memory, each beside the bare library in the same ru
 relevance: $(READY) ## nDCG on every judged set beside other libraries, into docs/relevance.md
 	$(BIN)/pip install --quiet --group relevance
 	$(BIN)/python -m tests.relevance
+	$(BIN)/python -m pytest -m whole tests/test_relevance.py
 
 clean: ## remove what was made here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

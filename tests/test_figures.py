@@ -49,6 +49,27 @@ def test_the_report_has_each_set_whole(collection: str) -> None:
     assert f"| {collection} |" in REPORT
 
 
+FLOORS = [
+    ("scifact", "bundled", 0.682, 0.692),
+    ("scifact", "MiniLM", 0.716, 0.732),
+    ("cranfield", "bundled", 0.390, 0.392),
+    ("cranfield", "MiniLM", 0.428, 0.432),
+    ("cranfield-misspelt", "bundled", 0.362, 0.365),
+    ("cranfield-misspelt", "MiniLM", 0.400, 0.405),
+    ("drcd-zh", "bundled", 0.965, 0.965),
+    ("xquad-r-es", "bundled", 0.810, 0.810),
+]
+
+
+@pytest.mark.parametrize(("collection", "embedder", "ranks", "scores"), FLOORS)
+def test_no_figure_of_the_report_falls_through_its_floor(
+    collection: str, embedder: str, ranks: float, scores: float
+) -> None:
+    section = cells(REPORT, collection)
+    assert float(section["hybrid, as it comes (rrf)", embedder]) >= ranks
+    assert float(section["hybrid, score", embedder]) >= scores
+
+
 @pytest.mark.parametrize("collection", COLLECTIONS)
 def test_a_usual_search_is_not_below_the_better_arm_in_the_report(collection: str) -> None:
     section = cells(REPORT, collection)
