@@ -47,10 +47,10 @@ CREATE MACRO kept(words) AS
     ELSE 24 + ((words - 24) >> (length(bin(words - 24)) - 4) << (length(bin(words - 24)) - 4)) END;
 -- The rows that hold one of the words in one of the fields, with their score.
 CREATE MACRO bm25(of_collection, of_fields, of_words) AS TABLE
-SELECT id, sum(
+SELECT id, round(sum( -- threads add in any order, and what is equal has to stay so
     ln(1 + (documents - holding + 0.5) / (holding + 0.5)) * 2.2 * times
     / (times + 1.2 * (0.25 + 0.75 * kept(words) / average))
-) AS score
+), 9) AS score
 FROM (
     SELECT *, count(*) OVER (PARTITION BY field, word) AS holding FROM occurrences
     WHERE collection = of_collection AND list_contains(of_fields, field)

@@ -2,7 +2,8 @@
 -- A filter that is a list holds ids; a filter that is text is the filter language. A list without
 -- items, which list() over no rows makes null, allows nothing; an untyped null allows everything.
 -- rows, numbers and names are what the front end makes of a WHERE: rows, or ids of either kind.
--- index and k decide where columns come from, so they are constants or parameters.
+-- index and k decide where columns come from, so they are constants or parameters. The type of the
+-- query is not looked at: a statement that asks for that of a parameter is bound anew each time.
 CREATE OR REPLACE TEMP MACRO search(
     index, query,
     k := NULL, mode := NULL, vector := NULL, fields := NULL, match := 'any', weights := NULL,
@@ -22,10 +23,7 @@ FROM (
         )
         FROM (
             SELECT hybridsearch_search(
-                CAST(index AS VARCHAR),
-                CASE WHEN typeof(query) LIKE '%]' OR typeof(query) LIKE 'STRUCT(%'
-                    THEN error('search() takes text as query, not ' || CAST(query AS VARCHAR))
-                    ELSE CAST(query AS VARCHAR) END,
+                CAST(index AS VARCHAR), CAST(query AS VARCHAR),
                 CAST(to_json({
                     k: k, mode: mode, fields: fields, "match": match, weights: weights,
                     fusion: fusion, rrf_k: rrf_k, candidates: candidates,

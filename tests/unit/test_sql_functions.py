@@ -15,6 +15,7 @@ import pytest
 import hybridsearch
 from hybridsearch import Database, HybridSearchError, Index, SearchRequest
 from hybridsearch.sql.connection import Connection as FrontConnection
+from hybridsearch.sql.functions import Functions
 from hybridsearch.store import Connection as Bare
 
 Connection = Bare | FrontConnection
@@ -92,6 +93,28 @@ def test_what_was_written_last_is_found(connection: Connection, movies: Index) -
     before = ids(connection, "EXECUTE up")
     movies.add([{"id": 5, "title": "Up again", "rating": 8}])
     assert (before, sorted(ids(connection, "EXECUTE up"))) == ([2], [2, 5])
+
+
+def test_a_prepared_search_is_bound_once(
+    memory: Database, movies: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound: list[str | None] = []
+    columns = Functions._columns
+
+    def counted(self: Functions, called: str, uid: str | None, *rest: Any) -> str:
+        bound.append(uid)
+        return columns(self, called, uid, *rest)
+
+    monkeypatch.setattr(Functions, "_columns", counted)
+    with duckdb.connect() as connection:
+        hybridsearch.attach(connection, memory)
+        connection.execute("PREPARE found AS SELECT id FROM search('movies', $1, k := 5)")
+        bound.clear()
+        assert [ids(connection, f"EXECUTE found('{word}')") for word in ("up", "alien")] == [
+            [2],
+            [1],
+        ]
+    assert bound == []
 
 
 def test_a_new_attribute_is_a_new_column(connection: Connection, movies: Index) -> None:
