@@ -65,6 +65,13 @@ columns = st.sampled_from(["title", "d.title", "body"])
 named = st.builds("{}{}".format, st.sampled_from(["", "", "title:", "Body:", "-title:"]), pieces)
 of_rows = st.lists(named, max_size=3).map(" ".join).map(literal).map("d @@@ {}".format)
 conditions = st.one_of(st.builds(str.format, tests, columns), of_rows)
+
+
+def asks(condition: str) -> bool:
+    """Whether a condition on a whole row asks anything; else no index is looked for."""
+    return condition.removeprefix("d @@@ ").strip("' ") != ""
+
+
 wheres = st.one_of(
     conditions,
     st.builds("{} AND {}".format, conditions, conditions),
@@ -160,7 +167,7 @@ def plan(connection: Connection, statement: str) -> str:
 
 
 @settings(max_examples=20, **USUAL)
-@given(rows, conditions, languages)
+@given(rows, conditions.filter(asks), languages)
 def test_what_is_committed_is_answered_by_the_index(
     db: Database, given: Any, condition: str, stemmer: str
 ) -> None:
