@@ -177,8 +177,9 @@ def test_what_is_committed_is_answered_by_the_index(
         told = plan(connection, f"SELECT id FROM {name} AS d WHERE {condition}")
         cannot = "cannot tell this quickly"  # what is excluded, or a beginning of stems
         assert f"by index {name}_idx" in told or cannot in told
-        if stemmer == "none" and not ("@@@" in condition and "-" in condition):
-            assert cannot not in told
+        excludes = "@@@" in condition and "-" in condition
+        if stemmer == "none" and not excludes and not condition.startswith("d @@@"):
+            assert cannot not in told  # of a row it also cannot where a part has no word
         connection.begin()
         connection.execute(f"INSERT INTO {name} VALUES (99, 'red', 'red')")
         told = plan(connection, f"SELECT id FROM {name} AS d WHERE {condition}")
