@@ -34,7 +34,7 @@ from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.kept_settings import cutoff_seconds
-from hybridsearch.planning import Plan, asked, confined, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, meaning, must_embed, plan
 from hybridsearch.query import Query
 from hybridsearch.ranking import Pages, Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
@@ -170,7 +170,7 @@ class Snapshot:
             worded = [one for one in made if not one.query.empty]
             if len(worded) > 1:
                 self.state.keyword.foresee(
-                    ((one.query, one.fields, one.request.match, one.tie) for one in worded),
+                    ((one.query, one.fields, one.match, one.tie) for one in worded),
                     limit=min(one.reach for one in worded),
                 )
             yield from zip(some, made, strict=True)
@@ -314,7 +314,7 @@ class Snapshot:
         arm = self.state.arm(name)
         assert arm is not None  # must_embed found it
         try:
-            texts = [request.text for request in requests]
+            texts = [meaning(request) for request in requests]
             made = embed_query(arm.embedder, texts, cutoff_seconds(self.state.settings.kept))
         except EmbedderError as error:
             return _without_meaning(requests, error)
