@@ -207,6 +207,12 @@ class Snapshot:
         """
         return self._facets_over(self._facet_names(names), member)
 
+    def facet_counts(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+        """The same of every value there is, in no order."""
+        return self._values_over(self._facet_names(names), member)
+
     def asked(self, request: SearchRequest) -> Query:
         """The request's text as it is read and looked for: what marking it in a text needs."""
         return asked(self.state, request)
@@ -436,17 +442,26 @@ class Snapshot:
     def _facets_over(
         self, names: Sequence[str], member: Mask
     ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+        settings, (counts, stats) = self.state.settings, self._values_over(names, member)
+        limit = settings.max_values_per_facet
+        shown = {
+            name: listed(own, order=settings.facet_order(name), limit=limit)
+            for name, own in counts.items()
+        }
+        return shown, stats
+
+    def _values_over(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
         state = self.state
         columns = {
             name: state.selection.facet(name, state.columns, size=state.size) for name in names
         }
-        limit = state.settings.max_values_per_facet
-        counts = {
-            name: listed(column.counts(member), order=state.settings.facet_order(name), limit=limit)
-            for name, column in columns.items()
-        }
         stats = {name: column.stats(member) for name, column in columns.items()}
-        return counts, {name: found for name, found in stats.items() if found is not None}
+        return (
+            {name: column.counts(member) for name, column in columns.items()},
+            {name: found for name, found in stats.items() if found is not None},
+        )
 
     def _with_values(self) -> list[str]:
         """The attributes that have values of their own; of nested ones the first `MOST_NESTED`."""
