@@ -61,7 +61,7 @@ def answer(
     values: Any,
     *,
     run: Run | None,
-    hits: Callable[[Call], tuple[Table, list[str]]],
+    hits: Callable[[Call], tuple[Table, Mapping[str, str]]],
 ) -> Ahead | None:
     """The statement with tables in the place of searches; None if there are none to be made.
 
@@ -87,8 +87,8 @@ def answer(
         except TypeError:
             continue
         name = f"{TABLE}{len(tables)}"
-        tables[name], json = hits(call)
-        ready[number] = _edit(statement, search, name, json)
+        tables[name], made = hits(call)
+        ready[number] = _edit(statement, search, name, made)
     if not tables:
         return None
     edits = edits_of(statement, lowered.searches, ready)
@@ -184,25 +184,25 @@ def _parameters(text: str) -> tuple[Token, ...]:
     return tuple(token for token in scan(text) or () if token.kind == "parameter")
 
 
-def _edit(statement: Statement, search: Search, name: str, json: Sequence[str]) -> Edit:
+def _edit(statement: Statement, search: Search, name: str, made: Mapping[str, str]) -> Edit:
     """The table in the place of the call, joined with a live source by its key."""
-    read = _joined(search.source, name, json) if search.source.parameter in LIVE else None
+    read = _joined(search.source, name, made) if search.source.parameter in LIVE else None
     first = statement.tokens[search.item.call.start]
     last = statement.tokens[search.item.call.stop - 1]
-    return Edit(first.start, last.end, f"({read or _read(name, dict.fromkeys(json, 'JSON'))})")
+    return Edit(first.start, last.end, f"({read or _read(name, made)})")
 
 
-def _read(name: str, types: Mapping[str, str]) -> str:
-    """The rows of the table, some columns as other types."""
-    casts = ", ".join(f"{quoted(each)}::{kind} AS {quoted(each)}" for each, kind in types.items())
+def _read(name: str, made: Mapping[str, str]) -> str:
+    """The rows of the table, some columns as expressions make them of these."""
+    casts = ", ".join(f"{expression} AS {quoted(each)}" for each, expression in made.items())
     return f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
 
 
-def _joined(source: Source, name: str, json: Sequence[str]) -> str:
+def _joined(source: Source, name: str, made: Mapping[str, str]) -> str:
     """The rows of the table beside those of the source, whose columns come first."""
-    types = dict.fromkeys(json, "JSON")
+    types = dict(made)
     if source.parameter == "names" and source.key_type != TEXT:
-        types["_row"] = source.key_type
+        types["_row"] = f"_row::{source.key_type}"
     if not source.table:
         return (
             f"SELECT hybridsearch_source.* EXCLUDE (_row), hybridsearch_hits.* EXCLUDE (_row)"
