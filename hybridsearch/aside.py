@@ -2,9 +2,10 @@
 
 Reading texts and embedding them is most of a load, and all of it Python. In a server that takes
 turns with the searches. An `Aside` has it done by a child process, at a lower priority; this one
-only waits. The child is started for the first piece that is large enough, ends by itself when
-nothing has come for a while or its parent is gone, and is replaced when it dies. Whatever it does
-not answer is done in this process, so that an error is the same one.
+only waits. The child is started for the first piece that is large enough, is ended when nothing
+has come for a while or a piece takes far too long, ends by itself when its parent is gone, and is
+replaced when it dies. Whatever it does not answer is done in this process, so that an error is the
+same one.
 
     hands = Aside()
     piece = hands.analysed(documents, manifest.text)     # as `hybridsearch.piecework` does it
@@ -44,6 +45,10 @@ __all__ = ["Aside", "main"]
 LEAST = 500
 """Documents; fewer are prepared in this process sooner than the child can be told of them."""
 IDLE_SECONDS = 60.0
+PIECE_SECONDS = 120.0
+"""A piece takes some seconds; a child that is stopped, or hangs, would keep all tasks waiting."""
+LOOKS = 4
+"""How often in such a time somebody looks."""
 LAST_SECONDS = 5.0
 NICENESS = 5
 STARTING = "import sys; sys.path.append(sys.argv[1]); from hybridsearch.aside import main; main()"
@@ -55,16 +60,71 @@ Parts = list[bytes]
 log = logging.getLogger("hybridsearch")
 
 
+class _Child:
+    """A process that prepares pieces, and since when it does what it does."""
+
+    def __init__(self) -> None:
+        self.process = _begun()
+        self.ended = threading.Event()
+        self.at_work = True  # it gets ready
+        self.since = time.monotonic()
+
+    def answer(self, parts: Parts) -> Parts:
+        """What it answers to a message. Raises OSError when it is gone."""
+        self._turns(at_work=True)
+        try:
+            assert self.process.stdin is not None
+            send(self.process.stdin, parts)
+            return self.next()
+        finally:
+            self._turns(at_work=False)
+
+    def greeted(self) -> None:
+        """Wait until it is ready. Raises OSError when it is not going to be."""
+        if self.next() != [b"ready"]:
+            raise OSError("the process beside it did not start")
+        self._turns(at_work=False)
+
+    def next(self) -> Parts:
+        """The next message that comes. Raises OSError when none does."""
+        assert self.process.stdout is not None
+        return receive(self.process.stdout)
+
+    def quiet(self) -> float:
+        """For how many seconds it has been at work, or idle."""
+        return time.monotonic() - self.since
+
+    def end(self) -> None:
+        """End it, by force when it does not."""
+        self.ended.set()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                _closed(pipe)
+        try:
+            self.process.wait(LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _turns(self, *, at_work: bool) -> None:
+        self.since = time.monotonic()
+        self.at_work = at_work
+
+
 class Aside:
     """The hands of a child process. Any thread may ask; one is answered at a time.
 
-    idle_seconds: after so long without a piece the child ends, and gives its memory back.
+    idle_seconds: after so long without a piece the child is ended, and gives its memory back.
+    piece_seconds: after so long over one piece, too, and this process does that one.
     """
 
-    def __init__(self, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self, *, idle_seconds: float = IDLE_SECONDS, piece_seconds: float = PIECE_SECONDS
+    ) -> None:
         self._idle_seconds = idle_seconds
+        self._piece_seconds = piece_seconds
         self._lock = threading.Lock()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: _Child | None = None
         self._refused = False
 
     def analysed(self, documents: Sequence[Document], how: Mapping[str, Any]) -> Analysed:
@@ -105,59 +165,57 @@ class Aside:
         with self._lock:
             try:
                 child = self._started()
-                if child is None or child.stdin is None or child.stdout is None:
+                if child is None:
                     return None
-                send(child.stdin, [dumps(task), *packed(bodies)])
-                answer = receive(child.stdout)
+                answer = child.answer([dumps(task), *packed(bodies)])
             except OSError as error:
                 log.warning("the process that prepares documents is gone (%s)", error)
                 self._end()
                 return None
         return answer if loads(answer[0])["done"] else None
 
-    def _started(self) -> subprocess.Popen[bytes] | None:
+    def _started(self) -> _Child | None:
         """The child, started when there is none; None where none can be."""
-        if self._child is not None and self._child.poll() is not None:
+        if self._child is not None and self._child.process.poll() is not None:
             self._end()
         if self._child is None and not self._refused:
             try:
-                self._child = _child(self._idle_seconds)
-                _greeted(self._child)
+                self._child = _Child()
+                watching = (self._child,)
+                threading.Thread(target=self._watch, args=watching, daemon=True).start()
+                self._child.greeted()
             except OSError as error:
                 log.warning("documents are prepared in the process of searches: %s", error)
                 self._refused = True
                 self._end()
         return self._child
 
+    def _watch(self, child: _Child) -> None:
+        """End the child once it is idle for long; kill it when it is at work for too long."""
+        while not child.ended.wait(min(self._idle_seconds, self._piece_seconds) / LOOKS):
+            if child.at_work and child.quiet() > self._piece_seconds:
+                log.warning("the process that prepares documents hangs, and is killed")
+                child.process.kill()
+            if not child.at_work:
+                with self._lock:
+                    if child is self._child and child.quiet() > self._idle_seconds:
+                        self._end()
+
     def _end(self) -> None:
         child, self._child = self._child, None
-        if child is None:
-            return
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                _closed(pipe)
-        try:
-            child.wait(LAST_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        if child is not None:
+            child.end()
 
 
-def _child(idle_seconds: float) -> subprocess.Popen[bytes]:
+def _begun() -> subprocess.Popen[bytes]:
     """A child that begins. Its path has this package last, whatever folder it begins in."""
     root = str(Path(__file__).parents[1])
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", STARTING, root, str(idle_seconds)],
+        [sys.executable, "-P", "-c", STARTING, root],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, **ONE_THREAD},
     )
-
-
-def _greeted(child: subprocess.Popen[bytes]) -> None:
-    """Wait until the child is ready. Raises OSError when it is not going to be."""
-    if child.stdout is None or receive(child.stdout) != [b"ready"]:
-        raise OSError("the process beside it did not start")
 
 
 def _closed(pipe: IO[bytes]) -> None:
@@ -173,34 +231,19 @@ def _closed(pipe: IO[bytes]) -> None:
 def main() -> None:
     """Do what is asked on standard input until it ends; answers go to standard output.
 
-    Two arguments: where this package is, and after how many idle seconds to end.
+    One argument: where this package is.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that is printed gets between the answers
-    at_work = threading.Lock()
-    seen = [time.monotonic()]
-    leaving = (float(sys.argv[2]), at_work, seen)
-    threading.Thread(target=_leave_when_idle, args=leaving, daemon=True).start()
     try:
         send(answers, [b"ready"])
         while True:
-            parts = receive(asked)
-            with at_work:
-                seen[0] = time.monotonic()
-                send(answers, done(parts))
+            send(answers, done(receive(asked)))
     except OSError:  # the parent is gone, or wants no more
         os._exit(0)
-
-
-def _leave_when_idle(seconds: float, at_work: threading.Lock, seen: Sequence[float]) -> None:
-    while True:
-        time.sleep(seconds / 4)
-        with at_work:
-            if time.monotonic() - seen[0] > seconds:
-                os._exit(0)
 
 
 def done(parts: Parts) -> Parts:

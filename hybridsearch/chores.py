@@ -181,7 +181,9 @@ class Chores:
         if missing:
             names = ", ".join(f'"{uid}"' for uid in missing)
             raise NotFound(
-                f"there is no index {names}{near(missing[0], records)}", code="index_not_found"
+                f"there is no index {names}{near(missing[0], records)}",
+                code="index_not_found",
+                uid="`, `".join(missing),
             )
         return [records[uid] for uid in uids]
 

@@ -258,5 +258,7 @@ def _spread(name: str, value: Any) -> list[tuple[str, Any]]:
 def _entry(name: str) -> _Entry:
     entry = TABLE.get(name) or TABLE.get(camel(name))
     if entry is None:
-        raise SettingsError(f'unknown setting "{name}"{near(camel(name), TABLE)}', field=name)
+        raise SettingsError(
+            f'unknown setting "{name}"{near(camel(name), [*TABLE, *KEPT])}', field=name
+        )
     return entry

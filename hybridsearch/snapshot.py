@@ -34,7 +34,7 @@ from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.kept_settings import cutoff_seconds
-from hybridsearch.planning import Plan, asked, confined, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, meaning, must_embed, plan
 from hybridsearch.query import Query
 from hybridsearch.ranking import Pages, Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
@@ -170,7 +170,7 @@ class Snapshot:
             worded = [one for one in made if not one.query.empty]
             if len(worded) > 1:
                 self.state.keyword.foresee(
-                    ((one.query, one.fields, one.request.match, one.tie) for one in worded),
+                    ((one.query, one.fields, one.match, one.tie) for one in worded),
                     limit=min(one.reach for one in worded),
                 )
             yield from zip(some, made, strict=True)
@@ -206,6 +206,12 @@ class Snapshot:
         Ordered and cut as the settings say. Raises FilterError for one that is not filterable.
         """
         return self._facets_over(self._facet_names(names), member)
+
+    def facet_counts(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+        """The same of every value there is, in no order."""
+        return self._values_over(self._facet_names(names), member)
 
     def asked(self, request: SearchRequest) -> Query:
         """The request's text as it is read and looked for: what marking it in a text needs."""
@@ -314,7 +320,7 @@ class Snapshot:
         arm = self.state.arm(name)
         assert arm is not None  # must_embed found it
         try:
-            texts = [request.text for request in requests]
+            texts = [meaning(request) for request in requests]
             made = embed_query(arm.embedder, texts, cutoff_seconds(self.state.settings.kept))
         except EmbedderError as error:
             return _without_meaning(requests, error)
@@ -436,17 +442,26 @@ class Snapshot:
     def _facets_over(
         self, names: Sequence[str], member: Mask
     ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+        settings, (counts, stats) = self.state.settings, self._values_over(names, member)
+        limit = settings.max_values_per_facet
+        shown = {
+            name: listed(own, order=settings.facet_order(name), limit=limit)
+            for name, own in counts.items()
+        }
+        return shown, stats
+
+    def _values_over(
+        self, names: Sequence[str], member: Mask
+    ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
         state = self.state
         columns = {
             name: state.selection.facet(name, state.columns, size=state.size) for name in names
         }
-        limit = state.settings.max_values_per_facet
-        counts = {
-            name: listed(column.counts(member), order=state.settings.facet_order(name), limit=limit)
-            for name, column in columns.items()
-        }
         stats = {name: column.stats(member) for name, column in columns.items()}
-        return counts, {name: found for name, found in stats.items() if found is not None}
+        return (
+            {name: column.counts(member) for name, column in columns.items()},
+            {name: found for name, found in stats.items() if found is not None},
+        )
 
     def _with_values(self) -> list[str]:
         """The attributes that have values of their own; of nested ones the first `MOST_NESTED`."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from hybridsearch.course import Step
 from hybridsearch.database import Database
-from hybridsearch.errors import FilterError
+from hybridsearch.errors import FilterError, NotFound, near
 from hybridsearch.index import Index
 from hybridsearch.server.access import WRONG_KEY, Caller
 from hybridsearch.server.fields import Field
@@ -114,7 +114,15 @@ class Call:
         """The index of the path, or of that name. Raises NotFound or Refused."""
         name = self.uid if uid is None else checked_uid(uid)
         self.must_see(name)
-        return self.db.index(name)
+        try:
+            return self.db.index(name)
+        except NotFound:
+            raise self.missing(name) from None
+
+    def missing(self, uid: str) -> NotFound:
+        """The error for an index that is not there; it offers only names that the caller sees."""
+        seen = [one.uid for one in self.db.store.indexes() if self.caller.sees(one.uid)]
+        return NotFound(f"Index `{uid}` not found{near(uid, seen)}", code="index_not_found")
 
     def snapshot(self, uid: str | None = None) -> Snapshot:
         """What there is of the index for the caller now: for a tenant, what its rules let through.

@@ -91,14 +91,10 @@ def _writable(call: Call) -> str:
 def _bodies(call: Call) -> list[bytes]:
     """The documents of the body, each as JSON. Raises Refused when it is malformed."""
     delimiter = call.parameters.get("csvDelimiter")
-    if delimiter is not None and (call.media != CSV or not _is_delimiter(delimiter)):
-        raise Refused(
-            f"csvDelimiter must be one ASCII character, and only goes with {CSV}; `{delimiter:.20}`"
-            f" came with {call.media}.",
-            code="invalid_document_csv_delimiter",
-        )
+    if delimiter is not None:
+        _check_delimiter(delimiter, call.media)
     if not call.body.strip():
-        raise Refused(f"A {call.media} payload is missing.", code="missing_payload")
+        raise Refused(f"The {call.media} payload is missing.", code="missing_payload")
     readers: Mapping[str, Callable[[], list[bytes]]] = {
         JSON: lambda: documents_in(call.body, lines=False),
         NDJSON: lambda: documents_in(call.body, lines=True),
@@ -113,8 +109,18 @@ def _bodies(call: Call) -> list[bytes]:
         ) from None
 
 
-def _is_delimiter(text: str) -> bool:
-    return len(text) == 1 and text.isascii() and text not in '"\r\n'
+def _check_delimiter(text: str, media: str) -> None:
+    if media != CSV:
+        raise Refused(
+            f"The Content-Type `{media}` does not support the use of a csv delimiter, which only"
+            f" goes with `{CSV}`.",
+            code="invalid_content_type",
+        )
+    if len(text) != 1 or not text.isascii() or text in '"\r\n':
+        raise Refused(
+            f"csvDelimiter must be one ASCII character, not `{text:.20}`.",
+            code="invalid_document_csv_delimiter",
+        )
 
 
 # Reading
@@ -209,7 +215,7 @@ def delete_where(call: Call) -> Reply:
     except FilterError as error:
         raise Refused(error.message, code="invalid_document_filter") from None
     if empty:
-        raise Refused("The filter is empty.", code="invalid_document_filter")
+        raise Refused("Sending an empty filter is forbidden.", code="invalid_document_filter")
     return _deleted(call, {"filter": wanted})
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,6 +64,9 @@ FEDERATION_FIELDS = (
 )
 MERGE_FIELDS = (Field("maxValuesPerFacet", "whole", "invalid_multi_search_max_values_per_facet"),)
 PAGING = ("limit", "offset", "page", "hitsPerPage")
+
+Counted = tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]
+"""facet -> value -> count, and facet -> its least and greatest number."""
 
 
 @dataclass(frozen=True)
@@ -275,21 +278,31 @@ def _facets(
     given: Mapping[str, Any], members: Mapping[str, tuple[Snapshot, Mask]]
 ) -> dict[str, Any]:
     """What is counted: by index, or merged when that was asked for."""
-    wanted = given.get("facetsByIndex")
-    if wanted is None:
+    wanted = {uid: names for uid, names in (given.get("facetsByIndex") or {}).items() if names}
+    if given.get("facetsByIndex") is None:
         return {}
-    found = {uid: _facets_of(uid, names, members) for uid, names in wanted.items() if names}
     merge = given.get("mergeFacets")
     if merge is None:
-        return {"facetsByIndex": found}
+        counted = {uid: _facets_of(Snapshot.facets_of, uid, wanted, members) for uid in wanted}
+        names = ("distribution", "stats")
+        return {
+            "facetsByIndex": {
+                uid: dict(zip(names, found, strict=True)) for uid, found in counted.items()
+            }
+        }
     most = read_object(merge, MERGE_FIELDS, at=".federation.mergeFacets")
-    return _together(list(found.values()), most.get("maxValuesPerFacet", MOST_VALUES))
+    every = {uid: _facets_of(Snapshot.facet_counts, uid, wanted, members) for uid in wanted}
+    orders = _orders({uid: (members[uid][0], counts) for uid, (counts, _) in every.items()})
+    return _together(list(every.values()), orders, most.get("maxValuesPerFacet", MOST_VALUES))
 
 
 def _facets_of(
-    uid: str, names: Any, members: Mapping[str, tuple[Snapshot, Mask]]
-) -> dict[str, Any]:
-    at = f".federation.facetsByIndex.{uid:.80}"
+    count: Callable[[Snapshot, Sequence[str], Mask], Counted],
+    uid: str,
+    wanted: Mapping[str, Any],
+    members: Mapping[str, tuple[Snapshot, Mask]],
+) -> Counted:
+    at, names = f".federation.facetsByIndex.{uid:.80}", wanted[uid]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Refused(
             f"Invalid value type at `{at}`: expected an array of strings",
@@ -302,27 +315,43 @@ def _facets_of(
         )
     snapshot, mask = members[uid]
     try:
-        distribution, stats = snapshot.facets_of(names, mask)
+        return count(snapshot, names, mask)
     except HybridSearchError as error:
         raise Refused(
             f"Inside `{at}`: {error.message}", code="invalid_multi_search_facets"
         ) from None
-    return {"distribution": distribution, "stats": stats}
 
 
-def _together(found: Sequence[Mapping[str, Any]], most: int) -> dict[str, Any]:
+def _orders(counted: Mapping[str, tuple[Snapshot, Mapping[str, Any]]]) -> dict[str, str]:
+    """Facet -> how its values are listed, on which all indexes that have it have to agree."""
+    found: dict[str, tuple[str, str]] = {}
+    for uid, (snapshot, counts) in counted.items():
+        for name in counts:
+            order = snapshot.state.settings.facet_order(name)
+            first, other = found.setdefault(name, (order, uid))
+            if first != order:
+                raise Refused(
+                    f"Inconsistent order for values in facet `{name:.80}`: index `{other}` orders"
+                    f" by {first}, but index `{uid}` by {order}. Remove `federation.mergeFacets`,"
+                    " or make `faceting.sortFacetValuesBy` agree in their settings.",
+                    code="invalid_multi_search_facet_order",
+                )
+    return {name: order for name, (order, _) in found.items()}
+
+
+def _together(found: Sequence[Counted], orders: Mapping[str, str], most: int) -> dict[str, Any]:
     counts: dict[str, dict[str, int]] = {}
     stats: dict[str, dict[str, float]] = {}
-    for one in found:
-        for name, values in one["distribution"].items():
+    for distribution, ends_of in found:
+        for name, values in distribution.items():
             own = counts.setdefault(name, {})
             for value, count in values.items():
                 own[value] = own.get(value, 0) + count
-        for name, ends in one["stats"].items():
+        for name, ends in ends_of.items():
             own_ends = stats.setdefault(name, dict(ends))
             own_ends["min"] = min(own_ends["min"], ends["min"])
             own_ends["max"] = max(own_ends["max"], ends["max"])
-    shown = {name: listed(own, order="alpha", limit=most) for name, own in counts.items()}
+    shown = {name: listed(own, order=orders[name], limit=most) for name, own in counts.items()}
     return {"facetDistribution": shown, "facetStats": stats}
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from hybridsearch.chores import CREATION, SWAP, UPDATE
 from hybridsearch.database import REMOVAL
-from hybridsearch.errors import NotFound
 from hybridsearch.index import REBUILD
 from hybridsearch.server.call import Body, Call, Route, checked_uid
 from hybridsearch.server.fields import Field, read_object
@@ -125,7 +124,7 @@ def record_of(call: Call) -> IndexRecord:
     for record in call.db.store.indexes():
         if record.uid == uid:
             return record
-    raise NotFound(f"Index `{uid}` not found.", code="index_not_found", uid=uid)
+    raise call.missing(uid)
 
 
 def index_json(record: IndexRecord) -> dict[str, Any]:

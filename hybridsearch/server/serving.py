@@ -96,7 +96,10 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
     sys.setswitchinterval(TURN_SECONDS)
     gc.freeze()
     gc.set_threshold(*COLLECTED_AFTER)
-    server_for(app).run(sockets=[listening])
+    try:
+        server_for(app).run(sockets=[listening])
+    finally:
+        gc.unfreeze()
 
 
 def server_for(app: ASGIApp) -> Server:

@@ -122,6 +122,8 @@ def task_error(error: Mapping[str, Any]) -> dict[str, Any]:
     raised = HybridSearchError(str(error["message"]), code=str(error["code"]))
     kind = "internal" if error.get("class") in ("HybridSearchError", "StorageError") else None
     shown = HIDDEN if kind and status_of(raised)[0] >= 500 else raised.message
+    if raised.code == "index_not_found":  # the message offers names that not everybody may know
+        shown = f"Index `{error.get('uid', '?')}` not found."
     found: dict[str, Any] = dict(error_json(shown, raised.code, kind or "invalid_request"))
     for name in ("position", "id", "field"):
         if error.get(name) is not None:

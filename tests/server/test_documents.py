@@ -100,7 +100,7 @@ def test_packed_documents_are_unpacked(client: TestClient) -> None:
         ("text/csv", b"id,a:number\n1,x\n", "", 400, "malformed_payload"),
         ("text/csv", b"id,a\n\xff,1\n", "", 400, "malformed_payload"),
         ("text/csv", b"id\n1\n", "?csvDelimiter=ab", 400, "invalid_document_csv_delimiter"),
-        ("application/json", b"[]", "?csvDelimiter=;", 400, "invalid_document_csv_delimiter"),
+        ("application/json", b"[]", "?csvDelimiter=;", 415, "invalid_content_type"),
         ("application/json", b"[]", "?nothing=1", 400, "bad_request"),
         ("application/xml", b"<a/>", "", 415, "invalid_content_type"),
         ("", b"[]", "", 415, "missing_content_type"),

@@ -17,7 +17,7 @@ from hybridsearch.server import app_for
 from hybridsearch.server.access import Caller
 from hybridsearch.server.keys import ACTIONS
 from hybridsearch.server.routes import ROUTES
-from tests.server.conftest import MASTER, refusal, succeeded
+from tests.server.conftest import MASTER, done, refusal, succeeded
 
 Client = Callable[[str | None], TestClient]
 ALL = {"actions": ["*"], "indexes": ["*"], "expiresAt": None}
@@ -199,6 +199,34 @@ def test_a_key_for_some_indexes_reaches_no_other(locked: Client) -> None:
     assert refusal(client.post("/indexes", json={"uid": "new"})) == (403, "invalid_api_key")
     swap = client.post("/swap-indexes", json=[{"indexes": ["films", "books"]}])
     assert refusal(swap) == (403, "invalid_api_key")
+
+
+def test_no_error_tells_a_key_of_indexes_that_it_does_not_reach(locked: Client) -> None:
+    admin = locked(MASTER)
+    for uid in ("films", "books"):
+        succeeded(admin, admin.post("/indexes", json={"uid": uid}))
+    client = locked(make(locked, indexes=["book-*", "film*"])["key"])
+    replies = [
+        client.get("/indexes/book-s"),
+        client.get("/indexes/book-s/settings"),
+        client.post("/indexes/book-s/search", json={}),
+        client.post("/multi-search", json={"queries": [{"indexUid": "book-s"}]}),
+        client.post("/_bulk", content='{"delete":{"_index":"book-s","_id":"1"}}\n',
+                    headers={"Content-Type": "application/x-ndjson"}),
+    ]  # fmt: skip
+    tasks = [
+        done(client, client.delete("/indexes/book-s")),
+        done(client, client.delete("/indexes/book-s/documents")),
+    ]
+    said = [reply.text for reply in replies] + [task["error"]["message"] for task in tasks]
+    assert all("book-s" in text and '"books' not in text for text in said), said
+    assert client.get("/indexes/film").json()["message"].endswith('did you mean "films"?')
+
+
+def test_a_swap_of_absent_indexes_says_which(client: TestClient) -> None:
+    succeeded(client, client.post("/indexes", json={"uid": "books"}))
+    task = done(client, client.post("/swap-indexes", json=[{"indexes": ["book", "film"]}]))
+    assert task["error"]["message"] == "Index `book`, `film` not found."
 
 
 # Tenant tokens

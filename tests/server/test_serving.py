@@ -129,6 +129,8 @@ def test_a_signal_ends_the_server_and_leaves_what_waits_for_the_next(
             told.append((reply.json()["taskUid"], batch))
         process.send_signal(number)
         assert process.wait(60) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
     check_kept(path, told)
 
 

@@ -171,5 +171,13 @@ def test_an_unfit_setting_is_refused_at_once(
     assert refusal(films.patch(SETTINGS, json={name: value})) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("rankingRule", "rankingRules"), ("stopWord", "stopWords")]
+)
+def test_the_nearest_name_of_a_setting_is_offered(films: TestClient, name: str, meant: str) -> None:
+    message = films.patch(SETTINGS, json={name: []}).json()["message"]
+    assert message.endswith(f'did you mean "{meant}"?')
+
+
 def test_settings_must_be_an_object(films: TestClient) -> None:
     assert refusal(films.patch(SETTINGS, json=[])) == (400, "bad_request")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import hybridsearch
+from hybridsearch import aside as aside_module
 from hybridsearch.aside import LEAST, Aside, done, texts_in, texts_packed, unpacked
 from hybridsearch.aside import packed as packed_bodies
 from hybridsearch.course import Course
@@ -74,20 +75,24 @@ def child_of(hands: Aside) -> subprocess.Popen[bytes]:
     """The process that it has."""
     child = hands._child
     assert child is not None
-    return child
+    return child.process
 
 
-def is_gone(pid: int) -> bool:
-    """Whether the process ends within some seconds; who is ended and not waited for is gone."""
-    for _ in range(200):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
+def until(holds: Callable[[], bool]) -> bool:
+    """Whether it holds within a minute."""
+    for _ in range(1_200):
+        if holds():
             return True
         time.sleep(0.05)
     return False
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process has ended; who is ended and not waited for is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -134,16 +139,52 @@ def test_few_documents_start_no_process() -> None:
     assert hands._child is None
 
 
-def test_an_idle_child_ends_and_another_takes_its_place() -> None:
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that are begun during the test, each put in as it begins."""
+    found: list[subprocess.Popen[bytes]] = []
+    begin = aside_module._begun
+
+    def noted() -> subprocess.Popen[bytes]:
+        found.append(begin())
+        return found[-1]
+
+    monkeypatch.setattr(aside_module, "_begun", noted)
+    return found
+
+
+def test_an_idle_child_is_ended_and_another_takes_its_place(
+    begun: list[subprocess.Popen[bytes]],
+) -> None:
     hands = Aside(idle_seconds=0.2)
     some = documents(LEAST)
     try:
         prepared(some, hands)
-        first = child_of(hands).pid
-        assert is_gone(first)
+        assert begun
+        assert until(lambda: [child.returncode for child in begun] == [0] * len(begun))
+        before = len(begun)
+        assert same(prepared(some, hands), prepared(some, OWN))
+        assert len(begun) > before
+    finally:
+        hands.close()
+
+
+def test_a_child_that_hangs_is_killed_and_its_piece_is_done_here(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(aside_module, "LOOKS", 1_000)
+    hands = Aside()
+    some = documents(LEAST)
+    try:
+        prepared(some, hands)
+        stopped = child_of(hands)
+        stopped.send_signal(signal.SIGSTOP)
+        hands._piece_seconds = 0.5
         assert same(prepared(some, hands), prepared(some, OWN))
     finally:
         hands.close()
+    assert stopped.returncode == -signal.SIGKILL
+    assert "hangs" in caplog.text
 
 
 def test_closing_the_database_ends_the_child() -> None:
@@ -160,7 +201,7 @@ def test_the_child_of_a_killed_process_ends() -> None:
         "import hybridsearch, sys, time\n"
         "db = hybridsearch.open(second_process=True)\n"
         f"db.create_index('a').add([{{'id': n, 'text': 'word'}} for n in range({LEAST})])\n"
-        "print(db._aside._child.pid, flush=True); time.sleep(60)"
+        "print(db._aside._child.process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, text=True
@@ -168,7 +209,7 @@ def test_the_child_of_a_killed_process_ends() -> None:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-    assert is_gone(pid)
+    assert until(lambda: is_gone(pid))
 
 
 def test_a_python_that_cannot_be_started_leaves_all_to_this_process(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import doctest
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from hybridsearch.server import facet_search
+import hybridsearch
+from hybridsearch.server import app_for, facet_search
 from tests.conformance.rest.conftest import Ask
 
 MULTI = "/multi-search"
@@ -103,6 +105,46 @@ def test_facets_of_a_federation_come_by_index_or_merged(ask: Ask) -> None:
     assert "facetsByIndex" not in merged
     assert merged["facetDistribution"]["genres"] == {"adventure": 6, "fantasy": 2}
     assert list(merged["facetDistribution"]["year"]) == ["1865", "1943"]
+
+
+@pytest.fixture
+def orders() -> Iterator[TestClient]:
+    """Indexes whose facets are listed by count, and one where they are not."""
+    with hybridsearch.open(default_embedder=None) as db:
+        for uid, order, colors in (
+            ("cars", "count", "red red blue blue teal teal teal"),
+            ("hats", "count", "blue gold red red"),
+            ("cups", "alpha", "blue"),
+        ):
+            settings = {"sortFacetValuesBy": {"*": order}, "maxValuesPerFacet": 1}
+            index = db.create_index(uid, primary_key="id", settings=settings)
+            index.add([{"id": n, "color": one} for n, one in enumerate(colors.split())])
+        with TestClient(app_for(db)) as client:
+            yield client
+
+
+@pytest.mark.parametrize(
+    ("uids", "shown"),
+    [
+        (("cars",), {"teal": 3, "blue": 2}),
+        (("cars", "hats"), {"red": 4, "blue": 3}),
+        (("cups", "hats"), None),
+    ],
+)
+def test_merged_facets_are_listed_as_all_their_indexes_do(
+    orders: TestClient, uids: tuple[str, ...], shown: dict[str, int] | None
+) -> None:
+    federation = {
+        "facetsByIndex": {uid: ["color"] for uid in uids},
+        "mergeFacets": {"maxValuesPerFacet": 2},
+    }
+    queries = [{"indexUid": uid} for uid in uids]
+    answer = orders.post(MULTI, json={"queries": queries, "federation": federation}).json()
+    if shown is None:
+        assert answer["code"] == "invalid_multi_search_facet_order"
+        assert "`color`: index `cups` orders by alpha, but index `hats`" in answer["message"]
+    else:
+        assert list(answer["facetDistribution"]["color"].items()) == list(shown.items())
 
 
 def test_a_federation_tells_of_meaning_and_of_time(ask: Ask) -> None:
