@@ -26,6 +26,7 @@ from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.batches import pages
 from hybridsearch.collecting import uncollected
 from hybridsearch.embedders.hurried import embed_query
+from hybridsearch.embedders.outage import NotAsked
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
@@ -73,7 +74,8 @@ def _without_meaning(requests: Sequence[SearchRequest], error: EmbedderError) ->
         reasons, made = dict.fromkeys(range(count), error.message), [None] * count
     if any(requests[number].mode == "semantic" for number in reasons):
         raise error
-    log.warning("searching by words alone: %s", error.message)
+    if not isinstance(error, NotAsked):  # which was told of when it failed
+        log.warning("searching by words alone: %s", error.message)
     return [
         _Question(replace(request, mode="keyword"), None, reasons[number])
         if number in reasons

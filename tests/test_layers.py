@@ -93,7 +93,7 @@ OWNERS = {
     "jwt": {"server.access"},
     "prometheus_client": {"server.figures"},
     "uvicorn": {"server.serving"},
-    "h11": {"server.serving"},
+    "httptools": {"server.serving"},
     "click": {"options", "judging", "cli", "exits", "shell.command"},
     "rich": {"terminal", "cli", "shell.layout", "shell.session"},
     "prompt_toolkit": {"shell.prompt"},
