@@ -189,9 +189,7 @@ class Functions:
         """What the index knows now. Raises NotFound."""
         return self._engine(uid).snapshot.state
 
-    def hits(
-        self, call: Call, standing: Standing | None = None
-    ) -> tuple[pa.Table, dict[str, str]]:
+    def hits(self, call: Call, standing: Standing | None = None) -> tuple[pa.Table, dict[str, str]]:
         """What search() gives for a call, as a table, and what makes the columns of some of it.
 
         For an index over a source of the user's it has the key as _row in the place of columns, and

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -223,7 +223,7 @@ class Session:
     def _standing(self, uid: str) -> Standing | None:
         return self._indexes.standing(self._functions.record(uid))
 
-    def _later(self, call: Call, _: Standing | None) -> tuple[Later, list[str]]:
+    def _later(self, call: Call, _: Standing | None) -> tuple[Later, Mapping[str, str]]:
         return self._functions.later(call)
 
     @property
