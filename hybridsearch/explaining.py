@@ -84,7 +84,7 @@ def _by_words(state: State, plan: Plan, places: Places, number: int) -> dict[str
             plan.query,
             int(places.rows[number]),
             weights=plan.fields,
-            match=plan.request.match,
+            match=plan.match,
             tie=plan.tie,
         ),
     }
@@ -134,7 +134,7 @@ def _exact(state: State, plan: Plan, rows: Rows) -> list[dict[str, float | None]
     assert plan.arm is not None  # the mode is hybrid
     assert plan.vector is not None
     bm25 = state.keyword.scores(
-        plan.query, rows, weights=plan.fields, match=plan.request.match, tie=plan.tie
+        plan.query, rows, weights=plan.fields, match=plan.match, tie=plan.tie
     )
     cosines = plan.arm.vectors.similarities(plan.vector, rows)
     return [

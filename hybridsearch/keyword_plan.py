@@ -30,12 +30,12 @@ from typing import NamedTuple, TypeAlias
 from hybridsearch.errors import QueryError, near
 from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Phrase, Query, Word
-from hybridsearch.request import MATCHES
 
 __all__ = ["SLOP", "Clause", "Plan", "Unit", "plan"]
 
 SLOP = 1
-_SAID = ("synonym", "form")
+MATCHES = ("any", "all", "phrase")
+_SAID = ("synonym", "form", "prefix")
 """What a word means also in attributes that take no typos."""
 
 Alternatives: TypeAlias = tuple[tuple[tuple[str, ...], float], ...]

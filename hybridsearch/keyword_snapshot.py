@@ -44,7 +44,7 @@ __all__ = ["KeywordSnapshot", "Ranking"]
 UNIT_BYTES = 16_000_000
 CACHED_BYTES = 64_000_000
 CACHED_PER_ROW = 48
-COST_OF_ROW = 10
+COST_OF_ROW = 15
 """How many postings can be fetched in the time that one row takes as a clause of a query."""
 EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""

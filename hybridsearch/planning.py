@@ -23,6 +23,7 @@ from hybridsearch.expressions import parse as parse_formula
 from hybridsearch.extraction import is_wanted
 from hybridsearch.kept_settings import custom_rules
 from hybridsearch.query import Query, parse
+from hybridsearch.query_language import plain_text, read
 from hybridsearch.request import Filter, SearchRequest
 from hybridsearch.selection import known_attribute
 from hybridsearch.state import Arm, State
@@ -77,6 +78,11 @@ class Plan:
         return TIE if self.request.tie is None else self.request.tie
 
     @property
+    def match(self) -> str:
+        """Which of the words a match by words must hold; all that the query language asks for."""
+        return "all" if self.request.match == "query" else self.request.match
+
+    @property
     def whole(self) -> bool:
         """Whether the whole result set has to be ranked, not only what the page reaches."""
         asked = self.request
@@ -93,12 +99,17 @@ class Plan:
 
 def must_embed(state: State, request: SearchRequest) -> bool:
     """Whether the request's text has to be embedded."""
-    if request.vector is not None or not request.text or request.mode == "keyword":
+    if request.vector is not None or request.mode == "keyword" or not meaning(request):
         return False
     arm = state.arm(request.embedder)
     if arm is None or not arm.vectors.count:
         return False
     return request.mode == "semantic" or not isinstance(arm.embedder, ProvidedEmbedder)
+
+
+def meaning(request: SearchRequest) -> str:
+    """The text that is embedded: without the signs of the query language."""
+    return plain_text(request.text) if request.match == "query" else request.text
 
 
 def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
@@ -121,7 +132,7 @@ def plan(state: State, request: SearchRequest, vector: Vectors | None) -> Plan:
         vector=vector,
         arm=arm,
         mask=mask,
-        semantic_mask=_narrowed(state, query, mask, fields) if mode == "hybrid" else mask,
+        semantic_mask=_semantic_mask(state, request, mode, query, mask, fields),
         fields=fields,
         fusion=fusion,
         weights=weights,
@@ -195,24 +206,40 @@ def _is_doubted(state: State, request: SearchRequest, fusion: str, arm: Arm | No
 
 
 def _known(request: SearchRequest, arm: Arm | None) -> float:
-    return 1.0 if arm is None else arm.embedder.known(request.text)
+    return 1.0 if arm is None else arm.embedder.known(meaning(request))
 
 
 def _query(state: State, request: SearchRequest, fields: Mapping[str, float]) -> Query:
-    query = parse(
+    written, most = request.match == "query", request.typos
+    query = _written(state, request) if written else _typed(state, request)
+    names = tuple(name for name, weight in fields.items() if weight > 0)
+    return state.speller.spelled(
+        query,
+        names,
+        most=0 if written and most is None else most,
+        lenient=request.lenient,
+        languages=request.languages,
+    )
+
+
+def _typed(state: State, request: SearchRequest) -> Query:
+    return parse(
         request.text,
         _analyzer(state, request),
         prefix=_is_open(state, request),
         attributes=state.keyword.attributes,
         analyzers=state.analyzers if state.analyzers.rules else None,
     )
-    names = tuple(name for name, weight in fields.items() if weight > 0)
-    return state.speller.spelled(
-        query,
-        names,
-        most=request.typos,
-        lenient=request.lenient,
-        languages=request.languages,
+
+
+def _written(state: State, request: SearchRequest) -> Query:
+    """The text as the query language reads it."""
+    named = (name for name in state.settings.searchable_attributes if name != "*")
+    return read(
+        request.query or "",
+        _analyzer(state, request),
+        attributes=(*state.keyword.attributes, *named),
+        analyzers=state.analyzers if state.analyzers.rules else None,
     )
 
 
@@ -220,7 +247,7 @@ def _analyzer(state: State, request: SearchRequest) -> Analyzer:
     """The usual analyser, with the words that this query can do without."""
     if state.settings.stop_words:
         return state.analyzer
-    if request.match == "all":  # nobody said that some do not matter
+    if request.match in ("all", "query"):  # nobody said that some do not matter
         return replace(state.analyzer, stop_words=frozenset())
     return _among(state.analyzer, request.languages) if request.locales else state.analyzer
 
@@ -276,6 +303,8 @@ def _mode(state: State, request: SearchRequest, vector: Vectors | None) -> str:
     semantic = vector is not None and request.mode != "keyword"
     if not request.text and not semantic:
         return "everything"
+    if vector is None and not meaning(request):
+        return "keyword"
     if request.mode == "semantic" or (semantic and not request.text):
         return "semantic"
     return "hybrid" if semantic else "keyword"
@@ -354,13 +383,30 @@ def _weight(name: str, weights: Mapping[str, float]) -> float:
     return weights.get(name, 1.0)
 
 
+def _semantic_mask(
+    state: State,
+    request: SearchRequest,
+    mode: str,
+    query: Query,
+    mask: Mask | None,
+    fields: Mapping[str, float],
+) -> Mask | None:
+    """The mask for the semantic arm: what is excluded, or lacks a phrase, is not near either.
+
+    What the query language asks for holds of every hit, whichever arm finds it.
+    """
+    if request.match == "query" and mode in ("hybrid", "semantic") and request.text:
+        written = _query(state, request, fields) if mode == "semantic" else query
+        return _narrowed(state, written, mask, fields)
+    if mode != "hybrid" or not (query.excluded or query.phrases):
+        return mask
+    return _narrowed(state, replace(query, words=(), sequence=(), typed=()), mask, fields)
+
+
 def _narrowed(
     state: State, query: Query, mask: Mask | None, fields: Mapping[str, float]
 ) -> Mask | None:
-    """The mask for the semantic arm: what is excluded, or lacks a phrase, is not near either."""
-    if not query.excluded and not query.phrases:
-        return mask
-    firm = replace(query, words=(), sequence=(), typed=())
+    """The rows of the mask that hold all that is asked for."""
     narrowed = np.zeros(state.size, bool)
-    narrowed[state.keyword.matches(firm, weights=fields)] = True
+    narrowed[state.keyword.matches(query, weights=fields, match="all")] = True
     return narrowed if mask is None else narrowed & mask

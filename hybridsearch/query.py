@@ -27,7 +27,7 @@ one, and `Query.read` gives it as an attribute's own analyser reads it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -42,7 +42,21 @@ from hybridsearch.analysis import (
 )
 from hybridsearch.localized import Analyzers
 
-__all__ = ["MOST_SLOP", "Other", "Phrase", "Query", "Word", "complete_words", "parse"]
+__all__ = [
+    "BLANK",
+    "MOST_SLOP",
+    "Other",
+    "Part",
+    "Phrase",
+    "Query",
+    "Word",
+    "assembled",
+    "bound",
+    "complete_words",
+    "parse",
+    "plain_quotes",
+    "with_parents",
+]
 
 _quotes = str.maketrans("“”„‟«»", '""""""')
 _parts = re.compile(
@@ -51,7 +65,7 @@ _parts = re.compile(
 ).finditer
 _may_be_more = re.compile(r'"|(?:^|\s)-\S|\S:\S').search
 _of_field = re.compile(r"(-?)([^\s:]+):(?=\S)(.*)", re.DOTALL).fullmatch
-_BLANK = "\ue000"
+BLANK = "\ue000"
 """Stands for a blank inside a word while a query is taken apart."""
 MOST_SLOP = 8
 """More words between those of a phrase cannot be asked for; items of a list are further apart."""
@@ -75,7 +89,9 @@ class Word(NamedTuple):
     stemmed: the index holds stems, so a longer word can have a shorter term than what was typed.
     typed: the word in plain form, not stemmed; "" for a pair of characters. others: what else
     may have been meant (`hybridsearch.spelling`). only: the attribute that it has to be in, with
-    what is nested there; None for any.
+    what is nested there; None for any. begins, typos: asked for in the query language alone
+    (`hybridsearch.query_language`): folded letters, and every word that begins so is meant; how
+    many typos a word may have.
     """
 
     term: str
@@ -84,6 +100,13 @@ class Word(NamedTuple):
     typed: str = ""
     others: tuple[Other, ...] = ()
     only: str | None = None
+    begins: str = ""
+    typos: int = 0
+
+    @property
+    def loose(self) -> bool:
+        """Whether other words were asked for with it."""
+        return bool(self.begins or self.typos)
 
 
 @dataclass(frozen=True)
@@ -169,6 +192,7 @@ def _reread(item: Item, analyzer: Analyzer) -> Item:
     return item._replace(
         term=analyzer.term(item.typed) or item.term,
         prefix=item.prefix and analyzer.folded(item.prefix),
+        begins=item.begins and analyzer.folded(item.begins),
         stemmed=analyzer.language is not None,
         others=tuple(
             other._replace(terms=tuple(analyzer.terms(other.word)) or other.terms)
@@ -201,7 +225,14 @@ def parse(
     of the attributes, where these are not all read by the same.
     Returns a Query whose terms are the analyser's. Never raises.
     """
-    split = _split(text.translate(_quotes), analyzer, _with_parents(attributes))
+    split = _split(plain_quotes(text), analyzer, with_parents(attributes))
+    return assembled(split, analyzer, prefix=prefix, analyzers=analyzers)
+
+
+def assembled(
+    split: Iterable[Part], analyzer: Analyzer, *, prefix: bool, analyzers: Analyzers | None
+) -> Query:
+    """The query of these parts, in their order; those without a token are nothing."""
     parts = [part._replace(anew=analyzers is not None) for part in split if part.tokens]
     wanted = [part for part in parts if not part.negated]
     words = [word for part in wanted if not part.quoted for word in _words(part, analyzer, prefix)]
@@ -231,7 +262,12 @@ def complete_words(
     return tuple(_telling(made, analyzer, False))
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
+    """A piece of a query with its tokens, as it was written but for operators.
+
+    last: whether the query ends with it. begins, typos: as of a `Word`.
+    """
+
     text: str
     tokens: list[Token]
     negated: bool = False
@@ -240,9 +276,12 @@ class _Part(NamedTuple):
     slop: int = 0
     only: str | None = None
     anew: bool = False
+    begins: bool = False
+    typos: int = 0
 
     @property
     def phrase(self) -> Phrase:
+        """Its tokens side by side."""
         terms = tuple(token.term for token in self.tokens)
         return Phrase(terms, self.slop, self.only, self.typed)
 
@@ -255,56 +294,61 @@ class _Part(NamedTuple):
         return tuple(_typed(self.text, token) for token in self.tokens) if self.anew else ()
 
 
-def _split(text: str, analyzer: Analyzer, names: frozenset[str]) -> Iterator[_Part]:
+def _split(text: str, analyzer: Analyzer, names: frozenset[str]) -> Iterator[Part]:
     """The parts of a query; operators count only where a part begins."""
     if '"' not in text and "-" not in text and (":" not in text or not names):
-        yield _Part(text, analyzer.tokens(text))
+        yield Part(text, analyzer.tokens(text))
         return
-    for match in _parts(_bound(text, analyzer)):
+    for match in _parts(bound(text, analyzer)):
         last = match.end() == len(text)
         if match["chunk"] is None:
             yield from _quoted(match, analyzer, names, last)
         else:
-            yield _chunk(match["chunk"].replace(_BLANK, " "), analyzer, names, last)
+            yield _chunk(match["chunk"].replace(BLANK, " "), analyzer, names, last)
 
 
-def _bound(text: str, analyzer: Analyzer) -> str:
+def plain_quotes(text: str) -> str:
+    """The text, of the same length, with the quotation marks of all languages as plain ones."""
+    return text.translate(_quotes)
+
+
+def bound(text: str, analyzer: Analyzer) -> str:
     """The text, of the same length, where blanks inside a word of the dictionary part nothing."""
     if not analyzer.rules.dictionary:
         return text
     pieces = list(text)
     for match in analyzer.rules.walk(text):
         if len(match.group().split()) > 1:
-            pieces[match.start() : match.end()] = _BLANK.join(match.group().split(" "))
+            pieces[match.start() : match.end()] = BLANK.join(match.group().split(" "))
     return "".join(pieces)
 
 
 def _quoted(
     match: re.Match[str], analyzer: Analyzer, names: frozenset[str], last: bool
-) -> Iterator[_Part]:
+) -> Iterator[Part]:
     """A phrase; what stands before its colon is a word by itself unless it is an attribute."""
-    phrase, minus = match["phrase"].replace(_BLANK, " "), bool(match["minus"])
+    phrase, minus = match["phrase"].replace(BLANK, " "), bool(match["minus"])
     field = match["field"]
     only = field[:-1] if field else None
     if only is not None and only not in names:
-        yield _Part(only, analyzer.tokens(only), minus, False, False)
+        yield Part(only, analyzer.tokens(only), minus, False, False)
         only, minus = None, False
     slop = min(int(match["slop"] or 0), MOST_SLOP)
-    yield _Part(phrase, analyzer.tokens(phrase), minus, True, last, slop, only)
+    yield Part(phrase, analyzer.tokens(phrase), minus, True, last, slop, only)
 
 
-def _chunk(chunk: str, analyzer: Analyzer, names: frozenset[str], last: bool) -> _Part:
+def _chunk(chunk: str, analyzer: Analyzer, names: frozenset[str], last: bool) -> Part:
     """Text without a space, behind a minus or an attribute's name if it has these."""
     match = _of_field(chunk)
     if match and match[2] in names:
         tokens = analyzer.tokens(match[3])
-        return _Part(match[3], tokens, bool(match[1]), False, last, only=match[2])
+        return Part(match[3], tokens, bool(match[1]), False, last, only=match[2])
     negated = chunk[0] == "-"
     words = chunk[negated:]
-    return _Part(words, analyzer.tokens(words), negated, False, last)
+    return Part(words, analyzer.tokens(words), negated, False, last)
 
 
-def _with_parents(attributes: Collection[str]) -> frozenset[str]:
+def with_parents(attributes: Collection[str]) -> frozenset[str]:
     """The attributes and what they are nested in."""
     found = set(attributes)
     for name in attributes:
@@ -314,21 +358,30 @@ def _with_parents(attributes: Collection[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _words(part: _Part, analyzer: Analyzer, prefix: bool) -> list[Word]:
+def _words(part: Part, analyzer: Analyzer, prefix: bool) -> list[Word]:
     """The words of a part; the last one is open if the whole text ends inside it."""
     words = [_word(part, token, analyzer) for token in part.tokens]
     last = part.tokens[-1]
+    words[-1] = _loosened(words[-1], part, analyzer)
     if prefix and part.last and last.end == len(part.text):
         words[-1] = words[-1]._replace(prefix=analyzer.folded(part.text[last.start :]))
     return words
 
 
-def _word(part: _Part, token: Token, analyzer: Analyzer) -> Word:
+def _word(part: Part, token: Token, analyzer: Analyzer) -> Word:
     """One character of a script that is indexed in pairs stands for the pairs it begins."""
     term, stemmed = token.term, analyzer.language is not None
     if is_pair_script(term):
         return Word(term, term if len(term) == 1 else None, stemmed, only=part.only)
     return Word(term, None, stemmed, _typed(part.text, token), only=part.only)
+
+
+def _loosened(word: Word, part: Part, analyzer: Analyzer) -> Word:
+    """The last word of a part with what was asked for beside it; a pair begins nothing else."""
+    if not (part.begins or part.typos) or is_pair_script(word.term):
+        return word
+    begins = analyzer.folded(part.text[part.tokens[-1].start :]) if part.begins else ""
+    return word._replace(begins=begins, typos=part.typos)
 
 
 def _typed(text: str, token: Token) -> str:
@@ -338,9 +391,11 @@ def _typed(text: str, token: Token) -> str:
     return "" if is_pair_script(token.term) or len(typed.split()) > 1 else typed
 
 
-def _excluded(part: _Part, analyzer: Analyzer) -> Word | Phrase:
+def _excluded(part: Part, analyzer: Analyzer) -> Word | Phrase:
     lone = len(part.tokens) == 1
-    return _word(part, part.tokens[0], analyzer) if lone else part.phrase
+    if not lone:
+        return part.phrase
+    return _loosened(_word(part, part.tokens[0], analyzer), part, analyzer)
 
 
 def _telling(words: list[Word], analyzer: Analyzer, more: bool) -> list[Word]:
@@ -348,7 +403,7 @@ def _telling(words: list[Word], analyzer: Analyzer, more: bool) -> list[Word]:
     if not analyzer.stop_words:
         return words
     dispensable = _dispensable(analyzer)
-    telling = [word for word in words if word.term not in dispensable]
+    telling = [word for word in words if word.loose or word.term not in dispensable]
     return telling if telling or more else words
 
 

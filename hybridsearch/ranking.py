@@ -227,7 +227,7 @@ def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
     """Which rows the result set holds, bool [size]."""
     found = np.zeros(state.size, bool)
     if not ranked.whole:
-        matches = state.keyword.matches(plan.query, weights=plan.fields, match=plan.request.match)
+        matches = state.keyword.matches(plan.query, weights=plan.fields, match=plan.match)
         found[matches if plan.mask is None else matches[plan.mask[matches]]] = True
     found[ranked.rows] = True
     if plan.without is not None:
@@ -301,7 +301,7 @@ def _words(state: State, plan: Plan, limit: int, *, level: bool = False) -> Rank
         plan.query,
         weights=plan.fields,
         limit=limit if plan.without is None else limit + 1,
-        match=plan.request.match,
+        match=plan.match,
         mask=plan.mask,
         tie=plan.tie,
         level=level,
@@ -358,7 +358,7 @@ def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     if words.whole or not len(unseen):
         return len(unseen)
     scores = state.keyword.scores(
-        plan.query, unseen, weights=plan.fields, match=plan.request.match, tie=plan.tie
+        plan.query, unseen, weights=plan.fields, match=plan.match, tie=plan.tie
     )
     return int(np.count_nonzero(scores == 0.0))
 
@@ -401,7 +401,7 @@ def _by_scores(state: State, plan: Plan, arms: Arms, words: Ranking) -> Fusion:
     assert plan.vector is not None
     rows = np.union1d(arms[0][0], arms[1][0])
     bm25 = state.keyword.scores(
-        plan.query, rows, weights=plan.fields, match=plan.request.match, tie=plan.tie
+        plan.query, rows, weights=plan.fields, match=plan.match, tie=plan.tie
     )
     scale = _scale(plan, words, _nearest(plan, SCALE_ROWS)[1])
     cosines = plan.arm.vectors.similarities(plan.vector, rows)

@@ -48,7 +48,7 @@ def of_words(state: State, plan: Plan, scores: Scores) -> Scores:
     if not (plan.query.words or plan.query.phrases):
         return np.ones(len(scores), np.float32)
     reference = state.keyword.reference(
-        plan.query, weights=plan.fields, match=plan.request.match, tie=plan.tie
+        plan.query, weights=plan.fields, match=plan.match, tie=plan.tie
     )
     return from_bm25(scores, reference=reference)
 

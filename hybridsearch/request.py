@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MODES = ("hybrid", "keyword", "semantic")
 NEEDING = ("last", "frequency")
-MATCHES = ("any", "all", "phrase", *NEEDING)
+MATCHES = ("any", "all", "phrase", "query", *NEEDING)
 LONGEST_QUERY = 1_000_000
 MOST_TYPOS = 2
 
@@ -51,9 +51,11 @@ class SearchRequest:
     weights: (keyword, semantic), 0 or more, not both 0, and rrf_k, the constant of reciprocal rank
     fusion: None as the index is set for this fusion, else the embedder's. candidates: how many
     nearest rows the semantic arm brings. match: which of the words a keyword match must hold:
-    "any", "all", all as one "phrase", or, as Meilisearch's strategies have it, "last": the first of
-    them that is in the index, as words are dropped from the end, "frequency": the rarest of these.
-    Ranking is by score in every case. attributes: where to look for words, None = the searchable
+    "any", "all", all as one "phrase"; "query": all that `hybridsearch.query_language` reads, which
+    refuses what has no meaning and of which every hit holds, found by meaning too; or, as
+    Meilisearch's strategies have it, "last": the first of them that is in the index, as words are
+    dropped from the end, "frequency": the rarest of these. Ranking is by score in every case.
+    attributes: where to look for words, None = the searchable
     ones. distinct: one hit per value of this attribute. ids: only documents with one of these ids;
     an empty list allows none. exact: scan every vector.
     prefix: the last word of the query also stands for longer ones, as while typing. tie: how much

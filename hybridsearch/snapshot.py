@@ -26,6 +26,7 @@ from hybridsearch.arrays import Mask, Rows, Vectors
 from hybridsearch.batches import pages
 from hybridsearch.collecting import uncollected
 from hybridsearch.embedders.hurried import embed_query
+from hybridsearch.embedders.outage import NotAsked
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
@@ -34,7 +35,7 @@ from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark
 from hybridsearch.jsontext import loads
 from hybridsearch.kept_settings import cutoff_seconds
-from hybridsearch.planning import Plan, asked, confined, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, meaning, must_embed, plan
 from hybridsearch.query import Query
 from hybridsearch.ranking import Pages, Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
@@ -73,7 +74,8 @@ def _without_meaning(requests: Sequence[SearchRequest], error: EmbedderError) ->
         reasons, made = dict.fromkeys(range(count), error.message), [None] * count
     if any(requests[number].mode == "semantic" for number in reasons):
         raise error
-    log.warning("searching by words alone: %s", error.message)
+    if not isinstance(error, NotAsked):  # which was told of when it failed
+        log.warning("searching by words alone: %s", error.message)
     return [
         _Question(replace(request, mode="keyword"), None, reasons[number])
         if number in reasons
@@ -170,7 +172,7 @@ class Snapshot:
             worded = [one for one in made if not one.query.empty]
             if len(worded) > 1:
                 self.state.keyword.foresee(
-                    ((one.query, one.fields, one.request.match, one.tie) for one in worded),
+                    ((one.query, one.fields, one.match, one.tie) for one in worded),
                     limit=min(one.reach for one in worded),
                 )
             yield from zip(some, made, strict=True)
@@ -320,7 +322,7 @@ class Snapshot:
         arm = self.state.arm(name)
         assert arm is not None  # must_embed found it
         try:
-            texts = [request.text for request in requests]
+            texts = [meaning(request) for request in requests]
             made = embed_query(arm.embedder, texts, cutoff_seconds(self.state.settings.kept))
         except EmbedderError as error:
             return _without_meaning(requests, error)

@@ -10,6 +10,7 @@
   what the settings exempt, are never taken for anything else;
 - "data base" may be "database", and "database" may be "data base" where a document has that;
 - forms and compounds (`hybridsearch.word_forms`);
+- what the query language asks for: all words that begin so, or that are so many typos away;
 - synonyms (`hybridsearch.synonyms`).
 
     speller = Speller(snapshot, Analyzers(analyzer))
@@ -19,18 +20,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from itertools import pairwise
+from functools import cached_property, lru_cache, partial
+from itertools import chain, pairwise
+from typing import TypeVar
 
 from hybridsearch.analysis import Analyzer, fold
+from hybridsearch.errors import QueryError
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword import KeywordSnapshot
 from hybridsearch.languages import COMPOUNDING, UNACCENTED
 from hybridsearch.localized import Analyzers
-from hybridsearch.query import Other, Query, Word
+from hybridsearch.query import Other, Phrase, Query, Word
 from hybridsearch.synonyms import Synonyms
+from hybridsearch.vocabulary import typos
 from hybridsearch.word_forms import compounds_of, forms_of, written_otherwise
 from hybridsearch.word_settings import TypoTolerance
 
@@ -45,13 +49,22 @@ BEHIND_PREFIX = 0.5
 BEGUN = 0.5
 """What a word counts of which the beginning is one typo away."""
 JOINED = 0.8
+LONGER = 0.8
+"""What a word counts of which the beginning was asked for."""
+MOST_MEANT = 1000
+"""Words that one may stand for where all of them were asked for; more is refused."""
 SYNONYM = 0.9
 SHORTEST_JOINED = 5
 SHORTEST_PART = 3
 """Letters of each part of a word that is in the index; of one that is not, parts may have 2."""
+MOST_TERMS = 50_000
+"""Terms of an attribute that are looked at for those that begin in some way."""
+SURELY_KNOWN = range(5, 39)
+"""Letters of a word of which the vocabulary has whatever is one or two typos away."""
 REMEMBERED = 1 << 14
 
 _Others = tuple[Other, ...]
+_Item = TypeVar("_Item", Word, Word | Phrase)
 
 
 @dataclass(frozen=True)
@@ -88,8 +101,17 @@ class Speller:
             mistyped = (self._mistyped(w, attributes, most, lenient) for w in query.words)
             joined = self._joined(query.words, attributes)
             others = [sum(three, ()) for three in zip(mistyped, joined, others, strict=True)]
-        if not any(others):
-            return query
+        if any(others):
+            query = self._with_others(query, others, attributes)
+        if any(isinstance(item, Word) and item.loose for item in (*query.words, *query.excluded)):
+            opened = partial(self._opened, attributes=attributes)
+            words, excluded = map(opened, query.words), map(opened, query.excluded)
+            return replace(query, words=tuple(words), excluded=tuple(excluded))
+        return query
+
+    def _with_others(
+        self, query: Query, others: Sequence[_Others], attributes: tuple[str, ...]
+    ) -> Query:
         exempt = self.tolerance.disable_on_attributes
         return replace(
             query,
@@ -104,6 +126,57 @@ class Speller:
         """Whether `spelled` gives every query back as it is."""
         alike = self._accented or languages or self.analyzers.rules
         return not (self.synonyms or alike or (self.tolerance.enabled and most != 0))
+
+    # What the query language asks for
+
+    def _opened(self, item: _Item, *, attributes: tuple[str, ...]) -> _Item:
+        """A word with all that begins so, or is near. Raises QueryError where that is too much."""
+        loose = isinstance(item, Word) and item.loose
+        return self._with_meant(item, attributes) if loose else item  # type: ignore[arg-type]  # a Word by then
+
+    def _with_meant(self, item: Word, attributes: tuple[str, ...]) -> Word:
+        if item.only is not None:
+            attributes = tuple(name for name in attributes if is_wanted(name, (item.only,)))
+        ask = self._beginning if item.begins else self._apart
+        meant = ask(item, attributes)
+        found: dict[Hashable, Other] = {}
+        for name in attributes:
+            for other in self._of_words(meant, name, "prefix" if item.begins else "typo"):
+                key = (other.terms, other.word) if self.analyzers.rules else other.terms
+                found.setdefault(key, other)
+        meaning = [other for other in found.values() if other.terms != (item.term,)]
+        _check_meant(item, len(meaning))
+        return item._replace(others=(*item.others, *meaning))
+
+    def _of_words(self, meant: Mapping[str, float], name: str, how: str) -> Iterator[Other]:
+        """Those of the words that an attribute holds, as it has them."""
+        analyzer, frequency = self.analyzers.of(name), self.keyword.statistics.frequency
+        for word, factor in meant.items():
+            term = analyzer.term(word)
+            if frequency(term, (name,)):
+                yield Other((term,), factor, how, word)
+
+    def _beginning(self, word: Word, attributes: Sequence[str]) -> dict[str, float]:
+        """The words that begin so, and what they count; the vocabulary has no numbers."""
+        words = self.keyword.vocabulary.starting(word.begins, most=0)
+        terms = self._terms(word, word.begins, attributes)
+        return dict.fromkeys(chain((one for one, _ in words), terms), LONGER)
+
+    def _apart(self, word: Word, attributes: Sequence[str]) -> dict[str, float]:
+        """The words that are as many typos away, and what they count."""
+        typed, most = word.typed, word.typos
+        near = dict(self.keyword.vocabulary.near(typed, most=most))
+        if not (typed.isalpha() and len(typed) in SURELY_KNOWN):
+            for term in self._terms(word, typed[:1] if most == 1 else "", attributes):
+                near.setdefault(term, typos(fold(typed), term, most=most))
+        return {one: FACTORS[apart] for one, apart in near.items() if apart <= most}
+
+    def _terms(self, word: Word, start: str, attributes: Sequence[str]) -> Iterator[str]:
+        """Every term of the attributes that begins so."""
+        for name in attributes:
+            terms = self.keyword.statistics.beginning(name, start, most=MOST_TERMS)
+            _check_meant(word, MOST_TERMS if terms is None else 0)
+            yield from terms or ()
 
     @property
     def analyzer(self) -> Analyzer:
@@ -279,3 +352,14 @@ class Speller:
 @lru_cache(maxsize=64)
 def _folded(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(fold, words))
+
+
+def _check_meant(word: Word, count: int) -> None:
+    """Raise QueryError where a word of the query language stands for too many others."""
+    if count > MOST_MEANT:
+        asked = f"{word.begins}*" if word.begins else f"{word.typed}~{word.typos}"
+        raise QueryError(
+            f'"{asked}" stands for {count:,} words of this index or more, and at most'
+            f" {MOST_MEANT:,} are looked for; give more letters",
+            field="query",
+        )

@@ -14,7 +14,7 @@ fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 segmentation analysis localized
-query fusion diversity highlight excerpts extraction templates embedded_texts facets
+query query_language fusion diversity highlight excerpts extraction templates embedded_texts facets
 files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
@@ -93,7 +93,7 @@ OWNERS = {
     "jwt": {"server.access"},
     "prometheus_client": {"server.figures"},
     "uvicorn": {"server.serving"},
-    "h11": {"server.serving"},
+    "httptools": {"server.serving"},
     "click": {"options", "judging", "cli", "exits", "shell.command"},
     "rich": {"terminal", "cli", "shell.layout", "shell.session"},
     "prompt_toolkit": {"shell.prompt"},

@@ -17,10 +17,14 @@ from contextlib import contextmanager
 
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed
 
-__all__ = ["Outage"]
+__all__ = ["NotAsked", "Outage"]
 
 FIRST = 1.0
 LONGEST = 30.0
+
+
+class NotAsked(EmbedderError):
+    """The service failed a moment ago, and was not asked again."""
 
 
 class Outage:
@@ -37,7 +41,7 @@ class Outage:
     def watched(self) -> Iterator[bool]:
         """Around a call of the service; gives whether the call is there to look if it is over.
 
-        A text that the service refuses is an answer. Raises EmbedderError at once, with what the
+        A text that the service refuses is an answer. Raises NotAsked at once, with what the
         service failed with, as long as nobody has to look; and what the call itself raises.
         """
         looking = self._admitted()
@@ -67,7 +71,7 @@ class Outage:
             left = self._over_at - time.monotonic()
             if left > 0 or self._looking:
                 when = "now, for another search" if self._looking else f"in {left:.1f} s"
-                raise EmbedderError(
+                raise NotAsked(
                     f"{self._error.message}; it is asked again {when}", **self._error.fields
                 )
             self._looking = True

@@ -17,10 +17,10 @@ import sys
 from types import FrameType
 from typing import Any, cast
 
-import h11
+import httptools
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hybridsearch.errors import InputError
 
@@ -115,7 +115,6 @@ def server_for(app: ASGIApp) -> Server:
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=LAST_SECONDS,
-            h11_max_incomplete_event_size=HEADER_BYTES,
         )
     )
 
@@ -129,10 +128,18 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-class ImpatientProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which closes a connection whose request is not begun in time."""
+class HeaderTooLarge(Exception):
+    """More bytes before a body than `HEADER_BYTES`; the parser makes a refusal of it."""
+
+
+class ImpatientProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, which closes a connection whose request is not begun in time, and
+    refuses one whose header does not end."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _in_header = True
+    _unread_bytes = 0
+    _header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Begin to wait for a request."""
@@ -141,7 +148,17 @@ class ImpatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes came; wait for the rest of a header, not for that of a body."""
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        if self._in_header:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > HEADER_BYTES and not self.transport.is_closing():
+                self.send_400_response("The header is too large.")
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -149,17 +166,63 @@ class ImpatientProtocol(H11Protocol):
         self._unwatch()
         super().connection_lost(exc)
 
+    def on_message_begin(self) -> None:
+        """The first bytes of a request."""
+        self._in_header, self._unread_bytes, self._header_bytes = True, 0, 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line of a header. Raises HeaderTooLarge for one too many."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > HEADER_BYTES:
+            raise HeaderTooLarge
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The body is next, if there is one."""
+        self._in_header = False
+        if not self._is_offer():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is there; one that offers another protocol is read again."""
+        if not self._is_offer():
+            super().on_message_complete()
+
+    def _is_offer(self) -> bool:
+        """Whether the request would like another protocol, and says what it wants in this one."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _stay(self, rest: bytes) -> None:
+        """Read a request as if it had not offered another protocol.
+
+        The parser ends with the header of one that does. Java's own client offers HTTP/2 with
+        each first request of a connection.
+        """
+        if self._is_offer():
+            kept = [b": ".join(line) for line in self.headers if line[0] != b"upgrade"]
+            head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1", *kept, b"", b""]
+            self.parser = httptools.HttpRequestParser(self)
+            self.data_received(b"\r\n".join(head) + rest)
+
     def _watch(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
+        if not self._in_header:
             self._unwatch()
         elif self._deadline is None:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(HEADER_SECONDS, self.transport.close)
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._expired)
 
     def _unwatch(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _expired(self) -> None:
+        """Close, unless an earlier request is still being answered: then wait once more."""
+        self._deadline = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self._watch()
 
 
 class Joining:

@@ -293,7 +293,7 @@ def _folded(want: Wanted, test: str) -> _Loose:
     strict = tuple(phrase for phrase in want.phrases if not phrase.slop)
     loose = {term for phrase in want.phrases if phrase.slop for term in phrase.terms}
     query = Query(_words(sorted(want.words | loose)).words, strict)
-    open_ended = want.beginnings or want.near or want.excluded or loose
+    open_ended = want.beginnings or want.near or want.without or loose
     return _Loose(query, _match(test), not open_ended)
 
 

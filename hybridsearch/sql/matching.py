@@ -6,8 +6,9 @@ null in, null out. A query without a single word is true of no text.
 
     holds_all(["Red running shoes"], ["running shoe*"])      # [True]
 
-A query of `@@@` may hold "phrases" and "loose phrases"~2, -excluded words, beginnings* and words~1
-or words~2 that may have so many typos; the other operators take every word as it is.
+A query of `@@@` may hold "phrases" and "loose phrases"~2, beginnings* and words~1 or words~2 that
+may have so many typos, and any of these behind a minus is excluded; the other operators take every
+word as it is.
 """
 
 from __future__ import annotations
@@ -46,13 +47,19 @@ _pieces = re.compile(r'-?"[^"]*"?(?:~\d+)?|\S+').findall
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a text must hold: all words, phrases and beginnings, and nothing excluded."""
+    """What a text must hold: all words, phrases and beginnings, and nothing excluded.
+
+    near: words with the typos that they may have. unbegun, unlike: beginnings and such words that
+    are excluded.
+    """
 
     words: frozenset[str]
     phrases: tuple[Phrase, ...] = ()
     beginnings: tuple[str, ...] = ()
     near: tuple[tuple[str, int], ...] = ()
     excluded: tuple[Phrase, ...] = ()
+    unbegun: tuple[str, ...] = ()
+    unlike: tuple[tuple[str, int], ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -62,7 +69,12 @@ class Wanted:
     @cached_property
     def bare(self) -> bool:
         """Whether nothing but words is asked for."""
-        return not (self.phrases or self.beginnings or self.near or self.excluded)
+        return not (self.phrases or self.beginnings or self.near or self.without)
+
+    @cached_property
+    def without(self) -> bool:
+        """Whether anything is excluded."""
+        return bool(self.excluded or self.unbegun or self.unlike)
 
 
 def holds_asked(texts: Texts, queries: Texts) -> Answers:
@@ -137,11 +149,27 @@ def holds_together(texts: Sequence[list[str]], query: str) -> bool | None:
     terms = texts[0] if len(texts) == 1 else list(chain.from_iterable(texts))
     return (
         asked.words.issubset(terms)
-        and all(any(term.startswith(start) for term in terms) for start in asked.beginnings)
-        and all(any(typos(w, t, most=n) <= n for t in terms) for w, n in asked.near)
+        and all(_begins(terms, start) for start in asked.beginnings)
+        and all(_is_near(terms, *one) for one in asked.near)
         and all(_stands_in(texts, phrase) for phrase in asked.phrases)
-        and not any(_stands_in(texts, phrase) for phrase in asked.excluded)
+        and not (asked.without and _has_excluded(asked, texts, terms))
     )
+
+
+def _has_excluded(asked: Wanted, texts: Sequence[list[str]], terms: list[str]) -> bool:
+    return (
+        any(_stands_in(texts, phrase) for phrase in asked.excluded)
+        or any(_begins(terms, start) for start in asked.unbegun)
+        or any(_is_near(terms, *one) for one in asked.unlike)
+    )
+
+
+def _begins(terms: list[str], start: str) -> bool:
+    return any(term.startswith(start) for term in terms)
+
+
+def _is_near(terms: list[str], word: str, most: int) -> bool:
+    return any(typos(word, term, most=most) <= most for term in terms)
 
 
 def _stands_in(texts: Sequence[list[str]], phrase: Phrase) -> bool:
@@ -152,25 +180,45 @@ def _stands_in(texts: Sequence[list[str]], phrase: Phrase) -> bool:
 def wanted(query: str, analyzer: Analyzer) -> Wanted:
     """What a query of `@@@` asks for, in the analyser's terms."""
     pieces: list[str] = _pieces(query)
-    bare = [piece for piece in pieces if piece[0] not in '-"']
-    open_ended = [piece for piece in bare if piece[-1] == "*"]
-    near = [found for piece in bare if (found := _near(piece, analyzer))]
-    others = [piece for piece, _, _ in near] + open_ended
-    read = parse(" ".join(p for p in pieces if p not in others), analyzer, prefix=False)
+    wanted, denied = _Loose(analyzer), _Loose(analyzer)
+    others = [
+        piece
+        for piece in pieces
+        if not (denied.takes(piece[1:]) if piece[0] == "-" else wanted.takes(piece))
+    ]
+    read = parse(" ".join(others), analyzer, prefix=False)
     return Wanted(
         words=frozenset(word.term for word in read.words),
         phrases=read.phrases,
-        beginnings=tuple(filter(None, (fold(piece[:-1]) for piece in open_ended))),
-        near=tuple((term, most) for _, term, most in near),
+        beginnings=tuple(wanted.beginnings),
+        near=tuple(wanted.near),
         excluded=tuple(_excluded(item) for item in read.excluded),
+        unbegun=tuple(denied.beginnings),
+        unlike=tuple(denied.near),
     )
 
 
-def _near(piece: str, analyzer: Analyzer) -> tuple[str, str, int] | None:
-    """(piece, term, typos) of a word with its typos behind it; None of any other piece."""
-    match = _with_typos(piece)
-    terms = analyzer.terms(match[1]) if match else []
-    return (piece, terms[0], int(match[2])) if match and len(terms) == 1 else None
+class _Loose:
+    """The beginnings* and the words~1 among the pieces of a query."""
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self.beginnings: list[str] = []
+        self.near: list[tuple[str, int]] = []
+
+    def takes(self, piece: str) -> bool:
+        """Whether the piece, without its minus, is one of them."""
+        if not piece or piece[0] == '"':
+            return False
+        if piece[-1] == "*":
+            self.beginnings += filter(None, [fold(piece[:-1])])
+            return True
+        match = _with_typos(piece)
+        terms = self._analyzer.terms(match[1]) if match else []
+        if match is None or len(terms) != 1:
+            return False
+        self.near.append((terms[0], int(match[2])))
+        return True
 
 
 def _excluded(item: Word | Phrase) -> Phrase:

@@ -193,6 +193,45 @@ def test_an_endless_header_is_refused() -> None:
         assert answer.startswith(b"HTTP/1.1 400")
 
 
+def test_a_header_of_too_many_lines_is_refused() -> None:
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1_000) for number in range(40))
+    with listening() as place:
+        answer = is_cut(place, b"GET /health HTTP/1.1\r\n" + lines + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 400")
+
+
+def test_a_long_header_that_comes_in_pieces_is_read() -> None:
+    lines = [b"X-%d: %s\r\n" % (number, b"a" * 1_000) for number in range(30)]
+    head = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+    with listening() as place:
+        assert b"available" in is_cut(place, head, *lines, b"\r\n")
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 12", b"Transfer-Encoding: chunked"])
+def test_who_offers_another_protocol_is_answered_in_this_one(length: bytes) -> None:
+    body = b'{"limit": 1}' if length.endswith(b"12") else b'C\r\n{"limit": 1}\r\n0\r\n\r\n'
+    head = (
+        b"POST /indexes/a/search HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n"
+    )
+    last = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with listening() as place:
+        whole = is_cut(place, head + length + b"\r\n\r\n" + body + last)
+        pieces = is_cut(place, head, length + b"\r\n\r\n" + body[:5], body[5:], last)
+    for answer in (whole, pieces):
+        assert b"index_not_found" in answer
+        assert b"available" in answer
+
+
+def test_two_lengths_of_one_body_are_refused() -> None:
+    head = (
+        b"POST /indexes/a/search HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{}"
+    )
+    with listening() as place:
+        assert is_cut(place, head).startswith(b"HTTP/1.1 400")
+
+
 def test_a_large_body_is_refused_before_it_is_read() -> None:
     head = (
         b"POST /indexes/a/documents HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"

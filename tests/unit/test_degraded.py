@@ -84,7 +84,10 @@ def test_a_search_goes_by_words_and_says_so_when_the_service_fails(
 
 
 def test_searches_after_a_failure_do_not_ask_the_service(
-    service: Embedding, films: hybridsearch.Index, monkeypatch: pytest.MonkeyPatch
+    service: Embedding,
+    films: hybridsearch.Index,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("hybridsearch.embedders.outage.FIRST", 60.0)
     service.scripted.extend([GONE] * 2)
@@ -95,6 +98,7 @@ def test_searches_after_a_failure_do_not_ask_the_service(
     assert "HTTP 500 down" in str(found.degraded)
     assert "it is asked again in" in str(found.degraded)
     assert len(service.asked) == asked
+    assert caplog.text.count("searching by words alone") == 1
 
 
 def test_a_query_that_was_embedded_before_needs_no_service(
