@@ -37,6 +37,7 @@ from hybridsearch.prints import Prints
 from hybridsearch.refreshing import REFRESH, STATES
 from hybridsearch.store import Connection, IndexRecord, Store, check_name
 from hybridsearch.tasks import Queue
+from hybridsearch.whereabouts import Standing, Whereabouts
 
 __all__ = [
     "ALTERING",
@@ -137,6 +138,7 @@ class SearchIndexes:
         self._engine = engine
         self._drop = drop
         self._signs = Signs(store)
+        self._whereabouts: dict[int, Whereabouts] = {}
         self._looks: dict[int, _Look] = {}
         self._origins: dict[int, tuple[Any, Origin]] = {}
         self._locks: dict[int, threading.Lock] = {}
@@ -228,7 +230,9 @@ class SearchIndexes:
         found = self._store.find_index(name)
         if if_exists and (found is None or found.attached is None):
             return False
-        self._drop(self.record(name).uid)
+        record = self.record(name)
+        self._drop(record.uid)
+        self._whereabouts.pop(record.number, None)
         return True
 
     def describe(self, name: str) -> IndexReport:
@@ -323,6 +327,23 @@ class SearchIndexes:
             if stale:
                 log.warning('search index "%s" is behind its source by %d rows', record.uid, stale)
             self._looks[record.number] = _Look(sign, stale)
+
+    def standing(self, record: IndexRecord) -> Standing | None:
+        """Where the rows of the index stand in its table, as of the last commit.
+
+        None where that is not known, as always for what is no table. It holds for whoever is in no
+        transaction, as long as `stands` says so.
+        """
+        origin = self._origin(record)
+        with self._locking:
+            known = self._whereabouts.setdefault(
+                record.number, Whereabouts(self._store, record.number)
+            )
+        return known.standing(origin, self._signs.of(record.number, origin))
+
+    def stands(self, record: IndexRecord, standing: Standing) -> bool:
+        """Whether nothing was committed since the places were read."""
+        return self._signs.of(record.number, self._origin(record)) == standing.sign
 
     def _origin(self, record: IndexRecord) -> Origin:
         known = self._origins.get(record.number)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from hybridsearch.arrays import Rows
 from hybridsearch.document_table import DocumentTable
 
-__all__ = ["INTEGERS", "TEXT", "RowIds"]
+__all__ = ["INTEGERS", "TEXT", "RowIds", "looked_up"]
 
 TEXT = "VARCHAR"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
@@ -64,15 +64,7 @@ class RowIds:
         wanted: whole numbers; empty where the ids are none.
         """
         _, _, (ids, rows) = self._known(size)
-        first = np.searchsorted(ids, wanted, "left")
-        last = np.searchsorted(ids, wanted, "right")
-        found: list[Rows] = []
-        while len(first):  # once, and again only for ids with a row that died
-            there = first < last
-            first, last = first[there], last[there]
-            found.append(rows[first])
-            first = first + 1
-        chosen = np.concatenate([np.empty(0, np.int64), *found])
+        chosen = looked_up(wanted, ids, rows)
         return chosen[chosen < size]
 
     def places(self, rows: Rows, *, kind: str | None = None) -> Rows:
@@ -129,6 +121,23 @@ class RowIds:
         ids = self._ids.to_numpy()
         order = np.argsort(ids, kind="stable")
         return ids[order], self._rows[order]
+
+
+def looked_up(wanted: Rows, keys: Rows, values: Rows) -> Rows:
+    """The values of all keys that are wanted, in any order; the keys ascend, and may repeat.
+
+    >>> looked_up(np.array([7, 8]), np.array([3, 7, 7]), np.array([0, 1, 2])).tolist()
+    [1, 2]
+    """
+    first = np.searchsorted(keys, wanted, "left")
+    last = np.searchsorted(keys, wanted, "right")
+    found: list[Rows] = []
+    while len(first):  # once, and again only for keys that repeat, as ids with a row that died
+        there = first < last
+        first, last = first[there], last[there]
+        found.append(values[first])
+        first = first + 1
+    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 def _joined(ids: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -30,12 +30,12 @@ embedders.making
 generation piecework aside preparation selection state planning relevance ranking arranging
 explaining similar batches snapshot engine openings
 writes tasks
-refreshing attaching freshness attached sql.indexing
+refreshing attaching freshness whereabouts attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.batches
 sql.holders sql.marks sql.signatures sql.functions sql.permission sql sql.tokens sql.levels
 sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
-sql.telling sql.session
+sql.telling sql.transactions sql.session
 sql.connection sql.sealed
 index dumping chores inspection database restoring
 evaluate

@@ -26,7 +26,7 @@ from hybridsearch.planning import CANDIDATES
 from hybridsearch.row_ids import TEXT
 from hybridsearch.sql.calls import Call, written
 from hybridsearch.sql.constants import NotConstant, constant
-from hybridsearch.sql.hits import Later
+from hybridsearch.sql.hits import PLACE, Later
 from hybridsearch.sql.items import is_call
 from hybridsearch.sql.levels import Range
 from hybridsearch.sql.lowering import Lowered, Search, allowed, edits_of
@@ -34,6 +34,7 @@ from hybridsearch.sql.pushdown import Statement
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.tokens import Edit, Token, scan, spliced
 from hybridsearch.store import quoted
+from hybridsearch.whereabouts import Standing
 
 __all__ = ["Ahead", "answer"]
 
@@ -45,15 +46,21 @@ READING = ("select", "from", "with")
 Table: TypeAlias = pa.Table | Later
 Run = Callable[[str, Any, Mapping[str, Table]], Rows | list[str]]
 """Run a statement with parameters, among tables by name; the numbers or texts of its one column."""
+Stands = Callable[[str], Standing | None]
+"""Where the rows of the index of that name stand in its table, where that is known."""
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """The statement to run in the place of the other, its parameters, the tables that it reads."""
+    """The statement to run in the place of the other, its parameters, the tables that it reads.
+
+    standings: (name of an index, what the answer rests on) of each search that was placed.
+    """
 
     text: str
     values: Any = None
     tables: Mapping[str, Table] = field(default_factory=dict)
+    standings: Sequence[tuple[str, Standing]] = ()
 
 
 def answer(
@@ -61,7 +68,8 @@ def answer(
     values: Any,
     *,
     run: Run | None,
-    hits: Callable[[Call], tuple[Table, list[str]]],
+    hits: Callable[[Call, Standing | None], tuple[Table, list[str]]],
+    stands: Stands = lambda _: None,
 ) -> Ahead | None:
     """The statement with tables in the place of searches; None if there are none to be made.
 
@@ -72,34 +80,54 @@ def answer(
     if statement is None or statement.tokens[0].word not in READING or _odd(statement, values):
         return None
     tables: dict[str, Table] = {}
+    standings: list[tuple[str, Standing]] = []
     ready: dict[int, Edit] = {}
     for number in reversed(range(len(lowered.searches))):
         search = lowered.searches[number]
         given = _arguments(statement, search, values)
         if given is None or (search.pushed.conditions and run is None):
             continue
+        standing = stands(given["index"]) if search.source.table else None
         rows = None
         if search.pushed.conditions and run is not None:
             edits = edits_of(statement, lowered.searches, ready, first=number + 1)
-            rows = run(*_with_own(_reading(statement, search, edits), values), tables)
-        try:
-            call = written(given, rows, search.source.parameter)
-        except TypeError:
+            text = _reading(statement, search, edits, placed=standing is not None)
+            rows = run(*_with_own(text, values), tables)
+        call = _call(search, given, rows, standing)
+        if call is None:
             continue
         name = f"{TABLE}{len(tables)}"
-        tables[name], json = hits(call)
-        ready[number] = _edit(statement, search, name, json)
+        tables[name], json = hits(call, standing)
+        standings += [] if standing is None else [(given["index"], standing)]
+        ready[number] = _edit(statement, search, name, tables[name], json)
     if not tables:
         return None
     edits = edits_of(statement, lowered.searches, ready)
-    return Ahead(*_with_own(spliced(statement.text, edits), values), tables)
+    return Ahead(*_with_own(spliced(statement.text, edits), values), tables, standings)
 
 
-def _reading(statement: Statement, search: Search, edits: Sequence[Edit]) -> str:
-    """The statement for the rows that the conditions allow."""
+def _call(
+    search: Search,
+    given: Mapping[str, Any],
+    found: Rows | list[str] | None,
+    standing: Standing | None,
+) -> Call | None:
+    """The call with what `_reading` has found; None where DuckDB has to convert a value."""
+    allowed, parameter = found, search.source.parameter
+    if standing is not None and found is not None:
+        allowed, parameter = standing.rows(np.asarray(found, np.int64)), "rows"
+    try:
+        return written(given, allowed, parameter)
+    except TypeError:
+        return None
+
+
+def _reading(statement: Statement, search: Search, edits: Sequence[Edit], *, placed: bool) -> str:
+    """The statement for the rows that the conditions allow; placed: for where they stand."""
     source = search.source
     value = f"{source.value}::{TEXT}" if source.parameter == "names" else source.value
-    text = f"SELECT {value} {allowed(statement, search, edits)}"
+    table = source.table if placed else ""
+    text = f"SELECT {'rowid' if placed else value} {allowed(statement, search, edits, table)}"
     for common in reversed(search.level.withs):
         text = f"{statement.written(common)} {text}"
     return text
@@ -184,9 +212,13 @@ def _parameters(text: str) -> tuple[Token, ...]:
     return tuple(token for token in scan(text) or () if token.kind == "parameter")
 
 
-def _edit(statement: Statement, search: Search, name: str, json: Sequence[str]) -> Edit:
-    """The table in the place of the call, joined with a live source by its key."""
-    read = _joined(search.source, name, json) if search.source.parameter in LIVE else None
+def _edit(
+    statement: Statement, search: Search, name: str, table: Table, json: Sequence[str]
+) -> Edit:
+    """The table in the place of the call, joined with a live source by place or key."""
+    placed = isinstance(table, pa.Table) and PLACE in table.column_names
+    join = _at_place if placed else _joined
+    read = join(search.source, name, json) if search.source.parameter in LIVE else None
     first = statement.tokens[search.item.call.start]
     last = statement.tokens[search.item.call.stop - 1]
     return Edit(first.start, last.end, f"({read or _read(name, dict.fromkeys(json, 'JSON'))})")
@@ -198,11 +230,33 @@ def _read(name: str, types: Mapping[str, str]) -> str:
     return f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
 
 
-def _joined(source: Source, name: str, json: Sequence[str]) -> str:
-    """The rows of the table beside those of the source, whose columns come first."""
+def _at_place(source: Source, name: str, json: Sequence[str]) -> str:
+    """The rows of the table beside those of the source at their places, if they have their keys.
+
+    The keys stand in an expression, lest DuckDB look for them as well, in all rows.
+    """
+    types = _types(source, json)
+    hits = name if not types else f"({_read(name, types)})"
+    return (
+        f"SELECT hybridsearch_source.*, hybridsearch_hits.* EXCLUDE (_row, {PLACE})"
+        f" FROM {hits} AS hybridsearch_hits JOIN {source.table} AS hybridsearch_source"
+        f" ON hybridsearch_source.rowid = hybridsearch_hits.{PLACE} WHERE coalesce("
+        f"hybridsearch_source.{source.key_column} = hybridsearch_hits._row, false)"
+        " ORDER BY hybridsearch_hits._rank"
+    )
+
+
+def _types(source: Source, json: Sequence[str]) -> dict[str, str]:
+    """Which columns of the hits are of other types than the table has."""
     types = dict.fromkeys(json, "JSON")
     if source.parameter == "names" and source.key_type != TEXT:
         types["_row"] = source.key_type
+    return types
+
+
+def _joined(source: Source, name: str, json: Sequence[str]) -> str:
+    """The rows of the table beside those of the source, whose columns come first."""
+    types = _types(source, json)
     if not source.table:
         return (
             f"SELECT hybridsearch_source.* EXCLUDE (_row), hybridsearch_hits.* EXCLUDE (_row)"

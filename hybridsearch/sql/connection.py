@@ -128,12 +128,15 @@ class Connection:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._bare, name)
-        step = self._in_hand if name in READS else None
-        return value if step is None else guarded(value, step)
+        if name not in READS:
+            self._session.transactions.lend()
+            return value
+        return value if self._in_hand is None else guarded(value, self._in_hand)
 
     @property
     def bare(self) -> Bare:
         """The DuckDB connection itself, which knows the native functions alone."""
+        self._session.transactions.lend()
         return self._bare
 
     def execute(self, query: object, parameters: object = None) -> Connection:
@@ -172,6 +175,7 @@ class Connection:
 
     def begin(self) -> Connection:
         """Begin a transaction; gives itself back."""
+        self._session.transactions.note("begin")
         self._bare.begin()
         return self
 
@@ -231,6 +235,7 @@ class Connection:
         return self._told(run, query, params, frame)
 
     def _told(self, run: Run, query: object, params: object, frame: FrameType) -> Relation:
+        self._session.transactions.lend()  # a relation can run statements
         found: Relation = self._run(run, query, params, frame)
         step = self._in_hand
         if not isinstance(found, Relation) or step is None:
@@ -240,6 +245,7 @@ class Connection:
     def _run(self, run: Run, query: object, values: object, frame: FrameType) -> Any:
         """Run every statement of the text, the last by `run` with the values."""
         text = query if isinstance(query, str) else getattr(query, "query", None)
+        self._session.transactions.note(text)
         steps = self._session.steps(text) if isinstance(text, str) else None
         if steps is None:
             self._in_hand = Step(text, False, text, 0) if isinstance(text, str) else None
@@ -314,12 +320,17 @@ class Connection:
     ) -> Any:
         """Run the statement with the hits of its searches in their place."""
         reader = self._reader(frame) if run.once else None
-        made = self._session.ahead(lowered, step, values, reader)
+        ask = partial(self._session.ahead, lowered, step, values, reader)
+        made = ask(committed=run.once and self._session.transactions.none())
         if made is None:
             return _seen_from(frame, run, lowered.text, values)
         for table in made.tables.values():
             if isinstance(table, Later):
                 table.lease = run.lease
+        found = _seen_from(frame, run, made.text, made.values, made.tables)
+        if self._session.stands(made):
+            return found
+        made = ask() or made
         return _seen_from(frame, run, made.text, made.values, made.tables)
 
     def _lowered(

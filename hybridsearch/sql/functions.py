@@ -48,6 +48,7 @@ from hybridsearch.sql.calls import INSIDE, Call, fitted, options, scores
 from hybridsearch.sql.hits import (
     FACET,
     HIT,
+    PLACE,
     SUGGESTION,
     TOKEN,
     Later,
@@ -82,7 +83,8 @@ from hybridsearch.sql.signatures import (
     values,
 )
 from hybridsearch.state import State
-from hybridsearch.store import Connection, quoted
+from hybridsearch.store import Connection, IndexRecord, quoted
+from hybridsearch.whereabouts import NOWHERE, Standing
 
 __all__ = ["Functions"]
 
@@ -174,17 +176,22 @@ class Functions:
         """Whether the index is over a source of the user's. Raises NotFound."""
         return self._engine(uid).record.attached is not None
 
+    def record(self, uid: str) -> IndexRecord:
+        """The record of the index. Raises NotFound."""
+        return self._engine(uid).record
+
     def state(self, uid: str) -> State:
         """What the index knows now. Raises NotFound."""
         return self._engine(uid).snapshot.state
 
-    def hits(self, call: Call) -> tuple[pa.Table, list[str]]:
+    def hits(self, call: Call, standing: Standing | None = None) -> tuple[pa.Table, list[str]]:
         """What search() gives for a call, as a table, and which of its columns are JSON texts.
 
-        For an index over a source of the user's it has the key as _row in the place of columns.
-        Raises HybridSearchError.
+        For an index over a source of the user's it has the key as _row in the place of columns, and
+        the place in the table as `PLACE` where the standing has it of all hits; null for a row that
+        the table has not. Raises HybridSearchError.
         """
-        return self._table(call, self._answers([call], places))
+        return self._table(call, self._answers([call], places), standing)
 
     def later(self, call: Call) -> tuple[Later, list[str]]:
         """The same, searched whenever it is read; what is wrong with the call is raised now."""
@@ -199,7 +206,9 @@ class Functions:
             self._shapes[key] = shape = table.schema, json
         return Later(shape[0], remembering(lambda: self.hits(call)[0])), shape[1]
 
-    def _table(self, call: Call, answers: list[Shown | None]) -> tuple[pa.Table, list[str]]:
+    def _table(
+        self, call: Call, answers: list[Shown | None], standing: Standing | None = None
+    ) -> tuple[pa.Table, list[str]]:
         engine = self._engine(call.uid)
         state = engine.snapshot.state
         found = dict(zip(HIT, hit_columns(answers), strict=True))
@@ -209,6 +218,9 @@ class Functions:
             table, json = unfolded(texts, state.columns, state.primary_key)
         else:
             table, json = {"_row": engine.row_ids.of(rows)}, []
+            at = None if standing is None else standing.of(rows)
+            if at is not None:
+                table[PLACE] = pa.array(at, mask=at == NOWHERE)
         marks = found.pop("_highlight")
         if call.highlight:
             found["_highlight"], json = marks, [*json, "_highlight"]

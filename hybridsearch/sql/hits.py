@@ -29,6 +29,7 @@ from hybridsearch.sql.raised import remembered
 __all__ = [
     "FACET",
     "HIT",
+    "PLACE",
     "SUGGESTION",
     "TOKEN",
     "Later",
@@ -50,6 +51,8 @@ HIT = {
     "_semantic_score": "DOUBLE",
     "_highlight": "VARCHAR",
 }
+PLACE = "_place"
+"""Where the row of a hit stands in the user's table, beside the fields of a hit."""
 FACET = {"field": "VARCHAR", "value": "VARCHAR", "count": "BIGINT"}
 TOKEN = {"position": "BIGINT", "term": "VARCHAR"}
 SUGGESTION = {"term": "VARCHAR", "count": "BIGINT"}

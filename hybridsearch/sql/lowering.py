@@ -167,8 +167,11 @@ def edits_of(
     return edits
 
 
-def allowed(statement: Statement, search: Search, inner: Sequence[Edit]) -> str:
-    """A SELECT of what the pushed conditions allow; `inner` are edits of searches inside them."""
+def allowed(statement: Statement, search: Search, inner: Sequence[Edit], table: str = "") -> str:
+    """What follows SELECT to give what the pushed conditions allow.
+
+    inner: edits of searches inside them. table: to be read itself in the place of the source.
+    """
     read = search.source.query
     for condition, alias in search.pushed.around:
         read = f"SELECT * FROM ({read}) AS {quoted(alias)} WHERE ({statement.written(condition)})"
@@ -176,7 +179,8 @@ def allowed(statement: Statement, search: Search, inner: Sequence[Edit]) -> str:
         f"({_rewritten(statement, each, inner)})"
         for each in (*search.pushed.conditions, *search.pushed.outer)
     )
-    return f"FROM ({read}) AS {quoted(search.item.alias)} WHERE {wanted or 'true'}"
+    read = table or f"({read})"
+    return f"FROM {read} AS {quoted(search.item.alias)} WHERE {wanted or 'true'}"
 
 
 def _given(statement: Statement, search: Search, inner: Sequence[Edit]) -> list[Edit]:

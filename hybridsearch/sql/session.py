@@ -14,16 +14,19 @@ import re
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import duckdb
 
 from hybridsearch.attached import SearchIndexes
 from hybridsearch.errors import HybridSearchError, NotFound, QueryError
 from hybridsearch.sql.ahead import Ahead, Run, answer
+from hybridsearch.sql.calls import Call
 from hybridsearch.sql.definitions import Definition, Described, Explain, read_definition
 from hybridsearch.sql.emitting import described, native
 from hybridsearch.sql.explaining import explained
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.hits import Later
 from hybridsearch.sql.levels import beginning
 from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
 from hybridsearch.sql.naming import naming
@@ -35,7 +38,9 @@ from hybridsearch.sql.semijoins import STRICT, Decision, Held, joined, probe, ro
 from hybridsearch.sql.snippets import marking
 from hybridsearch.sql.telling import Step, at_call, placed
 from hybridsearch.sql.tokens import scan, spliced, statements
+from hybridsearch.sql.transactions import Transactions
 from hybridsearch.store import Connection
+from hybridsearch.whereabouts import Standing
 
 __all__ = ["Session", "Step"]
 
@@ -66,6 +71,7 @@ class Session:
         self._apart: Connection | None = None
         self._known: dict[str, tuple[bool, bool]] | None = None
         self._catalog: str | None = None
+        self.transactions = Transactions(connection)
 
     def steps(self, text: str) -> list[Step] | None:
         """The statements one after the other; None where none of them searches."""
@@ -179,20 +185,46 @@ class Session:
             return None
         return self._indexes.freshness(uid, cursor=self._connection).stale
 
-    def ahead(self, lowered: Lowered, step: Step, values: object, run: Run | None) -> Ahead | None:
+    def ahead(
+        self,
+        lowered: Lowered,
+        step: Step,
+        values: object,
+        run: Run | None,
+        *,
+        committed: bool = False,
+    ) -> Ahead | None:
         """The statement with the hits of its searches in their place; None if there are none.
 
-        run: None for a relation, which searches whenever it is read. Raises HybridSearchError.
+        run: None for a relation, which searches whenever it is read. committed: whether it will see
+        what was committed last, if `stands` says so afterwards. Raises HybridSearchError.
         """
-        hits = self._functions.later if run is None else self._functions.hits
+        if run is None:
+            ask = partial(answer, values=values, run=None, hits=self._later)
+        else:
+            stands = self._standing if committed else _nowhere
+            ask = partial(answer, values=values, run=run, hits=self._functions.hits, stands=stands)
         stamp = self._stamp(lowered)
         try:
-            made = answer(lowered, values, run=run, hits=hits)
+            made = ask(lowered)
             if made is not None and self._stamp(lowered) != stamp:  # the sources have changed
-                made = answer(self.lowered(step), values, run=run, hits=hits)
+                made = ask(self.lowered(step))
             return made
         except HybridSearchError as error:
             raise at_call(error, step) from None
+
+    def stands(self, made: Ahead) -> bool:
+        """Whether nothing was committed that the answer would have had to know."""
+        return all(
+            self._indexes.stands(self._functions.record(uid), standing)
+            for uid, standing in made.standings
+        )
+
+    def _standing(self, uid: str) -> Standing | None:
+        return self._indexes.standing(self._functions.record(uid))
+
+    def _later(self, call: Call, _: Standing | None) -> tuple[Later, list[str]]:
+        return self._functions.later(call)
 
     @property
     def degraded(self) -> int:
@@ -307,7 +339,7 @@ class Session:
 
     def _binds(self, query: str) -> bool:
         """Whether DuckDB can bind the statement; in a transaction it is tried apart from it."""
-        connection = self._connection if self._free() else self._beside()
+        connection = self._connection if self.transactions.none() else self._beside()
         try:
             connection.execute(f"PREPARE {TRIED} AS {_query(query)}")
             connection.execute(f"DEALLOCATE {TRIED}")
@@ -315,18 +347,15 @@ class Session:
             return False
         return True
 
-    def _free(self) -> bool:
-        """Whether no transaction is under way: then each statement has its own number."""
-        first, second = (
-            self._connection.execute("SELECT txid_current()").fetchall() for _ in range(2)
-        )
-        return first != second
-
     def _beside(self) -> Connection:
         if self._apart is None:
             self._apart = self._connection.cursor()
             self._functions.attach(self._apart)
         return self._apart
+
+
+def _nowhere(_: str) -> None:
+    """Of an index in a transaction, which may see other rows than what was committed last."""
 
 
 def _query(text: str) -> str:

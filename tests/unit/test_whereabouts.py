@@ -1,0 +1,231 @@
+"""Hits are found at their places in the user's table, and nobody can tell by what comes back."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hybridsearch
+from hybridsearch import Database
+from hybridsearch.sql.connection import Connection
+from hybridsearch.whereabouts import PATIENCE
+
+COUNT = 200
+TABLE = f"""
+CREATE TABLE t AS SELECT 'k' || (i * 37 % {COUNT}) AS name, i AS n,
+    'word' || (i % 3) || ' shared' AS title, i * 7 % 10 AS digit FROM range({COUNT}) r(i)
+"""
+FOUND = "SELECT name, n, title, _rank, _score FROM search('i', 'word1', k := 50, mode := 'keyword')"
+KEPT = f"{FOUND} WHERE digit < 4 AND n > 20"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "t.duckdb"
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[Database]:
+    with hybridsearch.open(path, default_embedder=None) as found:
+        yield found
+
+
+@pytest.fixture
+def con(db: Database, path: Path) -> Iterator[Connection]:
+    with db.connect() as found:
+        found.execute(TABLE)
+        index(found)
+        ready(found, path)
+        yield found
+
+
+def index(con: Connection, *, key: str = "name", options: str = "") -> None:
+    given = f"key = '{key}', stemmer = none{options}"
+    con.execute(f"CREATE OR REPLACE SEARCH INDEX i ON t (title) WITH ({given})")
+
+
+def ready(con: Connection, path: Path, text: str = FOUND) -> None:
+    """Long after the last commit, so many searches were made that the places are read."""
+    long_ago = time.time_ns() - 10**10
+    for name in (path, Path(f"{path}.wal")):
+        if name.exists():
+            os.utime(name, ns=(long_ago, long_ago))
+    for _ in range(PATIENCE + 1):
+        con.execute(text).fetchall()
+
+
+def by_place(con: Connection, text: str = FOUND) -> bool:
+    """Whether the statement finds the rows of the hits at their places."""
+    [step] = con._session.steps(text) or []
+    lowered, reader = con._session.lowered(step), con._reader(sys._getframe())
+    committed = con._session.transactions.none()
+    made = con._session.ahead(lowered, step, None, reader, committed=committed)
+    assert made is not None
+    return bool(made.standings)
+
+
+def native(con: Connection, text: str) -> list[Any]:
+    """What the functions give that know of no places; a WHERE goes with it as a list of keys."""
+    [step] = con._session.steps(text) or []
+    found: list[Any] = con._bare.execute(con._session.lowered(step).text).fetchall()
+    return found
+
+
+def same(con: Connection, text: str) -> bool:
+    found = con.execute(text).fetchall()
+    return bool(found) and found == native(con, text)
+
+
+@pytest.mark.parametrize("text", [FOUND, KEPT])
+def test_what_is_found_at_its_place_is_what_is_found_by_key(con: Connection, text: str) -> None:
+    assert by_place(con, text)
+    assert same(con, text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "primary"),
+    [
+        ("UUID", "md5(n::VARCHAR)::UUID", False),
+        ("TIMESTAMP", "TIMESTAMP '2020-01-01 01:02:03.004' + to_hours(n::INTEGER)", True),
+        ("DECIMAL(9, 2)", "n", False),
+        ("BLOB", "encode(name)", False),
+        ("VARCHAR COLLATE NOCASE", "upper(name)", True),
+    ],
+)
+def test_keys_of_any_type(
+    con: Connection, path: Path, kind: str, value: str, primary: bool
+) -> None:
+    con.execute(f"ALTER TABLE t ADD COLUMN made {kind}")
+    con.execute(f"UPDATE t SET made = {value}")
+    if primary:
+        con.execute("ALTER TABLE t ADD PRIMARY KEY (made)")
+    index(con, key="made")
+    ready(con, path)
+    assert by_place(con)
+    assert same(con, FOUND)
+    assert same(con, KEPT)
+
+
+def test_places_wait_until_enough_have_asked(con: Connection, path: Path) -> None:
+    con.execute("CREATE TABLE other (x INTEGER)")
+    assert not by_place(con)
+    ready(con, path)
+    assert by_place(con)
+
+
+EDITS = (
+    "DELETE FROM t WHERE n % 2 = 0",
+    "UPDATE t SET title = 'word1 new', name = name || 'x' WHERE n < 60",
+    "CREATE OR REPLACE TABLE t AS FROM t ORDER BY n DESC",
+    "CREATE TABLE old AS FROM t; DELETE FROM t; INSERT INTO t FROM old ORDER BY n DESC",
+    "UPDATE t SET name = CASE n WHEN 1 THEN 'k148' ELSE 'k37' END WHERE n IN (1, 4)",
+)
+
+
+def test_a_transaction_sees_its_own_rows(con: Connection) -> None:
+    for edit in EDITS:
+        con.execute("BEGIN")
+        con.execute(edit)
+        assert not by_place(con)
+        assert same(con, FOUND)
+        assert same(con, KEPT)
+        con.execute("ROLLBACK")
+        assert by_place(con)
+        assert same(con, KEPT)
+
+
+def test_what_another_commits_is_seen(db: Database, con: Connection, path: Path) -> None:
+    for edit in (*EDITS, "DELETE FROM t WHERE n < 100; CHECKPOINT"):
+        with db.connect() as other:
+            other.execute(edit)
+        assert not by_place(con)
+        assert same(con, FOUND)
+        ready(con, path)
+        assert by_place(con)
+        assert same(con, KEPT)
+
+
+BEGINNINGS: tuple[Callable[[Connection], Any], ...] = (
+    lambda con: con.execute("/**/ start transaction"),
+    lambda con: con.query("BEGIN"),
+    lambda con: con.begin(),
+    lambda con: con.bare.execute("BEGIN"),
+    lambda con: con.table("t").query("seen", "BEGIN"),
+    lambda con: con.sql("FROM t").query("seen", "BEGIN"),
+    lambda con: con.execute(con.extract_statements("BEGIN")[0]),
+)
+
+
+@pytest.mark.parametrize("begin", BEGINNINGS)
+def test_a_transaction_is_known_however_it_began(
+    db: Database, begin: Callable[[Connection], Any]
+) -> None:
+    with db.connect() as con:
+        con.execute("CREATE TABLE t (x INTEGER)")
+        assert con._session.transactions.none()
+        begin(con)
+        assert not con._session.transactions.none()
+        con.rollback()
+        assert con._session.transactions.none()
+
+
+def test_a_commit_in_the_middle_is_seen(db: Database, con: Connection) -> None:
+    """Between looking for the allowed rows and reading them somebody moves every row."""
+    calls: list[int] = []
+
+    def moving(n: int) -> int:
+        if not calls:
+            with db.connect() as other:
+                other.execute(EDITS[3])
+        calls.append(n)
+        return n
+
+    con.create_function("moving", moving)
+    text = f"{FOUND} WHERE moving(n) > 20"
+    found = con.execute(text).fetchall()
+    assert len(calls) > COUNT  # it was asked again
+    assert found == native(con, f"{FOUND} WHERE n > 20")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "CREATE VIEW t AS FROM s",
+        "CREATE TABLE t AS SELECT *, 200 - n AS rowid FROM s",
+        "CREATE VIEW t AS SELECT *, 200 - n AS rowid FROM s",
+    ],
+)
+def test_what_has_no_places_goes_by_key(con: Connection, path: Path, source: str) -> None:
+    con.execute("DROP SEARCH INDEX i; ALTER TABLE t RENAME TO s")
+    con.execute(source)
+    index(con)
+    ready(con, path)
+    assert not by_place(con)
+    assert same(con, KEPT)
+
+
+def test_a_key_that_stands_twice_gives_both_rows(con: Connection, path: Path) -> None:
+    index(con, options=", refresh = manual")
+    con.execute("INSERT INTO t SELECT name, n + 1000, title, digit FROM t WHERE n = 1")
+    ready(con, path)
+    assert not by_place(con)
+    assert same(con, FOUND)
+    assert len(con.execute(FOUND).fetchall()) == 51
+
+
+def test_an_index_that_is_behind(con: Connection, path: Path) -> None:
+    index(con, options=", refresh = manual")
+    con.execute("DELETE FROM t WHERE n % 4 = 1; UPDATE t SET n = -n WHERE n % 4 = 0")
+    ready(con, path)
+    assert by_place(con)
+    assert same(con, FOUND)
+    con.execute("REFRESH SEARCH INDEX i")
+    ready(con, path)
+    assert by_place(con)
+    assert same(con, FOUND)
