@@ -44,7 +44,7 @@ server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
-server.keys server.webhooks server.stats server.attributes server.experimental
+server.keys server.webhooks server.stats server.attributes server.experimental server.rendering
 server.backups server.telling
 server.sql
 server.operations server.bulk server.pages server.openapi
