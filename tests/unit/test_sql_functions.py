@@ -327,7 +327,7 @@ def test_the_front_end_knows_the_parameters_of_the_macros(
     found = rows(
         connection,
         "SELECT parameters FROM duckdb_functions() WHERE function_name = ? AND NOT internal",
-        [function],
+        function,
     )
     inner = {"rows", "numbers", "names"} if function == "search" else set()
     known = {name for (names,) in found for name in names} - inner
