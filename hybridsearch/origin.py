@@ -170,7 +170,7 @@ def columns_of(cursor: Connection, rows: str) -> Columns:
     return tuple((row[0], row[1]) for row in cursor.execute(f"DESCRIBE {rows}").fetchall())
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error's text, without DuckDB's name for its kind."""
     line = str(error).strip().partition("\n")[0]
     return re.sub(r"^[A-Z]\w+(?: [A-Z]\w+)? Error: ", "", line)
