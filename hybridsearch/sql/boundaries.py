@@ -11,21 +11,22 @@ around(statement, level, item, source, facts)       # what Pushed.around is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from hybridsearch.sql.items import SearchItem, aliased, is_call
 from hybridsearch.sql.levels import Level, Range, conjuncts, parts
-from hybridsearch.sql.pushdown import QUERIES, Around, Condition, Facts, Statement
+from hybridsearch.sql.pushdown import QUERIES, Around, Condition, Facts, Refusal, Statement
 from hybridsearch.sql.relation import Source
 from hybridsearch.store import quoted
 
-__all__ = ["around"]
+__all__ = ["around", "outside"]
 
 PASSING = {"select", "from", "where", "order"}
 """Clauses of a SELECT that gives one row for each hit."""
 RANKS = ("_rank", "_keyword_rank")
+OUTSIDE = "it stands outside of the SELECT of the search"
 UNNAMED = "unnamed_subquery"
 
 
@@ -55,6 +56,19 @@ def around(
             Condition(statement, reader.level, *_as(item, reader, source, shown), facts, condition)
         )
     )
+
+
+def outside(
+    statement: Statement, level: Level, item: SearchItem, taken: Sequence[Around]
+) -> list[Refusal]:
+    """The conditions around the SELECT of this search that are not among those taken, and why."""
+    reader = _reader(statement, level)
+    if reader is None or "where" not in reader.level.clauses:
+        return []
+    known = {where for where, _ in taken}
+    where = conjuncts(statement.tokens, statement.brackets, reader.level.clauses["where"])
+    why = "it stands outside of a search with k" if "k" in item.arguments else OUTSIDE
+    return [Refusal(statement.written(each), why) for each in where if each not in known]
 
 
 def _shown(

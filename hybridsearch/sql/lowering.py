@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from hybridsearch.errors import QueryError, near
 from hybridsearch.planning import CANDIDATES
-from hybridsearch.sql.boundaries import around
+from hybridsearch.sql.boundaries import around, outside
 from hybridsearch.sql.calls import ARGUMENTS, INSIDE
 from hybridsearch.sql.items import SearchItem, is_call, items
 from hybridsearch.sql.levels import Level, Range, brackets, levels
@@ -97,7 +97,9 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
             source = None if item.index is None else sources(item.index, kept)
             if source is not None:
                 pushed = decide(statement, level, item, source, facts)
-                pushed = replace(pushed, around=around(statement, level, item, source, facts))
+                taken = around(statement, level, item, source, facts)
+                refused = (*pushed.refused, *outside(statement, level, item, taken))
+                pushed = replace(pushed, around=taken, refused=refused)
                 searches.append(Search(level, item, pushed, source))
     made = spliced(statement.text, edits_of(statement, searches))
     if any(search.pushed.outer for search in searches) and not facts.binds(made):
