@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from weakref import WeakMethod
 
@@ -44,7 +44,7 @@ from hybridsearch.sql.asking import (
     usual_mode,
 )
 from hybridsearch.sql.batches import answered
-from hybridsearch.sql.calls import INSIDE, Call, fitted, options, scores
+from hybridsearch.sql.calls import COLUMNS, INSIDE, Call, fitted, options, packed, scores
 from hybridsearch.sql.hits import (
     FACET,
     HIT,
@@ -192,6 +192,32 @@ class Functions:
         the table has not. Raises HybridSearchError.
         """
         return self._table(call, self._answers([call], places), standing)
+
+    def asked(self, call: Call, written: Mapping[str, str]) -> str:
+        """A SELECT of what the native function finds for a call without a list of ids.
+
+        written: expressions for `COLUMNS`, of which the call has no values. The rows are those of
+        `hits`, with JSON as text. Raises HybridSearchError for what is wrong with the call.
+        """
+        engine, uid = self._engine(call.uid, current=True), literal(call.uid or "")
+        request_of(engine, call)
+        options = literal(packed(call))
+        query, *others = (
+            f"CAST({written[name]} AS {kind})" if name in written else "NULL"
+            for name, kind in COLUMNS.items()
+            if name != "index"
+        )
+        found = (
+            "SELECT unnest(CASE WHEN found.error IS NULL THEN found.value"
+            " ELSE error(found.error) END, recursive := true) FROM (SELECT"
+            f" {self._prefix}search({uid}, {query}, {options}, {', '.join(others)}) AS found)"
+        )
+        hidden = "" if call.highlight else "EXCLUDE (_highlight)"
+        if engine.record.attached is None:
+            return f"SELECT * {hidden} FROM ({found})"
+        name = "number" if engine.row_ids.whole else "name"
+        key = f"{self._prefix}{name}({uid}, _row)"
+        return f"SELECT * {hidden} REPLACE ({key} AS _row) FROM ({found})"
 
     def later(self, call: Call) -> tuple[Later, list[str]]:
         """The same, searched whenever it is read; what is wrong with the call is raised now."""
