@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,10 @@ class EmbeddedTexts:
             words=passage_words if own.passage_words is None else own.passage_words,
         )
 
+    def bounded(self, most_bytes: int) -> EmbeddedTexts:
+        """The same, with the text cut after so many bytes."""
+        return replace(self, most_bytes=most_bytes)
+
     def to_json(self) -> dict[str, Any]:
         """All of it; two ways are the same exactly when this is."""
         return {**asdict(self), "attributes": list(self.attributes)}
@@ -75,10 +79,11 @@ class EmbeddedTexts:
         without: the primary key, which is left out. Raises DocumentError when the template cannot
         be filled in.
         """
-        text = self._text(document, without)
+        text = self.text(document, without=without)
         return passages(text, words=self.words) if text.strip() else []
 
-    def _text(self, document: Mapping[str, Any], without: str) -> str:
+    def text(self, document: Mapping[str, Any], *, without: str) -> str:
+        """The same before it is cut into passages."""
         text = self._whole(document, without)
         if self.most_bytes is None:
             return text

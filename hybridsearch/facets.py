@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from hybridsearch.arrays import Mask, Rows
 
 TEXT = pa.large_string()
+NUMERIC = tuple("-0123456789")
+"""What a number begins with."""
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,27 @@ def label(value: str | float | bool) -> str:
 
 
 def listed(counts: Mapping[str, int], *, order: str, limit: int) -> dict[str, int]:
-    """The counts in the order asked, "alpha" (without case) or "count", at most `limit`."""
-    items = sorted(counts.items(), key=lambda item: (item[0].lower(), item[0]))
+    """The counts in the order asked, "alpha" or "count", at most `limit`.
+
+    "alpha" is numbers by their size, then texts without regard to case.
+
+    >>> list(listed({"b": 1, "A": 2, "10": 1, "9": 3}, order="alpha", limit=3))
+    ['9', '10', 'A']
+    """
+    items = sorted(counts.items(), key=lambda item: _place(item[0]))
     if order == "count":
         items.sort(key=lambda item: -item[1])
     return dict(items[:limit])
+
+
+def _place(label: str) -> tuple[bool, float, str, str]:
+    """Where a label stands among others in the order "alpha"."""
+    if label[:1] in NUMERIC:
+        try:
+            return False, float(label), "", label
+        except ValueError:
+            pass
+    return True, 0.0, label.lower(), label
 
 
 def _first_of_each(rows: Rows, codes: NDArray[np.int64], labels: int) -> NDArray[np.int64]:

@@ -160,7 +160,8 @@ class _Guarded(httpx2.BaseTransport):
             if not self._networks.permits(address):
                 raise CallRefused(
                     f"{host} is {address}, which is not an address of the public internet; allow"
-                    ' its network when the database is opened, as allowed_networks=["loopback"]'
+                    ' its network when the database is opened, as allowed_networks=["loopback"],'
+                    " or when it is served, as --allow-network loopback"
                 )
         return addresses[0]
 

@@ -33,7 +33,8 @@ writes tasks
 refreshing attaching freshness whereabouts attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.batches
 sql.holders sql.marks sql.signatures sql.functions sql.permission sql sql.tokens sql.levels
-sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
+sql.items sql.pushdown sql.boundaries sql.operators sql.parameters sql.semijoins
+sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.transactions sql.session
 sql.connection sql.sealed
@@ -44,7 +45,7 @@ server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
 server.search server.facet_search server.similar server.federation server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
-server.keys server.webhooks server.stats server.attributes server.experimental
+server.keys server.webhooks server.stats server.attributes server.experimental server.rendering
 server.backups server.telling
 server.sql
 server.operations server.bulk server.pages server.openapi

@@ -27,7 +27,7 @@ export function question(state, about) {
     cropLength: CROP,
     highlightPreTag: BEFORE,
     highlightPostTag: AFTER,
-    showRankingScore: true,
+    showRankingScore: state.query.trim() !== "",
   };
   const others = taken(state)
     .filter((name) => names.includes(name))

@@ -9,9 +9,10 @@ token, a filter that is forced upon every search of an index.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,11 +163,29 @@ def _is_rule(rule: Any) -> bool:
 
 
 def bearer(authorization: str | None) -> str:
-    """The key in an Authorization header. Raises Refused when there is none."""
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    """The key in an Authorization header. Raises Refused when there is none.
+
+    Log senders made for Elasticsearch know only ApiKey, or Basic, where the key is the password.
+
+    >>> bearer("Bearer abc"), bearer("ApiKey abc"), bearer("Basic bWU6YWJj")
+    ('abc', 'abc', 'abc')
+    """
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    key = SCHEMES[scheme.lower()](token.strip()) if scheme.lower() in SCHEMES else ""
+    if not key:
         raise Refused(
             "The Authorization header is missing. It must use the bearer authorization method.",
             code="missing_authorization_header",
         )
-    return token.strip()
+    return key
+
+
+def _password(token: str) -> str:
+    """The password in what Basic sends; "" where there is none."""
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+SCHEMES: Mapping[str, Callable[[str], str]] = {"bearer": str, "apikey": str, "basic": _password}

@@ -37,8 +37,9 @@ HEADERS = {
 
 
 def page(call: Call) -> Reply:
-    """The search page; to a program that asks for JSON, who answers here."""
-    if wants_banner(call.headers.get("accept", "")):
+    """The search page; to a program that asks for JSON, or for nothing, who answers here."""
+    accepted = call.headers.get("accept")
+    if accepted is None or wants_banner(accepted):
         return banner(call)
     return _sent(PAGE, call.headers.get("if-none-match", ""))
 

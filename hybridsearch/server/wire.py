@@ -47,6 +47,7 @@ STATUS: dict[str, tuple[int, str]] = {
     "batch_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "api_key_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "webhook_not_found": (HTTPStatus.NOT_FOUND, INVALID),
+    "render_document_not_found": (HTTPStatus.NOT_FOUND, INVALID),
     "not_found_similar_id": (HTTPStatus.BAD_REQUEST, INVALID),
     "method_not_allowed": (HTTPStatus.METHOD_NOT_ALLOWED, INVALID),
     "request_timeout": (HTTPStatus.REQUEST_TIMEOUT, INVALID),

@@ -48,8 +48,10 @@ READING = ("select", "from", "with")
 Table: TypeAlias = pa.Table | Later
 Run = Callable[[str, Any, Mapping[str, Table]], Rows]
 """Run a statement with parameters, among tables by name; the numbers of its one column."""
-Asked = Callable[[Call, Mapping[str, str]], str]
-"""A SELECT of the hits of a call, with expressions in the place of some of its values."""
+Hits = Callable[[Call, Standing | None], tuple[Table, Mapping[str, str]]]
+"""The hits of a call, and what makes columns of some of them."""
+Asked = Callable[[Call, Mapping[str, str]], tuple[str, Mapping[str, str]]]
+"""The same as a SELECT, with expressions in the place of some of the call's values."""
 Stands = Callable[[str], Standing | None]
 """Where the rows of the index of that name stand in its table, where that is known."""
 
@@ -72,7 +74,7 @@ def answer(
     values: Any,
     *,
     run: Run | None,
-    hits: Callable[[Call, Standing | None], tuple[Table, list[str]]],
+    hits: Hits,
     asked: Asked | None = None,
     stands: Stands = lambda _: None,
 ) -> Ahead | None:
@@ -99,7 +101,7 @@ class _Making:
         statement: Statement,
         values: Any,
         run: Run | None,
-        hits: Callable[[Call, Standing | None], tuple[Table, list[str]]],
+        hits: Hits,
         asked: Asked | None,
         stands: Stands,
     ) -> None:
@@ -142,8 +144,8 @@ class _Making:
         written = {n: self._statement.written(arguments[n]) for n in PASSED if n in arguments}
         rows = allowed(self._statement, search, self._inner(number))
         listed = f"(SELECT coalesce(list({search.source.value}), []) {rows})"
-        found = self._asked(call, {**written, search.source.parameter: listed})
-        text = _joined(search.source, f"({found})", ["_highlight"] if call.highlight else [])
+        found, made = self._asked(call, {**written, search.source.parameter: listed})
+        text = _joined(search.source, f"({found})", made)
         self._ready[number] = _edit(self._statement, search, text)
 
     def _answer(self, number: int, given: Mapping[str, Any]) -> None:
@@ -158,11 +160,11 @@ class _Making:
         if call is None:
             return
         name = f"{TABLE}{len(self._tables)}"
-        table, json = self._hits(call, standing)
+        table, made = self._hits(call, standing)
         self._tables[name] = table
         self._standings += [] if standing is None else [(given["index"], standing)]
         self._ready[number] = _edit(
-            self._statement, search, _text(search.source, name, table, json)
+            self._statement, search, _text(search.source, name, table, made)
         )
 
     def _inner(self, number: int) -> list[Edit]:
@@ -282,28 +284,28 @@ def _edit(statement: Statement, search: Search, text: str) -> Edit:
     return Edit(first.start, last.end, f"({text})")
 
 
-def _text(source: Source, name: str, table: Table, json: Sequence[str]) -> str:
+def _text(source: Source, name: str, table: Table, made: Mapping[str, str]) -> str:
     """The rows of the table, joined with a live source by place or key."""
     if source.parameter != LIVE:
-        return _read(name, dict.fromkeys(json, "JSON"))
+        return _read(name, made)
     if isinstance(table, pa.Table) and PLACE in table.column_names:
-        return _at_place(source, name, json)
-    return _joined(source, name, json)
+        return _at_place(source, name, made)
+    return _joined(source, name, made)
 
 
-def _read(name: str, types: Mapping[str, str]) -> str:
-    """The rows of the table, some columns as other types."""
-    casts = ", ".join(f"{quoted(each)}::{kind} AS {quoted(each)}" for each, kind in types.items())
+def _read(name: str, made: Mapping[str, str]) -> str:
+    """The rows of the table, some columns as expressions make them of these."""
+    casts = ", ".join(f"{expression} AS {quoted(each)}" for each, expression in made.items())
     return f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
 
 
-def _at_place(source: Source, name: str, json: Sequence[str]) -> str:
+def _at_place(source: Source, name: str, made: Mapping[str, str]) -> str:
     """The rows of the table beside those of the source at their places, if they have their keys.
 
     The keys stand in an expression, lest DuckDB look for them as well, in all rows.
     """
-    types = _types(source, json)
-    hits = name if not types else f"({_read(name, types)})"
+    made = _with_key(source, made)
+    hits = name if not made else f"({_read(name, made)})"
     return (
         f"SELECT hybridsearch_source.*, hybridsearch_hits.* EXCLUDE (_row, {PLACE})"
         f" FROM {hits} AS hybridsearch_hits JOIN {source.table} AS hybridsearch_source"
@@ -313,24 +315,23 @@ def _at_place(source: Source, name: str, json: Sequence[str]) -> str:
     )
 
 
-def _types(source: Source, json: Sequence[str]) -> dict[str, str]:
-    """Which columns of the hits are of other types than the table has."""
-    types = dict.fromkeys(json, "JSON")
+def _with_key(source: Source, made: Mapping[str, str]) -> Mapping[str, str]:
+    """What makes columns of those of the hits, the key of its own type too."""
     if source.parameter == LIVE and source.key_type not in (TEXT, *INTEGERS):
-        types["_row"] = source.key_type
-    return types
+        return {**made, "_row": f"_row::{source.key_type}"}
+    return made
 
 
-def _joined(source: Source, name: str, json: Sequence[str]) -> str:
+def _joined(source: Source, name: str, made: Mapping[str, str]) -> str:
     """The rows of the table beside those of the source, whose columns come first."""
-    types = _types(source, json)
+    made = _with_key(source, made)
     if not source.table:
         return (
             f"SELECT hybridsearch_source.* EXCLUDE (_row), hybridsearch_hits.* EXCLUDE (_row)"
-            f" FROM ({_read(name, types)}) AS hybridsearch_hits JOIN ({source.query})"
+            f" FROM ({_read(name, made)}) AS hybridsearch_hits JOIN ({source.query})"
             " AS hybridsearch_source USING (_row) ORDER BY _rank"
         )
-    hits = name if not types else f"({_read(name, types)})"
+    hits = name if not made else f"({_read(name, made)})"
     return (
         "SELECT hybridsearch_source.*, hybridsearch_hits.* EXCLUDE (_row)"
         f" FROM {hits} AS hybridsearch_hits JOIN {source.table} AS hybridsearch_source"

@@ -191,12 +191,35 @@ def test_key_is_needed(locked: Callable[[str | None], TestClient]) -> None:
     assert locked("wrong").post("/_bulk", content=line, headers=headers).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        ("ApiKey masterKey", 200),
+        ("Basic bWU6bWFzdGVyS2V5", 200),  # me:masterKey
+        ("Basic bWU6d3Jvbmc=", 403),  # me:wrong
+        ("Basic bWU=", 401),
+        ("Basic me:masterKey", 401),
+        ("Basic /v8=", 401),
+        ("Digest masterKey", 401),
+    ],
+)
+def test_a_key_comes_as_log_senders_send_it(
+    locked: Callable[[str | None], TestClient], authorization: str, status: int
+) -> None:
+    line = '{"index": {"_index": "logs", "_type": "_doc"}}\n{"line": "disk full"}\n'
+    headers = {"Content-Type": "application/x-ndjson", "Authorization": authorization}
+    reply = locked(None).post("/_bulk?timeout=60s", content=line, headers=headers)
+    assert reply.status_code == status
+
+
 def test_browser_gets_the_page_and_a_program_the_banner(client: TestClient) -> None:
     page = client.get("/", headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
     assert page.headers["content-type"].startswith("text/html")
-    banner = client.get("/", headers={"Accept": "application/json"})
-    assert banner.headers["x-elastic-product"] == "Elasticsearch"
-    assert banner.json()["version"]["number"].startswith("8.")
+    asked = client.build_request("GET", "/")
+    del asked.headers["Accept"]  # as Vector asks for the version
+    for banner in (client.get("/", headers={"Accept": "application/json"}), client.send(asked)):
+        assert banner.headers["x-elastic-product"] == "Elasticsearch"
+        assert banner.json()["version"]["number"].startswith("8.")
 
 
 # The official client

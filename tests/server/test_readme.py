@@ -17,32 +17,22 @@ from tests.test_docs import blocks
 CURL = [block for block in blocks("sh") if "curl" in block]
 
 
-def commands(block: str) -> list[str]:
-    """The block's commands, each with the lines that continue it."""
-    found: list[str] = []
-    for line in block.splitlines():
-        if found and found[-1].endswith(("\\", "|")):
-            found[-1] += "\n" + line
-        else:
-            found.append(line)
+def answers(text: str) -> list[Any]:
+    """The JSON values that follow one another in a text."""
+    found, decoder = [], json.JSONDecoder()
+    while text := text.lstrip():
+        value, end = decoder.raw_decode(text)
+        found.append(value)
+        text = text[end:]
     return found
-
-
-def run(command: str, address: str) -> Any:
-    text = command.replace("localhost:7700", address.removeprefix("http://"))
-    done = subprocess.run(["bash", "-c", text], capture_output=True, check=True, timeout=60)
-    return json.loads(done.stdout)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_lines_work_as_printed(memory: Database) -> None:
-    answers = []
     with served(app_for(memory)) as address:
-        for command in commands(CURL[0]):
-            answers.append(run(command, address))
-            for task in memory.tasks():
-                memory.wait(task.uid)
-    added, found, rows, written = answers
+        text = CURL[0].replace("localhost:7700", address.removeprefix("http://"))
+        done = subprocess.run(["bash", "-c", text], capture_output=True, check=True, timeout=120)
+    added, found, rows, written = answers(done.stdout.decode())
     assert added["status"] == "enqueued"
     assert [hit["title"] for hit in found["hits"]] == ["Alien"]
     assert [row[0] for row in rows["rows"]] == ["Up"]

@@ -73,6 +73,12 @@ def test_values_are_listed_by_letter_without_case() -> None:
     assert list(listed({"b": 1, "A": 2, "a": 1, "C": 9}, order="alpha", limit=9)) == list("AabC")
 
 
+def test_numbers_are_listed_by_size_before_texts() -> None:
+    labels = ["", "10", "2.5", "-3", "-", "1e3", "9 to 5", "x"]
+    found = list(listed(dict.fromkeys(labels, 1), order="alpha", limit=9))
+    assert found == ["-3", "2.5", "10", "1e3", "", "-", "9 to 5", "x"]
+
+
 def test_values_are_listed_by_count_and_then_by_letter() -> None:
     assert list(listed({"b": 1, "a": 1, "c": 3}, order="count", limit=9)) == ["c", "a", "b"]
 
