@@ -103,7 +103,7 @@ class Origin:
         """(name, type) of the source's columns as they are now.
 
         Raises Conflict, naming index, source and remedy, when it cannot be read any more or when
-        the key or a vector has another type.
+        the key or a vector has another type, or a text has become a BLOB.
         """
         with self.reading():
             found = columns_of(cursor, f"FROM {self.source}")
@@ -112,7 +112,8 @@ class Origin:
         for name, kind in {**used, self.definition.key: "KEY"}.items():
             if name not in now:
                 raise self._lost(f'has no column "{name}" any more')
-            if kind in ("KEY", "VECTOR") and now[name] != before[name]:
+            fixed = kind in ("KEY", "VECTOR") or now[name] in UNSEEN
+            if fixed and now[name] != before[name]:
                 raise self._lost(f'has column "{name}" as {now[name]}, no more as {before[name]}')
         return found
 
@@ -122,7 +123,8 @@ class Origin:
         try:
             yield
         except (duckdb.Error, StorageError) as error:
-            raise self._lost(f"cannot be read: {first_line(error)}") from error
+            own = error.__cause__ if isinstance(error, StorageError) else None
+            raise self._lost(f"cannot be read: {first_line(own or error)}") from error
 
     def check_keys(self, cursor: Connection, *, among: str | None = None) -> None:
         """Raise InputError for the first key that is null, twice there, or too long for an id.
@@ -168,7 +170,7 @@ def columns_of(cursor: Connection, rows: str) -> Columns:
     return tuple((row[0], row[1]) for row in cursor.execute(f"DESCRIBE {rows}").fetchall())
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error's text, without DuckDB's name for its kind."""
     line = str(error).strip().partition("\n")[0]
     return re.sub(r"^[A-Z]\w+(?: [A-Z]\w+)? Error: ", "", line)

@@ -174,10 +174,27 @@ class Query:
             return self.sequence
         return self.read(self.analyzers.of(attribute)).sequence
 
+    def inside(self, attribute: str) -> Query:
+        """What is looked for in an attribute: without words and phrases of others alone."""
+        items: tuple[Word | Phrase, ...] = (*self.words, *self.phrases)
+        if all(item.only is None for item in items):
+            return self
+        return replace(
+            self,
+            words=tuple(word for word in self.words if _is_for(word, attribute)),
+            phrases=tuple(phrase for phrase in self.phrases if _is_for(phrase, attribute)),
+        )
+
     @property
     def empty(self) -> bool:
         """Whether nothing is asked for and nothing excluded."""
         return not (self.words or self.phrases or self.excluded)
+
+
+def _is_for(item: Word | Phrase, attribute: str) -> bool:
+    """Whether it may be in the attribute; what is nested in the one named counts."""
+    only = item.only
+    return only is None or attribute == only or attribute.startswith(f"{only}.")
 
 
 Item = TypeVar("Item", Word, Phrase, Word | Phrase)

@@ -9,10 +9,10 @@ candidates follow in the order of their words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,13 +93,21 @@ class Fused:
     parts: Callable[[Rows], Parts]
 
 
+class Fragment(NamedTuple):
+    """A text that matches, with its matches marked, and (start, length) of each in characters of
+    the text itself, from 0."""
+
+    marked: str
+    spans: Sequence[tuple[int, int]]
+
+
 @dataclass(frozen=True)
 class Places:
     """The rows of one page without their documents, best first; arrays of equal length.
 
     keyword_ranks, semantic_ranks: int64, the place in each arm from 1, 0 where that arm did not
     find the row. keyword_scores, semantic_scores: float32, NaN there. mode: as in `Plan`.
-    highlights: marked attributes of each row, empty unless asked for.
+    highlights: attribute -> its texts that match, of each row; empty unless asked for.
     """
 
     rows: Rows
@@ -110,7 +118,7 @@ class Places:
     semantic_scores: Scores
     bases: Scores
     mode: str
-    highlights: tuple[Mapping[str, Any], ...] = ()
+    highlights: tuple[Mapping[str, Sequence[Fragment]], ...] = ()
 
     @property
     def columns(self) -> tuple[NDArray[Any], ...]:

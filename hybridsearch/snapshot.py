@@ -28,16 +28,17 @@ from hybridsearch.collecting import uncollected
 from hybridsearch.embedders.hurried import embed_query
 from hybridsearch.embedders.outage import NotAsked
 from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
+from hybridsearch.excerpts import Piece, shown
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
 from hybridsearch.facets import listed
 from hybridsearch.geo import GEO, GEOJSON
-from hybridsearch.highlight import mark
+from hybridsearch.highlight import mark, positions
 from hybridsearch.jsontext import loads
 from hybridsearch.kept_settings import cutoff_seconds
 from hybridsearch.planning import Plan, asked, confined, meaning, must_embed, plan
 from hybridsearch.query import Query
-from hybridsearch.ranking import Pages, Places, Ranked, members, page_places
+from hybridsearch.ranking import Fragment, Pages, Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
 from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
 from hybridsearch.selection import known_attribute
@@ -243,10 +244,29 @@ class Snapshot:
         documents = self.documents(found.rows)
         return replace(found, highlights=tuple(self._found_in(made, d) for d in documents))
 
-    def _found_in(self, made: Plan, document: dict[str, Any]) -> dict[str, Any]:
-        """The marked attributes, without those in which nothing matched."""
-        marked = self._highlights(made, document)
-        return {name: value for name, value in marked.items() if value != document[name]}
+    def _found_in(self, made: Plan, document: dict[str, Any]) -> dict[str, list[Fragment]]:
+        """The texts of each attribute in which something matched."""
+        found = {
+            name: list(self._fragments(made, name, value))
+            for name, value in document.items()
+            if is_wanted(name, made.request.highlight)
+        }
+        return {name: some for name, some in found.items() if some}
+
+    def _fragments(self, made: Plan, attribute: str, value: Any) -> Iterator[Fragment]:
+        """The texts of a value that match, in their order; only what was searched can."""
+        if isinstance(value, dict):
+            for name, item in value.items():
+                yield from self._fragments(made, f"{attribute}.{name}", item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from self._fragments(made, attribute, item)
+        elif isinstance(value, str) and made.fields.get(attribute, 0.0) > 0:
+            query = made.query.inside(attribute)
+            spans = positions(value, self.state.analyzers.of(attribute), query)
+            if spans:
+                whole = Piece(0, len(value))
+                yield Fragment(shown(value, spans, whole, tags=made.request.highlight_tags), spans)
 
     def _counted(self, name: str, member: Mask) -> dict[str | None, int]:
         known_attribute(name, self.state.columns, "facets")
@@ -426,7 +446,7 @@ class Snapshot:
         if isinstance(value, str):
             before, after = made.request.highlight_tags
             analyzer = self.state.analyzers.of(attribute)
-            return mark(value, analyzer, made.query, pre=before, post=after)
+            return mark(value, analyzer, made.query.inside(attribute), pre=before, post=after)
         if isinstance(value, list):
             return [self._marked(made, attribute, item) for item in value]
         if isinstance(value, dict):

@@ -33,7 +33,8 @@ writes tasks
 refreshing attaching freshness whereabouts attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.batches
 sql.holders sql.marks sql.signatures sql.functions sql.permission sql sql.tokens sql.levels
-sql.items sql.pushdown sql.boundaries sql.operators sql.semijoins sql.lowering sql.constants
+sql.items sql.pushdown sql.boundaries sql.operators sql.parameters sql.semijoins
+sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.transactions sql.session
 sql.connection sql.sealed

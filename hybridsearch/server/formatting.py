@@ -56,11 +56,11 @@ def formatted(
     can_match = bool(query.words or query.phrases)
 
     def shown(name: str, text: str) -> str:
-        words, analyzer = look.words(name), analyzers.of(name)
+        words, analyzer, own = look.words(name), analyzers.of(name), query.inside(name)
         if words is not None:
-            text = crop(text, analyzer, query, words=words, marker=look.marker)
+            text = crop(text, analyzer, own, words=words, marker=look.marker)
         if can_match and is_wanted(name, look.highlight):
-            text = mark(text, analyzer, query, pre=look.pre, post=look.post)
+            text = mark(text, analyzer, own, pre=look.pre, post=look.post)
         return text
 
     return {name: _formatted(name, value, shown) for name, value in document.items()}
@@ -107,7 +107,7 @@ def _texts(
 
 
 def _places(text: str, analyzers: Analyzers, name: str, query: Query) -> Iterator[dict[str, Any]]:
-    for start, length in positions(text, analyzers.of(name), query):
+    for start, length in positions(text, analyzers.of(name), query.inside(name)):
         before, matched = text[:start], text[start : start + length]
         yield {"start": _bytes(before), "length": _bytes(matched)}
 

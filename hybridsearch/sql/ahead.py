@@ -68,7 +68,7 @@ def answer(
     values: Any,
     *,
     run: Run | None,
-    hits: Callable[[Call, Standing | None], tuple[Table, list[str]]],
+    hits: Callable[[Call, Standing | None], tuple[Table, Mapping[str, str]]],
     stands: Stands = lambda _: None,
 ) -> Ahead | None:
     """The statement with tables in the place of searches; None if there are none to be made.
@@ -97,9 +97,9 @@ def answer(
         if call is None:
             continue
         name = f"{TABLE}{len(tables)}"
-        tables[name], json = hits(call, standing)
+        tables[name], made = hits(call, standing)
         standings += [] if standing is None else [(given["index"], standing)]
-        ready[number] = _edit(statement, search, name, tables[name], json)
+        ready[number] = _edit(statement, search, name, tables[name], made)
     if not tables:
         return None
     edits = edits_of(statement, lowered.searches, ready)
@@ -213,30 +213,30 @@ def _parameters(text: str) -> tuple[Token, ...]:
 
 
 def _edit(
-    statement: Statement, search: Search, name: str, table: Table, json: Sequence[str]
+    statement: Statement, search: Search, name: str, table: Table, made: Mapping[str, str]
 ) -> Edit:
     """The table in the place of the call, joined with a live source by place or key."""
     placed = isinstance(table, pa.Table) and PLACE in table.column_names
     join = _at_place if placed else _joined
-    read = join(search.source, name, json) if search.source.parameter in LIVE else None
+    read = join(search.source, name, made) if search.source.parameter in LIVE else None
     first = statement.tokens[search.item.call.start]
     last = statement.tokens[search.item.call.stop - 1]
-    return Edit(first.start, last.end, f"({read or _read(name, dict.fromkeys(json, 'JSON'))})")
+    return Edit(first.start, last.end, f"({read or _read(name, made)})")
 
 
-def _read(name: str, types: Mapping[str, str]) -> str:
-    """The rows of the table, some columns as other types."""
-    casts = ", ".join(f"{quoted(each)}::{kind} AS {quoted(each)}" for each, kind in types.items())
+def _read(name: str, made: Mapping[str, str]) -> str:
+    """The rows of the table, some columns as expressions make them of these."""
+    casts = ", ".join(f"{expression} AS {quoted(each)}" for each, expression in made.items())
     return f"SELECT * REPLACE ({casts}) FROM {name}" if casts else f"FROM {name}"
 
 
-def _at_place(source: Source, name: str, json: Sequence[str]) -> str:
+def _at_place(source: Source, name: str, made: Mapping[str, str]) -> str:
     """The rows of the table beside those of the source at their places, if they have their keys.
 
     The keys stand in an expression, lest DuckDB look for them as well, in all rows.
     """
-    types = _types(source, json)
-    hits = name if not types else f"({_read(name, types)})"
+    made = _with_key(source, made)
+    hits = name if not made else f"({_read(name, made)})"
     return (
         f"SELECT hybridsearch_source.*, hybridsearch_hits.* EXCLUDE (_row, {PLACE})"
         f" FROM {hits} AS hybridsearch_hits JOIN {source.table} AS hybridsearch_source"
@@ -246,24 +246,23 @@ def _at_place(source: Source, name: str, json: Sequence[str]) -> str:
     )
 
 
-def _types(source: Source, json: Sequence[str]) -> dict[str, str]:
-    """Which columns of the hits are of other types than the table has."""
-    types = dict.fromkeys(json, "JSON")
+def _with_key(source: Source, made: Mapping[str, str]) -> Mapping[str, str]:
+    """What makes columns of those of the hits, the key of its own type too."""
     if source.parameter == "names" and source.key_type != TEXT:
-        types["_row"] = source.key_type
-    return types
+        return {**made, "_row": f"_row::{source.key_type}"}
+    return made
 
 
-def _joined(source: Source, name: str, json: Sequence[str]) -> str:
+def _joined(source: Source, name: str, made: Mapping[str, str]) -> str:
     """The rows of the table beside those of the source, whose columns come first."""
-    types = _types(source, json)
+    made = _with_key(source, made)
     if not source.table:
         return (
             f"SELECT hybridsearch_source.* EXCLUDE (_row), hybridsearch_hits.* EXCLUDE (_row)"
-            f" FROM ({_read(name, types)}) AS hybridsearch_hits JOIN ({source.query})"
+            f" FROM ({_read(name, made)}) AS hybridsearch_hits JOIN ({source.query})"
             " AS hybridsearch_source USING (_row) ORDER BY _rank"
         )
-    hits = name if not types else f"({_read(name, types)})"
+    hits = name if not made else f"({_read(name, made)})"
     return (
         "SELECT hybridsearch_source.*, hybridsearch_hits.* EXCLUDE (_row)"
         f" FROM {hits} AS hybridsearch_hits JOIN {source.table} AS hybridsearch_source"

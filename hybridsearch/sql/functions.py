@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import partial
 from weakref import WeakMethod
 
@@ -27,6 +28,7 @@ import pyarrow as pa
 
 from hybridsearch import assets
 from hybridsearch.arrays import Rows
+from hybridsearch.columns import shown
 from hybridsearch.definition import definition_of
 from hybridsearch.errors import Conflict, DatabaseClosed, HybridSearchError, NotFound, QueryError
 from hybridsearch.kept_settings import custom_rules
@@ -71,6 +73,7 @@ from hybridsearch.sql.relation import (
     literal,
     live,
     living,
+    marks,
     unfolded,
 )
 from hybridsearch.sql.signatures import (
@@ -94,6 +97,8 @@ SUGGESTIONS = 10
 AT_ONCE = 400
 """From so many bodies on one look into the table of documents is cheaper than one for each."""
 FACETING = {"by": "VARCHAR[]", "filter": "VARCHAR", "mode": "VARCHAR", "limit": "BIGINT"}
+SHAPING = {"k": "BIGINT", "highlight": "BOOLEAN"}
+"""What decides where columns come from, and which there are."""
 FEW = 1000
 """Up to so many hits the bodies that the index keeps are cheaper than a scan of the documents."""
 SHAPES = 256
@@ -125,7 +130,7 @@ class Functions:
         self._holders = Holders(self._engine)
         self._marks = Marks(self._engine)
         self._prefix = f"{PREFIX}{uuid.uuid4().hex}_"
-        self._shapes: dict[Hashable, tuple[pa.Schema, list[str]]] = {}  # as SHAPES allows
+        self._shapes: dict[Hashable, tuple[pa.Schema, dict[str, str]]] = {}  # as SHAPES allows
 
     def attach(self, connection: Connection) -> None:
         """Make the functions known on the connection; see the module.
@@ -184,8 +189,8 @@ class Functions:
         """What the index knows now. Raises NotFound."""
         return self._engine(uid).snapshot.state
 
-    def hits(self, call: Call, standing: Standing | None = None) -> tuple[pa.Table, list[str]]:
-        """What search() gives for a call, as a table, and which of its columns are JSON texts.
+    def hits(self, call: Call, standing: Standing | None = None) -> tuple[pa.Table, dict[str, str]]:
+        """What search() gives for a call, as a table, and what makes the columns of some of it.
 
         For an index over a source of the user's it has the key as _row in the place of columns, and
         the place in the table as `PLACE` where the standing has it of all hits; null for a row that
@@ -193,22 +198,24 @@ class Functions:
         """
         return self._table(call, self._answers([call], places), standing)
 
-    def later(self, call: Call) -> tuple[Later, list[str]]:
+    def later(self, call: Call) -> tuple[Later, dict[str, str]]:
         """The same, searched whenever it is read; what is wrong with the call is raised now."""
         engine = self._engine(call.uid, current=True)
         request_of(engine, call)
-        key = call.uid, call.highlight, engine.snapshot.state.primary_key, self._stamp(engine)
+        state = engine.snapshot.state
+        attributes = state.keyword.attributes if call.highlight else ()
+        key = call.uid, call.highlight, attributes, state.primary_key, self._stamp(engine)
         shape = self._shapes.get(key)
         if shape is None:
-            table, json = self._table(call, [])
+            table, made = self._table(call, [])
             if len(self._shapes) >= SHAPES:
                 self._shapes.clear()
-            self._shapes[key] = shape = table.schema, json
+            self._shapes[key] = shape = table.schema, made
         return Later(shape[0], remembering(lambda: self.hits(call)[0])), shape[1]
 
     def _table(
         self, call: Call, answers: list[Shown | None], standing: Standing | None = None
-    ) -> tuple[pa.Table, list[str]]:
+    ) -> tuple[pa.Table, dict[str, str]]:
         engine = self._engine(call.uid)
         state = engine.snapshot.state
         found = dict(zip(HIT, hit_columns(answers), strict=True))
@@ -221,17 +228,18 @@ class Functions:
             at = None if standing is None else standing.of(rows)
             if at is not None:
                 table[PLACE] = pa.array(at, mask=at == NOWHERE)
-        marks = found.pop("_highlight")
+        made = {name: f"{quoted(name)}::JSON" for name in json}
+        marked = found.pop("_highlight")
         if call.highlight:
-            found["_highlight"], json = marks, [*json, "_highlight"]
-        return pa.table({**table, **found}), json
+            found["_highlight"], made["_highlight"] = marked, _marked(state, "_highlight")
+        return pa.table({**table, **found}), made
 
     def _register(self, connection: Connection) -> None:
         catalog = self.catalog(connection)
 
         def relation(*columns: Column) -> pa.Array:
             asked = zip(*(column.to_pylist() for column in columns), strict=True)
-            found = [self._columns(called, uid, k, catalog) for called, uid, k in asked]
+            found = [self._columns(called, uid, given, catalog) for called, uid, given in asked]
             return pa.array(found, pa.string())
 
         functions: dict[str, Function] = {
@@ -270,30 +278,34 @@ class Functions:
                 return catalog
         return None
 
-    def _columns(self, called: str, uid: str | None, k: str | None, catalog: str | None) -> str:
+    def _columns(self, called: str, uid: str | None, given: str | None, catalog: str | None) -> str:
         """The SELECT of a hit's columns; where it cannot be had, what raises the error."""
         try:
-            kept = fitted(f'{{"k": {k or "null"}}}', {"k": "BIGINT"}, called)
-            return self._relation(uid, kept["k"], catalog)
+            kept = fitted(given or "{}", SHAPING, called)
+            return self._relation(uid, kept["k"], bool(kept["highlight"]), catalog)
         except HybridSearchError as error:
             return f"FROM query(error({literal(remembered(error))}))"
 
-    def _relation(self, uid: str | None, k: int | None, catalog: str | None) -> str:
+    def _relation(
+        self, uid: str | None, k: int | None, highlight: bool, catalog: str | None
+    ) -> str:
         engine = self._engine(uid, current=True)
-        if engine.record.attached is not None:
-            return self._of_source(engine, uid or "", catalog)
         state = engine.snapshot.state
+        marked = _marked(state) if highlight else "NULL"
+        if engine.record.attached is not None:
+            return self._of_source(engine, uid or "", catalog, marked)
         if catalog is None or (k is not None and k <= FEW):
             call = f"{self._prefix}body({literal(uid or '')}, h._row)"
-            return carried(call, state.columns, state.primary_key)
-        return joined(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
+            return carried(call, state.columns, state.primary_key, marked)
+        table = f"{catalog}.{engine.documents.table}"
+        return joined(table, state.columns, state.primary_key, marked)
 
-    def _of_source(self, engine: Searchable, uid: str, catalog: str | None) -> str:
+    def _of_source(self, engine: Searchable, uid: str, catalog: str | None, marked: str) -> str:
         definition = definition_of(engine.record)
         if catalog is None:
-            return copied(definition, f"{self._prefix}body({literal(uid)}, h._row)")
+            return copied(definition, f"{self._prefix}body({literal(uid)}, h._row)", marked)
         name = "number" if engine.row_ids.whole else "name"
-        return live(definition, catalog, f"{self._prefix}{name}({literal(uid)}, h._row)")
+        return live(definition, catalog, f"{self._prefix}{name}({literal(uid)}, h._row)", marked)
 
     # The functions: Arrow columns in, one Arrow array out
 
@@ -328,7 +340,7 @@ class Functions:
             answers = ask(engine, requests)
             self._count_degraded(engine, requests, answers)
             for n, made, answer in zip(asked, requests, answers, strict=True):
-                found[n] = _shown(calls[n], made, answer)
+                found[n] = _shown(calls[n], made, _named(engine.snapshot.state, answer))
         return [found.get(n) for n in range(len(calls))]
 
     def _count_degraded(
@@ -412,6 +424,20 @@ def _source(engine: Searchable, uid: str, catalog: str, *, kept: bool) -> Source
     if kept:
         return by_name(f"{catalog}.main.{quoted(uid)}", state.columns, state.primary_key)
     return living(f"{catalog}.{engine.documents.table}", state.columns, state.primary_key)
+
+
+def _marked(state: State, text: str = "h._highlight") -> str:
+    """What makes the column _highlight of the JSON of it."""
+    return marks(text, state.columns, state.keyword.attributes)
+
+
+def _named(state: State, found: Places) -> Places:
+    """The same, whose marked attributes have the names of their columns."""
+    if not found.highlights:
+        return found
+    others = {c.attribute: name for name, c in shown(state.columns).items() if name != c.attribute}
+    renamed = [{others.get(n, n): some for n, some in one.items()} for one in found.highlights]
+    return replace(found, highlights=tuple(renamed))
 
 
 def _shown(call: Call, made: SearchRequest, found: Places) -> Shown:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hybridsearch.arrays import Rows, Scores
 from hybridsearch.errors import Conflict
 from hybridsearch.jsontext import dumps
-from hybridsearch.ranking import Pages, Places
+from hybridsearch.ranking import Fragment, Pages, Places
 from hybridsearch.sql.raised import remembered
 
 __all__ = [
@@ -191,12 +191,26 @@ def _arm(ranks: Rows, scores: Scores) -> tuple[pa.Array, pa.Array]:
     return pa.array(ranks, mask=absent), pa.array(scores, mask=absent)
 
 
+def _fragments(found: Mapping[str, Sequence[Fragment]]) -> dict[str, Any]:
+    """The same as `relation.FRAGMENTS`; SQL counts characters from 1."""
+    return {
+        name: [
+            {
+                "text": one.marked,
+                "spans": [{"start": start + 1, "length": length} for start, length in one.spans],
+            }
+            for one in some
+        ]
+        for name, some in found.items()
+    }
+
+
 def _highlights(places: Sequence[Places], count: int) -> pa.Array:
     """JSON texts, null for the hits of calls that did not ask for them."""
     if not any(each.highlights for each in places):
         return pa.nulls(count, pa.string())
     texts: list[str | None] = []
     for each in places:
-        given = [dumps(dict(marked)).decode() for marked in each.highlights]
+        given = [dumps(_fragments(marked)).decode() for marked in each.highlights]
         texts += given or [None] * len(each.rows)
     return pa.array(texts, pa.string())

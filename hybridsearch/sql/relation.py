@@ -12,8 +12,9 @@ the row up in the source by its key, `copied` unfolds the copy into the types of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -37,10 +38,15 @@ __all__ = [
     "literal",
     "live",
     "living",
+    "marks",
     "unfolded",
 ]
 
 NESTED = ("STRUCT(", "MAP(", "UNION(")
+TEXTUAL = ("VARCHAR", "VARCHAR[]", "JSON")
+FRAGMENTS = [{"text": "VARCHAR", "spans": [{"start": "BIGINT", "length": "BIGINT"}]}]
+"""What _highlight has of each attribute: its texts that match, marked, and where in the text itself
+the matches are; null where nothing matches."""
 ADDED = (
     *("_row", "_rank", "_score", "_keyword_rank", "_keyword_score"),
     *("_semantic_rank", "_semantic_score", "_highlight"),
@@ -130,18 +136,40 @@ def followed(definition: Definition, catalog: str) -> Source:
     )
 
 
-def live(definition: Definition, catalog: str, call: str) -> str:
-    """A SELECT of the hit's row in the source; `call` gives its key as text or whole number."""
+def marks(text: str, columns: Columns, attributes: Iterable[str]) -> str:
+    """What makes a STRUCT of the JSON of what matched: a field for each of these attributes.
+
+    It has the name of the attribute's column, which may hold text; what is nested in one, by dots,
+    is told with it.
+    """
+    names = {c.attribute: name for name, c in shown(columns).items() if c.type in TEXTUAL}
+    found = dict.fromkeys(map(partial(_holding, names), attributes))
+    fields = {names[one]: FRAGMENTS for one in found if one in names} or {"id": FRAGMENTS}
+    return f"from_json({text}, {_text(fields)})"
+
+
+def _holding(names: Container[str], attribute: str) -> str:
+    """The column that an attribute is in."""
+    while attribute not in names and "." in attribute:
+        attribute = attribute.rpartition(".")[0]
+    return attribute
+
+
+def live(definition: Definition, catalog: str, call: str, marked: str) -> str:
+    """A SELECT of the hit's row in the source; `call` gives its key as text or whole number.
+
+    marked: the expression for _highlight, here and below.
+    """
     key = quoted(definition.key)
     return (
-        f"SELECT {_others(definition, 'hybridsearch_source.')} FROM"
+        f"SELECT {_others(definition, 'hybridsearch_source.')}, {marked} AS _highlight FROM"
         f" (SELECT CAST({call} AS {definition.key_type}) AS hybridsearch_key) AS hybridsearch_hit,"
         f" {_located(definition, catalog)} AS hybridsearch_source"
         f" WHERE hybridsearch_source.{key} = hybridsearch_hit.hybridsearch_key"
     )
 
 
-def copied(definition: Definition, body: str) -> str:
+def copied(definition: Definition, body: str, marked: str) -> str:
     """A SELECT of the source's columns from the JSON text that the expression `body` gives.
 
     Columns that the copy goes without, vectors and BLOBs, are not among them.
@@ -151,6 +179,7 @@ def copied(definition: Definition, body: str) -> str:
         for name, kind in Origin(definition).carried
         if name.lower() not in ADDED
     ]
+    listed.append(f"{marked} AS _highlight")
     return f"SELECT {', '.join(listed)} FROM (SELECT {body} AS body)"
 
 
@@ -172,10 +201,10 @@ def _cast(name: str, kind: str) -> str:
     return f"CAST({value} AS {kind})"
 
 
-def joined(table: str, columns: Columns, primary_key: str | None) -> str:
+def joined(table: str, columns: Columns, primary_key: str | None, marked: str) -> str:
     """A SELECT of the hit's row in the table of documents."""
     listed = ", ".join(_listed(columns, primary_key).values())
-    return f"SELECT {listed} FROM {table} WHERE row = h._row"
+    return f"SELECT {listed}, {marked} AS _highlight FROM {table} WHERE row = h._row"
 
 
 def unfolded(
@@ -191,7 +220,7 @@ def unfolded(
     return arrays, [name for name, column in wanted.items() if column.type == "JSON"]
 
 
-def carried(body: str, columns: Columns, primary_key: str | None) -> str:
+def carried(body: str, columns: Columns, primary_key: str | None, marked: str) -> str:
     """A SELECT of the fields of the JSON text that the expression `body` gives."""
     wanted = _wanted(columns) or _only(primary_key)
     whole = {column.attribute: column for name, column in wanted.items() if _own(name, column)}
@@ -201,7 +230,7 @@ def carried(body: str, columns: Columns, primary_key: str | None) -> str:
         for name, column in wanted.items()
     ]
     return (
-        f"SELECT {', '.join(listed)} FROM"
+        f"SELECT {', '.join(listed)}, {marked} AS _highlight FROM"
         f" (SELECT body, from_json(body, {_text(structure)}) AS fields"
         f" FROM (SELECT {body} AS body))"
     )

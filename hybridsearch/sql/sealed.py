@@ -43,6 +43,7 @@ from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.lowering import lower, read
 from hybridsearch.sql.naming import naming
 from hybridsearch.sql.operators import check
+from hybridsearch.sql.parameters import misnamed
 from hybridsearch.sql.permission import CODE, EXPLAIN, LONGEST, check_tree
 from hybridsearch.sql.pushdown import Facts
 from hybridsearch.sql.relation import Source, by_name
@@ -74,7 +75,8 @@ KNOWN = (
 BATCH = 1000
 IDLE = 4
 _constructs = re.compile(
-    r"search|similar|score|highlight|snippet|@@@|\|\|\||&&&|===", re.IGNORECASE
+    r"search|similar|facets|suggest|rrf|phrase|score|highlight|snippet|@@@|\|\|\||&&&|===",
+    re.IGNORECASE,
 ).search
 UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
 LINES = (
@@ -196,6 +198,7 @@ class Sealed:
         found = read(statement)
         if found is not None:
             check(found)
+            misnamed(found)
             edits = [*scoring(found, self._searched), *marking(found)]
             statement = spliced(statement, [*edits, *naming(found, edits)])
         return lower(statement, self._source, facts).text

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -31,6 +31,7 @@ from hybridsearch.sql.levels import beginning
 from hybridsearch.sql.lowering import Lowered, is_kept, lower, numbered, read
 from hybridsearch.sql.naming import naming
 from hybridsearch.sql.operators import Table, check, tests
+from hybridsearch.sql.parameters import misnamed, quoting
 from hybridsearch.sql.pushdown import Facts, Statement
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.scoring import Searched, scoring
@@ -47,7 +48,8 @@ __all__ = ["Session", "Step"]
 KEPT = 256
 TRIED = "hybridsearch_tried"
 _searches = re.compile(
-    r"\b(?:search|similar|facets|tokens|suggest|score|search_rank|match_phrase|highlight|snippets?)\b"
+    r"\b(?:search|similar|facets|tokens|suggest|score|search_rank|match_phrase|highlight|snippets?"
+    r"|rrf3?|rrf_score)\b"
     r"|@@@|\|\|\||&&&|===",
     re.IGNORECASE,
 ).search
@@ -119,7 +121,8 @@ class Session:
         if statement is None:
             return Lowered(text)
         check(statement)
-        edits = [*scoring(statement, self._searched), *marking(statement)]
+        misnamed(statement)
+        edits = [*quoting(statement), *scoring(statement, self._searched), *marking(statement)]
         edits += naming(statement, edits)
         plain = spliced(statement.text, edits) if edits else statement.text
         changed, decided = self._with_indexes(plain, statement)
@@ -223,7 +226,7 @@ class Session:
     def _standing(self, uid: str) -> Standing | None:
         return self._indexes.standing(self._functions.record(uid))
 
-    def _later(self, call: Call, _: Standing | None) -> tuple[Later, list[str]]:
+    def _later(self, call: Call, _: Standing | None) -> tuple[Later, Mapping[str, str]]:
         return self._functions.later(call)
 
     @property

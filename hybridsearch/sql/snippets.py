@@ -53,9 +53,11 @@ def marking(statement: Statement) -> list[Edit]:
     edits = []
     for at in range(len(statement.tokens)):
         given = _given(statement, at)
-        if not given or any(_name(statement, each) in OWN for each in given):
+        if not given or any(_name(statement, each) == "marks" for each in given):
             continue
         _check(statement, at, given)
+        if any(_name(statement, each) in OWN for each in given):
+            continue
         level, where = innermost(statement, at), Range(at, statement.brackets[at + 1] + 1)
         subject = _subject(statement, given[0])
         asks = [] if level is None else list(_asks(statement, level, subject))

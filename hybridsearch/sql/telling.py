@@ -38,6 +38,7 @@ OF_MARKS = ("max_chars", "max_count", "start_tag", "marks")
 """Parameters of those alone."""
 FUNCTIONS = (*FINDING, *MARKING)
 ROWS = "@@@"
+SIGNS = (ROWS, "|||", "&&&", "===")
 OWN = {
     "asked": "@@@",
     "row": "@@@",
@@ -106,7 +107,9 @@ def told(error: Exception, step: Step) -> Exception | None:
 def _of_macro(message: str) -> QueryError | None:
     """What a macro says of an argument, as the error that a function would have raised."""
     found = _unfit(message)
-    return QueryError(message, field=found[2], function=found[1]) if found else None
+    if found:
+        return QueryError(message, field=found[2], function=found[1])
+    return QueryError(message) if message.split(" ", 1)[0] in SIGNS else None
 
 
 def at_call(error: HybridSearchError, step: Step) -> HybridSearchError:
@@ -122,7 +125,7 @@ def at_call(error: HybridSearchError, step: Step) -> HybridSearchError:
     if len(found) > MOST_PLACES:
         return _again(error, error.message)
     places = ", or ".join(
-        f"in {name}{'' if name == ROWS else '()'}, line {line}, column {column}"
+        f"in {name}{'' if name in SIGNS else '()'}, line {line}, column {column}"
         for name, line, column in found
     )
     at = found[0][1:] if len(found) == 1 else None
@@ -133,6 +136,9 @@ def _suspects(error: HybridSearchError) -> Sequence[str]:
     """What may have raised the error, by the parameter that it speaks of."""
     if error.message.startswith(NO_ATTRIBUTE):
         return (ROWS,)
+    sign = error.message.split(" ", 1)[0]
+    if sign in SIGNS:
+        return (sign,)
     field = error.fields.get("field")
     if field in OF_MARKS:
         return MARKING
@@ -190,7 +196,7 @@ def _calls(step: Step, names: Sequence[str]) -> Iterator[tuple[str, int]]:
         name = token.identifier or token.text
         if name not in names or (at and tokens[at - 1].text == "."):
             continue
-        if name == ROWS or (at + 1 < len(tokens) and tokens[at + 1].text == "("):
+        if name in SIGNS or (at + 1 < len(tokens) and tokens[at + 1].text == "("):
             yield name, token.start
 
 

@@ -7,7 +7,10 @@ SELECT unnest(
 )
 FROM (
     SELECT hybridsearch_facets(
-        CAST(index AS VARCHAR), CAST(query AS VARCHAR),
+        CAST(index AS VARCHAR),
+        CASE WHEN typeof(query) LIKE '%]' OR typeof(query) LIKE 'STRUCT(%'
+            THEN error('facets() takes text as query, not ' || typeof(query))
+            ELSE CAST(query AS VARCHAR) END,
         CAST(to_json({
             "by": "by", mode: mode, "limit": "limit",
             "filter": CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END

@@ -3,6 +3,7 @@
 -- @@@ takes a row too, which DuckDB passes as a STRUCT.
 CREATE OR REPLACE TEMP MACRO "@@@"(text, query) AS
 CASE WHEN getvariable('search_strict') THEN error('search_strict is set, and @@@ would read rows')
+    WHEN typeof(query) LIKE '%]' THEN error('@@@ takes text, not a list; a list of terms is for ===')
     WHEN typeof(text) LIKE 'STRUCT(%'
     THEN list_transform(
         [hybridsearch_row(to_json(text)::VARCHAR, CAST(query AS VARCHAR))],
@@ -12,12 +13,14 @@ CASE WHEN getvariable('search_strict') THEN error('search_strict is set, and @@@
 
 CREATE OR REPLACE TEMP MACRO "|||"(text, query) AS
 CASE WHEN getvariable('search_strict') THEN error('search_strict is set, and ||| would read rows')
+    WHEN typeof(query) LIKE '%]' THEN error('||| takes text, not a list; a list of terms is for ===')
     WHEN typeof(text) LIKE 'STRUCT(%'
     THEN error('||| takes a column; of a whole row only @@@ can ask')
     ELSE hybridsearch_any(CAST(text AS VARCHAR), CAST(query AS VARCHAR)) END;
 
 CREATE OR REPLACE TEMP MACRO "&&&"(text, query) AS
 CASE WHEN getvariable('search_strict') THEN error('search_strict is set, and &&& would read rows')
+    WHEN typeof(query) LIKE '%]' THEN error('&&& takes text, not a list; a list of terms is for ===')
     WHEN typeof(text) LIKE 'STRUCT(%'
     THEN error('&&& takes a column; of a whole row only @@@ can ask')
     ELSE hybridsearch_all(CAST(text AS VARCHAR), CAST(query AS VARCHAR)) END;

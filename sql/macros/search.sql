@@ -2,8 +2,9 @@
 -- A filter that is a list holds ids; a filter that is text is the filter language. A list without
 -- items, which list() over no rows makes null, allows nothing; an untyped null allows everything.
 -- rows, numbers and names are what the front end makes of a WHERE: rows, or ids of either kind.
--- index and k decide where columns come from, so they are constants or parameters. The type of the
--- query is not looked at: a statement that asks for that of a parameter is bound anew each time.
+-- index and k decide where columns come from, so they are constants or parameters. query and vector
+-- stand in one CAST each: a parameter that has a type by that is not bound anew at each execution;
+-- until it has one its type is UNKNOWN.
 CREATE OR REPLACE TEMP MACRO search(
     index, query,
     k := NULL, mode := NULL, vector := NULL, fields := NULL, match := 'any', weights := NULL,
@@ -15,7 +16,7 @@ CREATE OR REPLACE TEMP MACRO search(
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
-    SELECT d.*, h.* EXCLUDE (_row) REPLACE (_highlight::JSON AS _highlight)
+    SELECT d.* EXCLUDE (_highlight), h.* EXCLUDE (_row, _highlight), d._highlight
     FROM (
         SELECT unnest(
             CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END,
@@ -23,7 +24,11 @@ FROM (
         )
         FROM (
             SELECT hybridsearch_search(
-                CAST(index AS VARCHAR), CAST(query AS VARCHAR),
+                CAST(index AS VARCHAR),
+                CASE WHEN typeof(query) LIKE '%]' OR typeof(query) LIKE 'STRUCT(%'
+                    THEN error('search() takes text as query, not ' || typeof(query)
+                        || '; many queries go into a LATERAL join')
+                    ELSE CAST(query AS VARCHAR) END,
                 CAST(to_json({
                     k: k, mode: mode, fields: fields, "match": match, weights: weights,
                     fusion: fusion, rrf_k: rrf_k, candidates: candidates,
@@ -33,10 +38,10 @@ FROM (
                     field_weights: field_weights, min_similarity: min_similarity, ef: ef,
                     locales: locales, boost: boost, diversity: diversity
                 }) AS VARCHAR),
-                CASE WHEN typeof(vector) LIKE '%]' OR typeof(vector) = '"NULL"'
-                    THEN CAST(vector AS FLOAT[])
-                    ELSE error('search() takes a list of numbers as vector, not '
-                        || CAST(vector AS VARCHAR)) END,
+                CASE WHEN typeof(vector) NOT LIKE '%]' AND typeof(vector) NOT IN ('"NULL"', 'UNKNOWN')
+                    THEN error('search() takes a list of numbers as vector, not '
+                        || typeof(vector))
+                    ELSE CAST(vector AS FLOAT[]) END,
                 CASE WHEN typeof(filter) LIKE '%]' THEN coalesce(CAST(filter AS VARCHAR[]), [])
                     WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN error('search() takes text or a list of ids as filter, not '
@@ -51,7 +56,10 @@ FROM (
         )
     ) h,
     query(
-        hybridsearch_relation('search', CAST(index AS VARCHAR), CAST(to_json(k) AS VARCHAR))
+        hybridsearch_relation(
+            'search', CAST(index AS VARCHAR),
+            CAST(to_json({k: k, highlight: highlight}) AS VARCHAR)
+        )
     ) d
 )
 ORDER BY _rank;

@@ -9,7 +9,7 @@ CREATE OR REPLACE TEMP MACRO "similar"(
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
-    SELECT d.*, h.* EXCLUDE (_row) REPLACE (_highlight::JSON AS _highlight)
+    SELECT d.* EXCLUDE (_highlight), h.* EXCLUDE (_row, _highlight), d._highlight
     FROM (
         SELECT unnest(
             CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END,
@@ -37,7 +37,10 @@ FROM (
         )
     ) h,
     query(
-        hybridsearch_relation('similar', CAST(index AS VARCHAR), CAST(to_json(k) AS VARCHAR))
+        hybridsearch_relation(
+            'similar', CAST(index AS VARCHAR),
+            CAST(to_json({k: k, highlight: highlight}) AS VARCHAR)
+        )
     ) d
 )
 ORDER BY _rank;

@@ -3,7 +3,7 @@
 CREATE OR REPLACE TEMP MACRO search_steady(
     index, query, match := 'any', fields := NULL, typos := 0, mode := 'keyword'
 ) AS TABLE
-SELECT d.*, h._score
+SELECT d.* EXCLUDE (_highlight), h._score
 FROM (
     SELECT unnest(found.value, recursive := true)
     FROM (

@@ -257,6 +257,10 @@ def test_files_are_a_source(db: Database, con: Connection, tmp_path: Path, kind:
     assert ids(db, "running") == [1, 3]
     con.execute(f"COPY (SELECT id, title, price FROM docs WHERE id > 1) TO {source}")
     assert ids(db, "running") == [3]
+    path.unlink()
+    with pytest.raises(Conflict, match=r"No files found .*; put it back") as raised:
+        ids(db, "running")
+    assert "free some space" not in raised.value.message
 
 
 def test_lists_of_numbers_are_vectors(db: Database, con: Connection) -> None:

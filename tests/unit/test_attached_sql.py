@@ -324,6 +324,7 @@ CHANGES = [
     ("ALTER TABLE docs RENAME TO papers", "cannot be read: Table with name docs does not exist!"),
     ("ALTER TABLE docs DROP COLUMN title", 'its source docs has no column "title" any more'),
     ("ALTER TABLE docs RENAME title TO head", 'its source docs has no column "title" any more'),
+    ("ALTER TABLE docs ALTER title TYPE BLOB", 'has column "title" as BLOB, no more as VARCHAR'),
     ("ALTER TABLE docs ALTER id TYPE VARCHAR", 'has column "id" as VARCHAR, no more as INTEGER'),
     ("ALTER TABLE docs ALTER emb TYPE FLOAT[]", 'has column "emb" as FLOAT[], no more as FLOAT[2]'),
     ("INSERT INTO docs FROM docs", "holds '1' 2 times; a key is unique, not NULL"),

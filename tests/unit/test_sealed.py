@@ -64,6 +64,8 @@ READS = [
      "ORDER BY ALL", [("alien", 1), ("up", 2)]),
     ("SELECT id FROM movies WHERE title ||| 'texas up' ORDER BY id", [(2,), (4,)]),
     ("SELECT highlight(title) FROM search('movies', 'aliens', k := 1)", [("<mark>Aliens</mark>",)]),
+    ("SELECT _highlight.title[1].text FROM search('movies', 'alien* -aliens', match := 'query', "
+     "mode := 'keyword', highlight := true)", [("<mark>Alien</mark>",)]),
     ("SELECT snippet(title, '[', ']') FROM movies WHERE title ||| 'texas'", [("Paris, [Texas]",)]),
     ("SELECT id FROM movies m WHERE m @@@ 'title:alien* -year:1986'", [(1,)]),
     ("SELECT id, score() > 0 FROM movies WHERE title ||| 'alien up' ORDER BY id",

@@ -16,6 +16,8 @@ import hybridsearch
 from hybridsearch import Database, HybridSearchError, Index, SearchRequest
 from hybridsearch.sql.connection import Connection as FrontConnection
 from hybridsearch.sql.functions import Functions
+from hybridsearch.sql.lowering import PARAMETERS
+from hybridsearch.sql.parameters import NAMES
 from hybridsearch.store import Connection as Bare
 
 Connection = Bare | FrontConnection
@@ -111,6 +113,17 @@ def test_a_prepared_search_is_bound_once(
         connection.execute("PREPARE found AS SELECT id FROM search('movies', $1, k := 5)")
         bound.clear()
         assert [ids(connection, f"EXECUTE found('{word}')") for word in ("up", "alien")] == [
+            [2],
+            [1],
+        ]
+        connection.execute(
+            "PREPARE near AS SELECT id FROM search('movies', $1, k := 5, mode := 'keyword',"
+            " vector := $2)"
+        )
+        bound.clear()
+        assert [
+            ids(connection, f"EXECUTE near('{w}', NULL::FLOAT[])") for w in ("up", "alien")
+        ] == [
             [2],
             [1],
         ]
@@ -305,3 +318,17 @@ def test_index_and_k_are_constants(connection: Connection, movies: Index, call: 
     connection.execute("CREATE TABLE asked AS SELECT 'movies' AS name, 1 AS number")
     with pytest.raises(duckdb.BinderException, match="only supports literals"):
         connection.execute(f"FROM asked, LATERAL (FROM {call}) h")
+
+
+@pytest.mark.parametrize("function", [*NAMES, "search"])
+def test_the_front_end_knows_the_parameters_of_the_macros(
+    connection: Connection, function: str
+) -> None:
+    found = rows(
+        connection,
+        "SELECT parameters FROM duckdb_functions() WHERE function_name = ? AND NOT internal",
+        function,
+    )
+    inner = {"rows", "numbers", "names"} if function == "search" else set()
+    known = {name for (names,) in found for name in names} - inner
+    assert known == set(PARAMETERS if function == "search" else NAMES[function])

@@ -89,7 +89,7 @@ TYPES = [
     ("FROM search('docs_idx', 'red', k := 1.5)", "search() takes a whole number as k, not 1.5", 37),
     ("FROM search('docs_idx', 'a', fields := 5)", "takes a list of texts as fields, not 5", 40),
     ("FROM search('docs_idx', 'a', filter := 5)", "text or a list of ids as filter, not 5", 40),
-    ("FROM search('docs_idx', 'a', vector := 'b')", "a list of numbers as vector, not b", 40),
+    ("FROM search('docs_idx', 'a', vector := 'b')", "a list of numbers as vector, not VARCHAR", 40),
     ("FROM search('docs_idx', 'a', min_score := true)", "a number as min_score", 43),
     ("FROM similar('docs_idx', 1, k := 2.5)", "similar() takes a whole number as k", 34),
     (
