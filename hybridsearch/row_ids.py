@@ -1,8 +1,8 @@
 """Which id has each row, and which rows have these ids, without asking DuckDB each time?
 
 A `RowIds` keeps the ids of one index by row, read when they are first asked for and then only as
-far as there are new rows; a row never changes its id. Where ids are whole numbers they are int64
-and rows are found in a sorted array: 10,000 ids among a million in a millisecond.
+far as there are new rows; a row never changes its id. Rows are found in a sorted array of the ids,
+or of their prints where they are no whole numbers: 10,000 among a million in a millisecond.
 
     ids.of(rows)                                      # Arrow array, one id for each row
     ids.rows(np.array([7, 9]), size=1000)             # int64 [n]
@@ -47,6 +47,7 @@ class RowIds:
         self._rows: Rows = np.empty(0, np.int64)
         self._ids: pa.ChunkedArray = pa.chunked_array([], pa.int64() if self.whole else pa.string())
         self._order: tuple[Rows, Rows] | None = None
+        self._printed = 0, np.empty(0, np.int64), np.empty(0, np.int64)
         self._spent = 0
         self._all: tuple[str, pa.ChunkedArray, Rows] | None = None
 
@@ -61,10 +62,12 @@ class RowIds:
     def rows(self, wanted: Rows, *, size: int) -> Rows:
         """The rows below `size` that have one of the ids, in any order; dead ones too.
 
-        wanted: whole numbers; empty where the ids are none.
+        wanted: the ids where they are whole numbers, else what `print_of` gives for them.
         """
-        _, _, (ids, rows) = self._known(size)
-        chosen = looked_up(wanted, ids, rows)
+        if self.whole:
+            chosen = looked_up(wanted, *self._known(size)[2])
+        else:  # in order, or each is looked for in another part of memory
+            chosen = looked_up(np.sort(wanted), *self._prints(size))
         return chosen[chosen < size]
 
     def places(self, rows: Rows, *, kind: str | None = None) -> Rows:
@@ -114,6 +117,17 @@ class RowIds:
                 self._order = self._sorted()
                 self._size = max(size, self._size)
             return self._rows, self._ids, self._order
+
+    def _prints(self, size: int) -> tuple[Rows, Rows]:
+        """(prints of ids ascending, their rows), from row 0 to `size` at least."""
+        with self._lock:
+            start, prints, rows = self._printed
+            if start < size:
+                fresh = self._documents.prints(start, size)
+                prints, rows = np.concatenate([prints, fresh[0]]), np.concatenate([rows, fresh[1]])
+                order = np.argsort(prints, kind="stable")
+                self._printed = size, prints[order], rows[order]
+            return self._printed[1:]
 
     def _sorted(self) -> tuple[Rows, Rows]:
         if not self.whole:

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from hybridsearch.arrays import Rows
 from hybridsearch.planning import CANDIDATES
-from hybridsearch.row_ids import TEXT
+from hybridsearch.row_ids import INTEGERS, TEXT
 from hybridsearch.sql.calls import Call, written
 from hybridsearch.sql.constants import NotConstant, constant
 from hybridsearch.sql.hits import PLACE, Later
@@ -39,13 +39,19 @@ from hybridsearch.whereabouts import Standing
 __all__ = ["Ahead", "answer"]
 
 TABLE = "hybridsearch_hits_"
-LIVE = ("numbers", "names")
-"""The parameters of sources of the user's, by keys: whole numbers, or others as texts."""
+LIVE = "numbers"
+"""The parameter of sources of the user's, by keys."""
 MOST = 1000
+PASSED = ("query", "vector")
+"""Arguments that reach the native function as they are written."""
 READING = ("select", "from", "with")
 Table: TypeAlias = pa.Table | Later
-Run = Callable[[str, Any, Mapping[str, Table]], Rows | list[str]]
-"""Run a statement with parameters, among tables by name; the numbers or texts of its one column."""
+Run = Callable[[str, Any, Mapping[str, Table]], Rows]
+"""Run a statement with parameters, among tables by name; the numbers of its one column."""
+Hits = Callable[[Call, Standing | None], tuple[Table, Mapping[str, str]]]
+"""The hits of a call, and what makes columns of some of them."""
+Asked = Callable[[Call, Mapping[str, str]], tuple[str, Mapping[str, str]]]
+"""The same as a SELECT, with expressions in the place of some of the call's values."""
 Stands = Callable[[str], Standing | None]
 """Where the rows of the index of that name stand in its table, where that is known."""
 
@@ -68,54 +74,114 @@ def answer(
     values: Any,
     *,
     run: Run | None,
-    hits: Callable[[Call, Standing | None], tuple[Table, Mapping[str, str]]],
+    hits: Hits,
+    asked: Asked | None = None,
     stands: Stands = lambda _: None,
 ) -> Ahead | None:
     """The statement with tables in the place of searches; None if there are none to be made.
 
-    run: None where conditions cannot be asked before; searches with such are left as they are.
+    run: None where conditions cannot be asked before; then `asked` stands for searches with such.
     Raises HybridSearchError, and what `run` raises.
     """
     statement = lowered.statement
     if statement is None or statement.tokens[0].word not in READING or _odd(statement, values):
         return None
-    tables: dict[str, Table] = {}
-    standings: list[tuple[str, Standing]] = []
-    ready: dict[int, Edit] = {}
+    making = _Making(lowered, statement, values, run, hits, asked, stands)
     for number in reversed(range(len(lowered.searches))):
-        search = lowered.searches[number]
-        given = _arguments(statement, search, values)
-        if given is None or (search.pushed.conditions and run is None):
-            continue
-        standing = stands(given["index"]) if search.source.table else None
-        rows = None
-        if search.pushed.conditions and run is not None:
-            edits = edits_of(statement, lowered.searches, ready, first=number + 1)
-            text = _reading(statement, search, edits, placed=standing is not None)
-            rows = run(*_with_own(text, values), tables)
+        making.take(number)
+    return making.made()
+
+
+class _Making:
+    """A statement whose searches get their places one after the other, inner ones first."""
+
+    def __init__(
+        self,
+        lowered: Lowered,
+        statement: Statement,
+        values: Any,
+        run: Run | None,
+        hits: Hits,
+        asked: Asked | None,
+        stands: Stands,
+    ) -> None:
+        self._searches = lowered.searches
+        self._statement = statement
+        self._values = values
+        self._run = run
+        self._hits = hits
+        self._asked = asked
+        self._stands = stands
+        self._tables: dict[str, Table] = {}
+        self._standings: list[tuple[str, Standing]] = []
+        self._ready: dict[int, Edit] = {}
+
+    def take(self, number: int) -> None:
+        """Put something in the place of that search, if it can be."""
+        search = self._searches[number]
+        given = _arguments(self._statement, search, self._values)
+        if given is None:
+            return
+        if search.pushed.conditions and self._run is None:
+            self._leave(number, given)
+        else:
+            self._answer(number, given)
+
+    def made(self) -> Ahead | None:
+        """The statement; None if no search has another place."""
+        if not self._ready:
+            return None
+        text = spliced(self._statement.text, edits_of(self._statement, self._searches, self._ready))
+        return Ahead(*_with_own(text, self._values), self._tables, self._standings)
+
+    def _leave(self, number: int, given: Mapping[str, Any]) -> None:
+        """The native function with the search's arguments as values, and nothing around it."""
+        search = self._searches[number]
+        call = _call(search, given, None, None)
+        if self._asked is None or call is None or call.ids is not None:
+            return
+        arguments = search.item.arguments
+        written = {n: self._statement.written(arguments[n]) for n in PASSED if n in arguments}
+        rows = allowed(self._statement, search, self._inner(number))
+        listed = f"(SELECT coalesce(list({search.source.value}), []) {rows})"
+        found, made = self._asked(call, {**written, search.source.parameter: listed})
+        text = _joined(search.source, f"({found})", made)
+        self._ready[number] = _edit(self._statement, search, text)
+
+    def _answer(self, number: int, given: Mapping[str, Any]) -> None:
+        """A table with the hits."""
+        search, rows = self._searches[number], None
+        standing = self._stands(given["index"]) if search.source.table else None
+        if search.pushed.conditions and self._run is not None:
+            placed = standing is not None
+            text = _reading(self._statement, search, self._inner(number), placed=placed)
+            rows = self._run(*_with_own(text, self._values), self._tables)
         call = _call(search, given, rows, standing)
         if call is None:
-            continue
-        name = f"{TABLE}{len(tables)}"
-        tables[name], made = hits(call, standing)
-        standings += [] if standing is None else [(given["index"], standing)]
-        ready[number] = _edit(statement, search, name, tables[name], made)
-    if not tables:
-        return None
-    edits = edits_of(statement, lowered.searches, ready)
-    return Ahead(*_with_own(spliced(statement.text, edits), values), tables, standings)
+            return
+        name = f"{TABLE}{len(self._tables)}"
+        table, made = self._hits(call, standing)
+        self._tables[name] = table
+        self._standings += [] if standing is None else [(given["index"], standing)]
+        self._ready[number] = _edit(
+            self._statement, search, _text(search.source, name, table, made)
+        )
+
+    def _inner(self, number: int) -> list[Edit]:
+        """What is changed in the searches inside this one."""
+        return edits_of(self._statement, self._searches, self._ready, first=number + 1)
 
 
 def _call(
     search: Search,
     given: Mapping[str, Any],
-    found: Rows | list[str] | None,
+    found: Rows | None,
     standing: Standing | None,
 ) -> Call | None:
     """The call with what `_reading` has found; None where DuckDB has to convert a value."""
     allowed, parameter = found, search.source.parameter
     if standing is not None and found is not None:
-        allowed, parameter = standing.rows(np.asarray(found, np.int64)), "rows"
+        allowed, parameter = standing.rows(found), "rows"
     try:
         return written(given, allowed, parameter)
     except TypeError:
@@ -125,9 +191,8 @@ def _call(
 def _reading(statement: Statement, search: Search, edits: Sequence[Edit], *, placed: bool) -> str:
     """The statement for the rows that the conditions allow; placed: for where they stand."""
     source = search.source
-    value = f"{source.value}::{TEXT}" if source.parameter == "names" else source.value
-    table = source.table if placed else ""
-    text = f"SELECT {'rowid' if placed else value} {allowed(statement, search, edits, table)}"
+    value, table = ("rowid", source.table) if placed else (source.value, "")
+    text = f"SELECT {value} {allowed(statement, search, edits, table)}"
     for common in reversed(search.level.withs):
         text = f"{statement.written(common)} {text}"
     return text
@@ -136,7 +201,7 @@ def _reading(statement: Statement, search: Search, edits: Sequence[Edit], *, pla
 def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, Any] | None:
     """The values of the arguments; None where one has none, or how many hits are wanted is open."""
     item, pushed = search.item, search.pushed
-    simple = search.source.parameter in ("rows", *LIVE) and not (pushed.outer or pushed.around)
+    simple = search.source.parameter in ("rows", LIVE) and not (pushed.outer or pushed.around)
     if not simple or (pushed.conditions and not _reachable(statement, search)):
         return None
 
@@ -212,16 +277,20 @@ def _parameters(text: str) -> tuple[Token, ...]:
     return tuple(token for token in scan(text) or () if token.kind == "parameter")
 
 
-def _edit(
-    statement: Statement, search: Search, name: str, table: Table, made: Mapping[str, str]
-) -> Edit:
-    """The table in the place of the call, joined with a live source by place or key."""
-    placed = isinstance(table, pa.Table) and PLACE in table.column_names
-    join = _at_place if placed else _joined
-    read = join(search.source, name, made) if search.source.parameter in LIVE else None
+def _edit(statement: Statement, search: Search, text: str) -> Edit:
+    """The text in the place of the call."""
     first = statement.tokens[search.item.call.start]
     last = statement.tokens[search.item.call.stop - 1]
-    return Edit(first.start, last.end, f"({read or _read(name, made)})")
+    return Edit(first.start, last.end, f"({text})")
+
+
+def _text(source: Source, name: str, table: Table, made: Mapping[str, str]) -> str:
+    """The rows of the table, joined with a live source by place or key."""
+    if source.parameter != LIVE:
+        return _read(name, made)
+    if isinstance(table, pa.Table) and PLACE in table.column_names:
+        return _at_place(source, name, made)
+    return _joined(source, name, made)
 
 
 def _read(name: str, made: Mapping[str, str]) -> str:
@@ -248,7 +317,7 @@ def _at_place(source: Source, name: str, made: Mapping[str, str]) -> str:
 
 def _with_key(source: Source, made: Mapping[str, str]) -> Mapping[str, str]:
     """What makes columns of those of the hits, the key of its own type too."""
-    if source.parameter == "names" and source.key_type != TEXT:
+    if source.parameter == LIVE and source.key_type not in (TEXT, *INTEGERS):
         return {**made, "_row": f"_row::{source.key_type}"}
     return made
 

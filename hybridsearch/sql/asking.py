@@ -47,8 +47,6 @@ def request_of(engine: Searchable, call: Call) -> SearchRequest:
     if call.numbers is not None:
         wanted = np.frombuffer(call.numbers, np.int64)
         made = replace(made, rows=engine.row_ids.rows(wanted, size=snapshot.state.size))
-    if call.names is not None:
-        made = replace(made, ids=call.names if made.ids is None else _both(made.ids, call.names))
     return made
 
 
@@ -104,8 +102,3 @@ def _by_key(engine: Searchable) -> Order:
     own = engine.record.attached is None and column is not None and column.type in INTEGERS
     kind = column.type if column is not None and own else engine.row_ids.kind
     return partial(engine.row_ids.places, kind=kind)
-
-
-def _both(some: Sequence[str | int], others: Sequence[str]) -> tuple[str | int, ...]:
-    known = frozenset(others)
-    return tuple(id_ for id_ in some if id_ in known)

@@ -9,13 +9,13 @@ unless `match := 'prefix'` and mean themselves unless `typos` says more, a word 
 every attribute unless `tie` says less, and a score fused under weights or an rrf_k that were given
 is the plain sum.
 
-    call = Call("movies", "space opera", None, None, None, None, None, *options('{"k": 5}'))
+    call = Call("movies", "space opera", None, None, None, None, *options('{"k": 5}'))
     request(call, count=1000)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
@@ -32,12 +32,15 @@ from hybridsearch.request import MATCHES, SearchRequest
 
 __all__ = [
     "ARGUMENTS",
+    "COLUMNS",
     "DEFAULTS",
     "INSIDE",
+    "OPTIONS",
     "STEADY",
     "Call",
     "fitted",
     "options",
+    "packed",
     "request",
     "scores",
     "written",
@@ -50,7 +53,6 @@ ARGUMENTS = {
     "ids": "VARCHAR[]",
     "rows": "BIGINT[]",
     "numbers": "BIGINT[]",
-    "names": "VARCHAR[]",
     "k": "BIGINT",
     "mode": "VARCHAR",
     "fields": "VARCHAR[]",
@@ -75,9 +77,10 @@ ARGUMENTS = {
     "diversity": "DOUBLE",
 }
 """name -> DuckDB type; JSON is kept as text. ids and filter are what `filter :=` was; rows are
-numbers of rows that the front end has found to be allowed; numbers or names are their ids."""
-COLUMNS = tuple(ARGUMENTS)[:7]
+numbers of rows that the front end has found to be allowed; numbers are their ids or prints."""
+COLUMNS = {name: ARGUMENTS[name] for name in tuple(ARGUMENTS)[:6]}
 """Those that DuckDB passes each by itself; all others are fields of one JSON text."""
+OPTIONS = {name: kind for name, kind in ARGUMENTS.items() if name not in COLUMNS}
 DEFAULTS: dict[str, Any] = {
     "match": "any",
     "fusion": "rrf",
@@ -128,7 +131,6 @@ class Call(NamedTuple):
     ids: tuple[str, ...] | None
     rows: bytes | None
     numbers: bytes | None
-    names: tuple[str, ...] | None
     k: int | None
     mode: str | None
     fields: tuple[str, ...] | None
@@ -162,8 +164,15 @@ def options(text: str, function: str = "search") -> tuple[Any, ...]:
     >>> options('{"k": 5, "highlight": null}')[:2]
     (5, None)
     """
-    kinds = {name: kind for name, kind in ARGUMENTS.items() if name not in COLUMNS}
-    return tuple(fitted(text, kinds, function).values())
+    return tuple(fitted(text, OPTIONS, function).values())
+
+
+def packed(call: Call) -> str:
+    """The JSON text from which `options` gives what the call has after `COLUMNS`."""
+    given = zip(OPTIONS.items(), call[len(COLUMNS) :], strict=True)
+    return dumps(
+        {n: loads(str(value)) if kind == "JSON" and value else value for (n, kind), value in given}
+    ).decode()
 
 
 def fitted(text: str, kinds: Mapping[str, str], function: str) -> dict[str, Any]:
@@ -204,12 +213,10 @@ def _number(value: Any) -> Any:
     return value
 
 
-def written(
-    given: Mapping[str, Any], allowed: Rows | Sequence[str] | None, parameter: str = "rows"
-) -> Call:
+def written(given: Mapping[str, Any], allowed: Rows | None, parameter: str = "rows") -> Call:
     """The call with these arguments, as values of Python; `filter` is a text or a list of ids.
 
-    allowed: what the parameter, "rows", "numbers" or "names", is to be.
+    allowed: what the parameter, "rows" or "numbers", is to be.
 
     Raises TypeError for a value that DuckDB would have to convert.
     """
@@ -220,13 +227,7 @@ def written(
     values["uid"] = values.pop("index", None)
     names = zip(Call._fields, ARGUMENTS.values(), strict=True)
     found = {name: _fit(values.get(name), kind) for name, kind in names}
-    return Call(**{**found, parameter: _packed(allowed)})
-
-
-def _packed(allowed: Rows | Sequence[str] | None) -> bytes | tuple[str, ...] | None:
-    if isinstance(allowed, np.ndarray):
-        return allowed.tobytes()
-    return None if allowed is None else tuple(allowed)
+    return Call(**{**found, parameter: None if allowed is None else allowed.tobytes()})
 
 
 def _ids(chosen: Any) -> list[str]:

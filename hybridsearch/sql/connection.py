@@ -321,7 +321,7 @@ class Connection:
         """Run the statement with the hits of its searches in their place."""
         reader = self._reader(frame) if run.once else None
         ask = partial(self._session.ahead, lowered, step, values, reader)
-        made = ask(committed=run.once and self._session.transactions.none())
+        made = ask()
         if made is None:
             return _seen_from(frame, run, lowered.text, values)
         for table in made.tables.values():
@@ -330,7 +330,7 @@ class Connection:
         found = _seen_from(frame, run, made.text, made.values, made.tables)
         if self._session.stands(made):
             return found
-        made = ask() or made
+        made = ask(placed=False) or made
         return _seen_from(frame, run, made.text, made.values, made.tables)
 
     def _lowered(
@@ -345,14 +345,14 @@ class Connection:
         """Run the statement as it was written."""
         return _seen_from(frame, run, step.text, values)
 
-    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows | list[str]]:
-        """Reads the numbers or texts that a SELECT of one column gives, without its nulls."""
+    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows]:
+        """Reads the numbers that a SELECT of one column gives, without its nulls."""
 
-        def read(text: str, values: Any, tables: Tables) -> Rows | list[str]:
+        def read(text: str, values: Any, tables: Tables) -> Rows:
             _seen_from(frame, Run(self._bare.execute, "parameters"), text, values, tables)
             [column] = self._bare.fetchnumpy().values()
-            found = np.ma.compressed(column)
-            return found.tolist() if found.dtype == object else found.astype(np.int64, copy=False)
+            found: Rows = np.ma.compressed(column).astype(np.int64, copy=False)
+            return found
 
         return read
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from weakref import WeakMethod
@@ -46,7 +46,7 @@ from hybridsearch.sql.asking import (
     usual_mode,
 )
 from hybridsearch.sql.batches import answered
-from hybridsearch.sql.calls import INSIDE, Call, fitted, options, scores
+from hybridsearch.sql.calls import COLUMNS, INSIDE, Call, fitted, options, packed, scores
 from hybridsearch.sql.hits import (
     FACET,
     HIT,
@@ -197,6 +197,34 @@ class Functions:
         the table has not. Raises HybridSearchError.
         """
         return self._table(call, self._answers([call], places), standing)
+
+    def asked(self, call: Call, written: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """A SELECT of what the native function finds for a call, and what makes columns of it.
+
+        call: one without a list of ids. written: expressions for `COLUMNS`, of which the call has
+        no values. The columns are those of `hits`, without those of documents. Raises
+        HybridSearchError for what is wrong with the call.
+        """
+        engine, uid = self._engine(call.uid, current=True), literal(call.uid or "")
+        request_of(engine, call)
+        query, *others = (
+            f"CAST({written[name]} AS {kind})" if name in written else "NULL"
+            for name, kind in COLUMNS.items()
+            if name != "index"
+        )
+        asked = f"{uid}, {query}, {literal(packed(call))}, {', '.join(others)}"
+        found = (
+            "SELECT unnest(CASE WHEN found.error IS NULL THEN found.value"
+            " ELSE error(found.error) END, recursive := true)"
+            f" FROM (SELECT {self._prefix}search({asked}) AS found)"
+        )
+        hidden = "" if call.highlight else "EXCLUDE (_highlight)"
+        made = {"_highlight": _marked(engine.snapshot.state, "_highlight")}
+        if engine.record.attached is None:
+            return f"SELECT * {hidden} FROM ({found})", made if call.highlight else {}
+        name = "number" if engine.row_ids.whole else "name"
+        keyed = f"{hidden} REPLACE ({self._prefix}{name}({uid}, _row) AS _row)"
+        return f"SELECT * {keyed} FROM ({found})", made if call.highlight else {}
 
     def later(self, call: Call) -> tuple[Later, dict[str, str]]:
         """The same, searched whenever it is read; what is wrong with the call is raised now."""

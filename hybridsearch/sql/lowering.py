@@ -36,7 +36,7 @@ __all__ = [
     "read",
 ]
 
-HIDDEN = ("ids", "rows", "numbers", "names")
+HIDDEN = ("ids", "rows", "numbers")
 PARAMETERS = [name for name in ARGUMENTS if name not in HIDDEN]
 Sources = Callable[[str, bool], Source | None]
 """(name of an index, whether the statement is kept) -> what it is over; None where it is not."""

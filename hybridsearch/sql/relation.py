@@ -20,10 +20,11 @@ import pyarrow as pa
 
 from hybridsearch.columns import Columns, StoredColumn, shown
 from hybridsearch.definition import Definition
+from hybridsearch.document_table import print_of
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.kept_settings import custom_rules
 from hybridsearch.origin import Origin
-from hybridsearch.row_ids import INTEGERS
+from hybridsearch.row_ids import INTEGERS, TEXT
 from hybridsearch.settings import Settings
 from hybridsearch.store import quoted
 
@@ -59,8 +60,8 @@ class Source:
 
     columns: their names in small letters. query: a SELECT that gives them and `value`, an
     expression for what tells rows from each other. parameter: of search(), which takes a list of
-    those that are allowed. key: the name of the user's key, in small letters. key_type: the DuckDB
-    type of `value` where it is the key of a live source. scored: whether hits stand in the order of
+    those that are allowed. key: the name of the user's key, in small letters. key_type: its DuckDB
+    type where the source is a live one. scored: whether hits stand in the order of
     their scores, which rules of the index's own may change. distinct: whether the index gives one
     hit for each value of an attribute. Both as they are set now. table, key_column: fit for SQL,
     where every row of a table of the user's is in the source, and no column of it is hidden; else
@@ -118,6 +119,7 @@ def by_name(view: str, columns: Columns, primary_key: str | None) -> Source | No
 def followed(definition: Definition, catalog: str) -> Source:
     """The source of the user's, by key."""
     whole = definition.key_type in INTEGERS
+    value = "_row" if whole else print_of(f"CAST(_row AS {TEXT})")
     where = f" WHERE ({definition.where}\n)" if definition.where else ""
     names = {name.lower() for name, _ in definition.columns}
     plain = definition.parts == 2 and not where and names.isdisjoint(ADDED)
@@ -127,8 +129,8 @@ def followed(definition: Definition, catalog: str) -> Source:
             f"SELECT {quoted(definition.key)} AS _row, {_others(definition)}"
             f" FROM {_located(definition, catalog)}{where}"
         ),
-        value="_row",
-        parameter="numbers" if whole else "names",
+        value=value,
+        parameter="numbers",
         key=definition.key.lower(),
         key_type=definition.key_type,
         table=_located(definition, catalog) if plain else "",

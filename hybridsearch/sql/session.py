@@ -195,17 +195,18 @@ class Session:
         values: object,
         run: Run | None,
         *,
-        committed: bool = False,
+        placed: bool = True,
     ) -> Ahead | None:
         """The statement with the hits of its searches in their place; None if there are none.
 
-        run: None for a relation, which searches whenever it is read. committed: whether it will see
-        what was committed last, if `stands` says so afterwards. Raises HybridSearchError.
+        run: None for a relation, which searches whenever it is read. placed: whether it may rest on
+        where rows stand, if `stands` says so afterwards. Raises HybridSearchError.
         """
         if run is None:
-            ask = partial(answer, values=values, run=None, hits=self._later)
+            asked = self._functions.asked
+            ask = partial(answer, values=values, run=None, hits=self._later, asked=asked)
         else:
-            stands = self._standing if committed else _nowhere
+            stands = self._standing if placed else _nowhere
             ask = partial(answer, values=values, run=run, hits=self._functions.hits, stands=stands)
         stamp = self._stamp(lowered)
         try:
@@ -224,7 +225,9 @@ class Session:
         )
 
     def _standing(self, uid: str) -> Standing | None:
-        return self._indexes.standing(self._functions.record(uid))
+        """Where the rows stand; None in a transaction, which may see others than was committed."""
+        found = self._indexes.standing(self._functions.record(uid))
+        return found if found is not None and self.transactions.none() else None
 
     def _later(self, call: Call, _: Standing | None) -> tuple[Later, Mapping[str, str]]:
         return self._functions.later(call)
@@ -358,7 +361,7 @@ class Session:
 
 
 def _nowhere(_: str) -> None:
-    """Of an index in a transaction, which may see other rows than what was committed last."""
+    """Where the rows of an index stand, if that does not matter."""
 
 
 def _query(text: str) -> str:

@@ -50,7 +50,7 @@ def _rows_of(fields: Mapping[str, str]) -> str:
     return f"STRUCT({', '.join(f'{name} {kind}' for name, kind in fields.items())})[]"
 
 
-_CALL = [*["VARCHAR"] * 3, "FLOAT[]", "VARCHAR[]", "BIGINT[]", "BIGINT[]", "VARCHAR[]"]
+_CALL = [*["VARCHAR"] * 3, "FLOAT[]", "VARCHAR[]", "BIGINT[]", "BIGINT[]"]
 _TEST = Takes(["VARCHAR", "VARCHAR"], "BOOLEAN")
 SIGNATURES = {
     "body": Takes(["VARCHAR", "BIGINT"], "VARCHAR"),

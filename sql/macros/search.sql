@@ -1,7 +1,7 @@
 -- The rows that an index finds, best first, with its columns and where they came from.
 -- A filter that is a list holds ids; a filter that is text is the filter language. A list without
 -- items, which list() over no rows makes null, allows nothing; an untyped null allows everything.
--- rows, numbers and names are what the front end makes of a WHERE: rows, or ids of either kind.
+-- rows and numbers are what the front end makes of a WHERE: rows, or ids or prints of them.
 -- index and k decide where columns come from, so they are constants or parameters. query and vector
 -- stand in one CAST each: a parameter that has a type by that is not bound anew at each execution;
 -- until it has one its type is UNKNOWN.
@@ -12,7 +12,7 @@ CREATE OR REPLACE TEMP MACRO search(
     distinct_by := NULL, exact := false, highlight := false, tie := 1.0, typos := 0,
     embedder := NULL, field_weights := NULL, min_similarity := NULL, ef := NULL,
     locales := NULL, boost := NULL, diversity := NULL,
-    "rows" := NULL, numbers := NULL, "names" := NULL
+    "rows" := NULL, numbers := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
@@ -49,9 +49,7 @@ FROM (
                 CASE WHEN typeof("rows") <> '"NULL"'
                     THEN coalesce(CAST("rows" AS BIGINT[]), []) END,
                 CASE WHEN typeof(numbers) <> '"NULL"'
-                    THEN coalesce(CAST(numbers AS BIGINT[]), []) END,
-                CASE WHEN typeof("names") <> '"NULL"'
-                    THEN coalesce(CAST("names" AS VARCHAR[]), []) END
+                    THEN coalesce(CAST(numbers AS BIGINT[]), []) END
             ) AS found
         )
     ) h,

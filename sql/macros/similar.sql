@@ -32,7 +32,7 @@ FROM (
                     WHEN typeof(filter) NOT IN ('VARCHAR', '"NULL"')
                     THEN error('similar() takes text or a list of ids as filter, not '
                         || CAST(filter AS VARCHAR)) END,
-                NULL, NULL, NULL
+                NULL, NULL
             ) AS found
         )
     ) h,

@@ -12,7 +12,7 @@ FROM (
             CAST(to_json({
                 "match": match, fields: fields, typos: typos, mode: mode, fusion: 'rrf', tie: 1.0
             }) AS VARCHAR),
-            NULL, NULL, NULL, NULL, NULL
+            NULL, NULL, NULL, NULL
         ) AS found
     )
 ) h,

@@ -73,6 +73,10 @@ def indexed() -> Iterator[Database]:
 
 
 @pytest.mark.parametrize(("case", "door"), ALL)
-def test_statement(case: Case, door: str, request: pytest.FixtureRequest) -> None:
+def test_statement(
+    case: Case, door: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connection: Door = request.getfixturevalue(door)
+    if "COPY" in case.statement:
+        monkeypatch.chdir(request.getfixturevalue("tmp_path"))
     check(connection, case)

@@ -64,8 +64,7 @@ def by_place(con: Connection, text: str = FOUND) -> bool:
     """Whether the statement finds the rows of the hits at their places."""
     [step] = con._session.steps(text) or []
     lowered, reader = con._session.lowered(step), con._reader(sys._getframe())
-    committed = con._session.transactions.none()
-    made = con._session.ahead(lowered, step, None, reader, committed=committed)
+    made = con._session.ahead(lowered, step, None, reader)
     assert made is not None
     return bool(made.standings)
 
