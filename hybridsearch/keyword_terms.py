@@ -24,6 +24,10 @@ from hybridsearch.query import Word
 __all__ = ["Terms"]
 
 EXPANSIONS = 16
+"""For how many longer words a word may be the start, in each attribute."""
+SMALL = 1_000
+"""Up to so many documents, it may be for any: what is left out there would be missed."""
+MOST_EXPANSIONS = 1_000
 PREFIX = 0.8
 """What a longer word counts where no document holds the word as typed."""
 BEHIND_EXACT = 0.5
@@ -135,8 +139,9 @@ class Terms:
     def _longer(self, attribute: str, word: Word) -> Alternatives:
         """The most frequent terms that begin so."""
         typed, field = word.prefix or word.term, self._fields[attribute]
-        found = self._searcher.terms_with_prefix(field, typed, limit=EXPANSIONS + 1)
-        longer = [(term, count) for term, count in found if term != word.term][:EXPANSIONS]
+        most = EXPANSIONS if self._count > SMALL else MOST_EXPANSIONS
+        found = self._searcher.terms_with_prefix(field, typed, limit=most + 1)
+        longer = [(term, count) for term, count in found if term != word.term][:most]
         if not longer and word.stemmed:
             longer = self._shortened(field, word, typed)
         exact = self._documents(field, word.term)

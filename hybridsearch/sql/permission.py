@@ -52,6 +52,8 @@ def check_tree(tree: Mapping[str, Any], relations: Collection[str]) -> None:
     """
     if tree["error"]:
         raise _refused(_parser_message(tree))
+    if not tree["statements"]:
+        raise _refused("there is no statement; give one that reads, as SELECT 1")
     if len(tree["statements"]) != 1:
         raise _refused("one statement at a time; send the others by themselves")
     known = {name.lower() for name in relations} | _ctes(tree)

