@@ -46,7 +46,8 @@ LEAST = 500
 """Documents; fewer are prepared in this process sooner than the child can be told of them."""
 IDLE_SECONDS = 60.0
 PIECE_SECONDS = 120.0
-"""A piece takes some seconds; a child that is stopped, or hangs, would keep all tasks waiting."""
+"""After so long over one piece the child is killed, and this process does it. A piece takes some
+seconds; a child that is stopped, or hangs, would keep all tasks waiting."""
 LOOKS = 4
 """How often in such a time somebody looks."""
 LAST_SECONDS = 5.0
@@ -115,14 +116,10 @@ class Aside:
     """The hands of a child process. Any thread may ask; one is answered at a time.
 
     idle_seconds: after so long without a piece the child is ended, and gives its memory back.
-    piece_seconds: after so long over one piece, too, and this process does that one.
     """
 
-    def __init__(
-        self, *, idle_seconds: float = IDLE_SECONDS, piece_seconds: float = PIECE_SECONDS
-    ) -> None:
+    def __init__(self, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self._idle_seconds = idle_seconds
-        self._piece_seconds = piece_seconds
         self._lock = threading.Lock()
         self._child: _Child | None = None
         self._refused = False
@@ -192,8 +189,8 @@ class Aside:
 
     def _watch(self, child: _Child) -> None:
         """End the child once it is idle for long; kill it when it is at work for too long."""
-        while not child.ended.wait(min(self._idle_seconds, self._piece_seconds) / LOOKS):
-            if child.at_work and child.quiet() > self._piece_seconds:
+        while not child.ended.wait(min(self._idle_seconds, PIECE_SECONDS) / LOOKS):
+            if child.at_work and child.quiet() > PIECE_SECONDS:
                 log.warning("the process that prepares documents hangs, and is killed")
                 child.process.kill()
             if not child.at_work:

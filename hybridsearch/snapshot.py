@@ -12,22 +12,19 @@ every row. Only rows that pass the filter are in any of them.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hybridsearch.arranging import rank
-from hybridsearch.arrays import Mask, Rows, Vectors
+from hybridsearch.arrays import Mask, Rows
 from hybridsearch.batches import pages
 from hybridsearch.collecting import uncollected
-from hybridsearch.embedders.hurried import embed_query
-from hybridsearch.embedders.outage import NotAsked
-from hybridsearch.errors import EmbedderError, EmbeddingsFailed, FilterError, QueryError, near
+from hybridsearch.errors import FilterError, QueryError, near
 from hybridsearch.excerpts import Piece, shown
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
@@ -35,9 +32,9 @@ from hybridsearch.facets import listed
 from hybridsearch.geo import GEO, GEOJSON
 from hybridsearch.highlight import mark, positions
 from hybridsearch.jsontext import loads
-from hybridsearch.kept_settings import cutoff_seconds
-from hybridsearch.planning import Plan, asked, confined, meaning, must_embed, plan
+from hybridsearch.planning import Plan, asked, confined, plan
 from hybridsearch.query import Query
+from hybridsearch.questions import Question, questions
 from hybridsearch.ranking import Fragment, Pages, Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
 from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
@@ -52,37 +49,6 @@ MOST_NESTED = 32
 STAGES = ("embed", "plan", "rank", "load", "facets")
 TOGETHER = 2048
 """Searches of a batch that are planned before the first of them is made."""
-
-log = logging.getLogger("hybridsearch")
-
-
-class _Question(NamedTuple):
-    """A request with its vector; degraded: why it goes without meaning, though it asked for it."""
-
-    request: SearchRequest
-    vector: Vectors | None = None
-    degraded: str | None = None
-
-
-def _without_meaning(requests: Sequence[SearchRequest], error: EmbedderError) -> list[_Question]:
-    """The requests as they go where the embedder fails: by words alone, but for those whose text
-    it did embed. Raises the error if one of the others is semantic alone."""
-    count = len(requests)
-    if isinstance(error, EmbeddingsFailed):
-        reasons = {at: f"{error.message}: {why}" for at, why in error.reasons.items()}
-        made = error.made
-    else:
-        reasons, made = dict.fromkeys(range(count), error.message), [None] * count
-    if any(requests[number].mode == "semantic" for number in reasons):
-        raise error
-    if not isinstance(error, NotAsked):  # which was told of when it failed
-        log.warning("searching by words alone: %s", error.message)
-    return [
-        _Question(replace(request, mode="keyword"), None, reasons[number])
-        if number in reasons
-        else _Question(request, made[number])
-        for number, request in enumerate(requests)
-    ]
 
 
 class Snapshot:
@@ -114,7 +80,7 @@ class Snapshot:
         what was wrong.
         """
         started = time.perf_counter()
-        [question] = self._asked([request])
+        [question] = self._questions([request])
         return self._answer(question, started)
 
     def similar(self, id: str, request: SearchRequest) -> SearchResult:
@@ -164,9 +130,9 @@ class Snapshot:
                 alone=lambda asked: self.places([asked], tied=tied)[0],
             )
 
-    def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[tuple[_Question, Plan]]:
+    def _planned(self, requests: Sequence[SearchRequest]) -> Iterator[tuple[Question, Plan]]:
         """Each request and its plan, in order; the keyword arm is told of many beforehand."""
-        questions = self._asked(requests)
+        questions = self._questions(requests)
         for start in range(0, len(questions), TOGETHER):
             some = questions[start : start + TOGETHER]
             made = [plan(self.state, one.request, one.vector) for one in some]
@@ -197,7 +163,7 @@ class Snapshot:
 
     def members(self, request: SearchRequest) -> Mask:
         """Which rows are in the request's result set, bool [size], whatever its page."""
-        [question] = self._asked([replace(request, limit=0)])
+        [question] = self._questions([replace(request, limit=0)])
         made = plan(self.state, question.request, question.vector)
         return members(self.state, made, rank(self.state, made))
 
@@ -314,47 +280,22 @@ class Snapshot:
             )
         return suggestions(self.state.keyword, self.state.analyzers, start, limit=limit)
 
+    def _questions(self, requests: Sequence[SearchRequest]) -> list[Question]:
+        return questions(self.state, [self._with_defaults(request) for request in requests])
+
     def _with_defaults(self, request: SearchRequest) -> SearchRequest:
         distinct = self.state.settings.distinct_attribute
         if request.distinct is not None or distinct is None or distinct not in self.state.columns:
             return request
         return replace(request, distinct=distinct)
 
-    def _asked(self, requests: Sequence[SearchRequest]) -> list[_Question]:
-        """The requests with their vectors, in their order; texts for one embedder in one call."""
-        questions = [_Question(self._with_defaults(request)) for request in requests]
-        wanted: dict[str | None, list[int]] = {}
-        for number, question in enumerate(questions):
-            request = question.request
-            if request.vector is not None:
-                vector = np.asarray(request.vector, np.float32)
-                questions[number] = _Question(request, vector)
-            elif must_embed(self.state, request):
-                wanted.setdefault(request.embedder, []).append(number)
-        for name, numbers in wanted.items():
-            some = [questions[number].request for number in numbers]
-            for number, question in zip(numbers, self._embedded(name, some), strict=True):
-                questions[number] = question
-        return questions
-
-    def _embedded(self, name: str | None, requests: Sequence[SearchRequest]) -> list[_Question]:
-        """The requests with the vectors of their texts, or without meaning if none can be had."""
-        arm = self.state.arm(name)
-        assert arm is not None  # must_embed found it
-        try:
-            texts = [meaning(request) for request in requests]
-            made = embed_query(arm.embedder, texts, cutoff_seconds(self.state.settings.kept))
-        except EmbedderError as error:
-            return _without_meaning(requests, error)
-        return [_Question(*one) for one in zip(requests, made, strict=True)]
-
-    def _answer(self, question: _Question, started: float) -> SearchResult:
+    def _answer(self, question: Question, started: float) -> SearchResult:
         embedded_at = time.perf_counter()
         made = plan(self.state, question.request, question.vector)
         return self._told(question, made, started, embedded_at)
 
     def _told(
-        self, question: _Question, made: Plan, started: float, embedded_at: float
+        self, question: Question, made: Plan, started: float, embedded_at: float
     ) -> SearchResult:
         found = self._answered(made, started, embedded_at)
         return found if question.degraded is None else replace(found, degraded=question.degraded)

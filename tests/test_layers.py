@@ -28,7 +28,7 @@ embedders.hurried
 outbound embedders.kept embedders.onnx embedders.shapes embedders.outage embedders.rest
 embedders.making
 generation piecework aside preparation selection state planning relevance ranking arranging
-explaining similar batches snapshot engine openings
+explaining similar questions batches snapshot engine openings
 writes tasks
 refreshing attaching freshness whereabouts attached sql.indexing
 sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.batches

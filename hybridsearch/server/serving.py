@@ -149,12 +149,7 @@ class ImpatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Some bytes came; wait for the rest of a header, not for that of a body."""
         self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._stay(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+        self._feed(data)
         if self._in_header:
             self._unread_bytes += len(data)
             if self._unread_bytes > HEADER_BYTES and not self.transport.is_closing():
@@ -189,6 +184,14 @@ class ImpatientProtocol(HttpToolsProtocol):
         if not self._is_offer():
             super().on_message_complete()
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
     def _is_offer(self) -> bool:
         """Whether the request would like another protocol, and says what it wants in this one."""
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
@@ -203,7 +206,7 @@ class ImpatientProtocol(HttpToolsProtocol):
             kept = [b": ".join(line) for line in self.headers if line[0] != b"upgrade"]
             head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1", *kept, b"", b""]
             self.parser = httptools.HttpRequestParser(self)
-            self.data_received(b"\r\n".join(head) + rest)
+            self._feed(b"\r\n".join(head) + rest)
 
     def _watch(self) -> None:
         if not self._in_header:

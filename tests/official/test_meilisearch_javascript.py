@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.official.test_meilisearch_python import MASTER, NETWORK, ROOT, address
-from tests.server.test_serving import SERVE
+from tests.official.test_meilisearch_python import NETWORK, served
 
 CHECKOUT = os.environ.get("MEILISEARCH_JAVASCRIPT")
 NO_CHECKOUT = (
@@ -83,14 +82,8 @@ REASONS: dict[str, str] = {
 @pytest.mark.skipif(CHECKOUT is None, reason=NO_CHECKOUT)
 @pytest.mark.skipif(shutil.which("npx") is None, reason="needs Node with npx")
 def test_the_official_javascript_client_works_but_for_what_has_a_reason(tmp_path: Path) -> None:
-    command = [*SERVE, "--master-key", MASTER, str(tmp_path / "served.duckdb")]
-    command.remove("--no-default-embedder")
-    log = tmp_path / "server.log"
-    with log.open("w") as out, subprocess.Popen(command, stderr=out, cwd=ROOT) as server:
-        try:
-            failed, passed = run_suite(address(log), tmp_path / "report.json")
-        finally:
-            server.kill()
+    with served(tmp_path) as url:
+        failed, passed = run_suite(url, tmp_path / "report.json")
     assert failed - REASONS.keys() == set()
     assert passed >= FEWEST
 

@@ -16,6 +16,8 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,16 +78,23 @@ REASONS: dict[str, str] = {
     reason=f"not all installed: {', '.join(NEEDED)}",
 )
 def test_the_official_python_client_works_but_for_what_has_a_reason(tmp_path: Path) -> None:
-    command = [*SERVE, "--master-key", MASTER, str(tmp_path / "served.duckdb")]
-    command.remove("--no-default-embedder")
-    log = tmp_path / "server.log"
-    with log.open("w") as out, subprocess.Popen(command, stderr=out, cwd=ROOT) as server:
-        try:
-            failed, passed = run_suite(address(log))
-        finally:
-            server.kill()
+    with served(tmp_path) as url:
+        failed, passed = run_suite(url)
     assert passed >= 353
     assert failed - REASONS.keys() == set()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a server over a new database, which asks for the suites' key."""
+    command = [*SERVE, "--master-key", MASTER, str(folder / "served.duckdb")]
+    command.remove("--no-default-embedder")
+    log = folder / "server.log"
+    with log.open("w") as out, subprocess.Popen(command, stderr=out, cwd=ROOT) as server:
+        try:
+            yield address(log)
+        finally:
+            server.kill()
 
 
 def address(log: Path) -> str:

@@ -179,7 +179,7 @@ def test_a_child_that_hangs_is_killed_and_its_piece_is_done_here(
         prepared(some, hands)
         stopped = child_of(hands)
         stopped.send_signal(signal.SIGSTOP)
-        hands._piece_seconds = 0.5
+        monkeypatch.setattr(aside_module, "PIECE_SECONDS", 0.5)
         assert same(prepared(some, hands), prepared(some, OWN))
     finally:
         hands.close()
