@@ -1,8 +1,9 @@
 """Which texts of a document does one embedder get?
 
-An embedder sees the texts of some attributes, or what a template makes of the document. A text
-that is too long for it is cut into passages that overlap, each embedded by itself: the document
-is as near as its nearest passage, and that passage can be shown.
+An embedder sees the texts of some attributes, one a line, or what a template makes of the document.
+A text that is too long for it is cut into passages that overlap, each embedded by itself, under the
+document's title: its first attribute, where that is short. The document is as near as its nearest
+passage, and that passage can be shown.
 
     how = EmbeddedTexts.of(settings, "default", passage_words=180)
     how.texts({"id": 1, "title": "Alien", "plot": "..."}, without="id")      # ["Alien\\n..."]
@@ -11,20 +12,21 @@ is as near as its nearest passage, and that passage can be shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hybridsearch.errors import DocumentError
-from hybridsearch.extraction import embedded_text
+from hybridsearch.extraction import embedded_attributes, is_wanted
 from hybridsearch.settings import Settings
 
 if TYPE_CHECKING:
     from hybridsearch.templates import Template
 
 OVERLAP = 0.25
+MOST_TITLE = 0.25  # of a passage; what is longer is no title
 USUAL_BYTES = 400
 # A word, or one letter of a script that puts no spaces between its words.
 _WORD = re.compile(
@@ -38,13 +40,15 @@ class EmbeddedTexts:
     """How a document becomes the texts of one embedder.
 
     attributes: whose text counts; those searchable, for a template. template: Liquid, cut after
-    most_bytes. words: in a passage, 0 for one passage of any length.
+    most_bytes. words: in a passage, 0 for one passage of any length. titled: whether each passage
+    stands under the title.
     """
 
     attributes: Sequence[str]
     template: str | None = None
     most_bytes: int | None = None
     words: int = 0
+    titled: bool = False  # what older indexes were embedded by did not say
 
     @classmethod
     def of(cls, settings: Settings, embedder: str, *, passage_words: int) -> EmbeddedTexts:
@@ -54,15 +58,21 @@ class EmbeddedTexts:
         """
         own = settings.embedders.get(embedder)
         if own is None:
-            return cls(settings.searchable_attributes, words=passage_words)
+            return cls(
+                settings.searchable_attributes, words=passage_words, titled=passage_words > 0
+            )
         most = own.document_template_max_bytes
+        if own.document_template and most is None:
+            most = USUAL_BYTES
+        words = passage_words if own.passage_words is None else own.passage_words
         return cls(
             settings.searchable_attributes
             if own.document_attributes is None
             else own.document_attributes,
             template=own.document_template,
-            most_bytes=USUAL_BYTES if own.document_template and most is None else most,
-            words=passage_words if own.passage_words is None else own.passage_words,
+            most_bytes=most,
+            words=words,
+            titled=words > 0 and own.document_template is None and most is None,
         )
 
     def bounded(self, most_bytes: int) -> EmbeddedTexts:
@@ -74,13 +84,18 @@ class EmbeddedTexts:
         return {**asdict(self), "attributes": list(self.attributes)}
 
     def texts(self, document: Mapping[str, Any], *, without: str) -> list[str]:
-        """The passages of the document, in order; none where it has no text.
+        """What is embedded of the document: its passages in order, each under the title; none
+        where it has no text.
 
         without: the primary key, which is left out. Raises DocumentError when the template cannot
         be filled in.
         """
-        text = self.text(document, without=without)
-        return passages(text, words=self.words) if text.strip() else []
+        title, found = self._cut(document, without)
+        return [f"{title}\n{passage}" for passage in found] if title else found
+
+    def passages(self, document: Mapping[str, Any], *, without: str) -> list[str]:
+        """The same without the title: as many, in the same order."""
+        return self._cut(document, without)[1]
 
     def text(self, document: Mapping[str, Any], *, without: str) -> str:
         """The same before it is cut into passages."""
@@ -89,9 +104,23 @@ class EmbeddedTexts:
             return text
         return text.encode(errors="replace")[: self.most_bytes].decode(errors="ignore")
 
+    def _cut(self, document: Mapping[str, Any], without: str) -> tuple[str, list[str]]:
+        """(title, passages); the title is empty where the passages hold it themselves."""
+        text = self.text(document, without=without)
+        whole = passages(text, words=self.words) if text.strip() else []
+        if not self.titled or len(whole) < 2:
+            return "", whole
+        texts = embedded_attributes(document, self.attributes, without=without)
+        title = texts.pop(_first(texts, self.attributes))
+        left = self.words - len(_WORD.findall(title))
+        if not texts or left < self.words * (1 - MOST_TITLE):
+            return "", whole
+        return title, passages("\n".join(texts.values()), words=left)
+
     def _whole(self, document: Mapping[str, Any], without: str) -> str:
         if self.template is None:
-            return embedded_text(document, self.attributes, without=without)
+            texts = embedded_attributes(document, self.attributes, without=without)
+            return "\n".join(texts.values())
         try:
             return _template(self.template).text(document, searchable=self.attributes)
         except DocumentError as error:
@@ -120,6 +149,13 @@ def passages(text: str, *, words: int) -> list[str]:
     last = len(spans) - words
     starts = [round(number * last / (pieces - 1)) for number in range(pieces)]
     return [text[spans[at][0] : spans[at + words - 1][1]] for at in starts]
+
+
+def _first(names: Iterable[str], wanted: Sequence[str]) -> str:
+    """The first by the order of what is wanted; of those that are wanted alike, as they come."""
+    return min(
+        names, key=lambda name: next(i for i, one in enumerate(wanted) if is_wanted(name, [one]))
+    )
 
 
 @lru_cache(maxsize=64)

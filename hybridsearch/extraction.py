@@ -42,14 +42,15 @@ def attribute_texts(
     return {name: text for name, text in found.items() if _is_wanted(name, names)}
 
 
-def embedded_text(document: Mapping[str, Any], wanted: Sequence[str], *, without: str) -> str:
-    """The text that an embedder sees: the texts of the attributes wanted, one a line.
+def embedded_attributes(
+    document: Mapping[str, Any], wanted: Sequence[str], *, without: str
+) -> dict[str, str]:
+    """attribute -> its text, for those that an embedder sees: those wanted that have a text.
 
     Numbers and the attribute `without` (the primary key) are left out.
     """
     texts = attribute_texts(document, wanted, numbers=False)
-    texts.pop(without, None)
-    return "\n".join(text for text in texts.values() if text)
+    return {name: text for name, text in texts.items() if text and name != without}
 
 
 def is_wanted(name: str, wanted: Iterable[str]) -> bool:

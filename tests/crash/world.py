@@ -24,7 +24,7 @@ import numpy as np
 import hybridsearch
 from hybridsearch.arrays import Vectors
 from hybridsearch.database import Database
-from hybridsearch.extraction import embedded_text
+from hybridsearch.extraction import embedded_attributes
 from hybridsearch.index import Index
 from hybridsearch.settings import Settings
 
@@ -267,7 +267,10 @@ def _keyword_differences(index: Index, shelf: Shelf) -> list[str]:
 def _semantic_differences(index: Index, shelf: Shelf) -> list[str]:
     ids = list(shelf.documents)[:200]
     wanted = Settings().updated(shelf.settings).searchable_attributes
-    texts = [embedded_text(shelf.documents[id_], wanted, without="id") for id_ in ids]
+    texts = [
+        "\n".join(embedded_attributes(shelf.documents[id_], wanted, without="id").values())
+        for id_ in ids
+    ]
     found = index.search_many(texts, mode="semantic", limit=5)
     return [
         f"the text of {id_} does not find it"

@@ -78,6 +78,38 @@ def test_a_document_without_text_has_no_passage() -> None:
     assert how().texts({"id": 7, "title": " "}, without="id") == []
 
 
+LONG = {"id": 7, "plot": "a b c d e f g", "title": "Space Film"}
+
+
+def test_each_passage_stands_under_the_title() -> None:
+    made = how(documentAttributes=["title", "plot"], passageWords=8)
+    assert made.texts(LONG, without="id") == ["Space Film\na b c d e f", "Space Film\nb c d e f g"]
+    assert made.passages(LONG, without="id") == ["a b c d e f", "b c d e f g"]
+
+
+@pytest.mark.parametrize(
+    ("own", "reason"),
+    [
+        ({"passageWords": 9}, "there is one passage, which holds the title"),
+        ({"passageWords": 8}, "the first attribute is too long for a title"),
+        ({"passageWords": 2, "documentAttributes": ["title"]}, "nothing stands under it"),
+        ({"passageWords": 4, "documentTemplate": "{{ doc.plot }} end"}, "the template tells all"),
+        ({"passageWords": 4, "documentTemplateMaxBytes": 9}, "the text is cut by bytes"),
+    ],
+)
+def test_passages_without_a_title_are_embedded_as_they_are(own: Any, reason: str) -> None:
+    made = how(**own)
+    assert made.texts(LONG, without="id") == made.passages(LONG, without="id"), reason
+
+
+def test_what_an_older_index_was_embedded_by_has_no_title() -> None:
+    told = how(documentAttributes=["title", "plot"], passageWords=8).to_json()
+    now = EmbeddedTexts(**told)
+    before = EmbeddedTexts(**{key: value for key, value in told.items() if key != "titled"})
+    assert now.titled
+    assert before.texts(LONG, without="id") == ["a b c d e f g\nSpace", "b c d e f g\nSpace Film"]
+
+
 def test_a_letter_is_a_word_where_there_are_no_spaces() -> None:
     assert passages("一二三四五六", words=4) == ["一二三四", "三四五六"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hybridsearch.extraction import attribute_texts, embedded_text, is_wanted, project
+from hybridsearch.extraction import attribute_texts, embedded_attributes, is_wanted, project
 
 ALL = ("*",)
 FILM: dict[str, Any] = {
@@ -58,7 +58,7 @@ def test_a_name_means_what_is_nested_in_it_too(wanted: list[str], names: list[st
 
 def test_what_is_embedded_is_the_texts_without_numbers_and_key() -> None:
     document = {"id": "x7", "title": "Up", "year": 2009, "tags": ["sky"], "empty": ""}
-    assert embedded_text(document, ALL, without="id") == "Up\nsky"
+    assert embedded_attributes(document, ALL, without="id") == {"title": "Up", "tags": "sky"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 import hybridsearch
 from hybridsearch.embedders.onnx import OnnxEmbedder
@@ -51,6 +52,15 @@ def test_more_texts_than_fit_a_batch_keep_their_order(folder: Path) -> None:
     np.testing.assert_allclose(found[:, BLUE], expected, rtol=1e-5)
 
 
+def test_a_text_has_one_vector_whatever_it_is_embedded_with(tmp_path: Path) -> None:
+    table = TABLE.copy()
+    table[BLUE] *= 10_000  # beside which a one is rounded to nothing
+    one = OnnxEmbedder(tiny_model(tmp_path, table=table, scales_by_batch=True))
+    together = one.embed(["red", "blue", "green"])
+    assert together[0, RED] == pytest.approx(1.0)
+    assert np.array_equal(together, [one.embed([text])[0] for text in ("red", "blue", "green")])
+
+
 def test_texts_are_cut_to_the_pieces_that_the_model_takes(folder: Path) -> None:
     assert OnnxEmbedder(folder, max_tokens=2).embed(["red red blue"])[0, BLUE] == 0
 
@@ -60,6 +70,17 @@ def test_queries_and_documents_have_prefixes_of_their_own(folder: Path) -> None:
     query, text = WORDS.index("query:"), WORDS.index("text:")
     assert one.embed(["red"])[0, [query, text]].tolist() == [0, 0.5]
     assert one.embed_query(["red"])[0, [query, text]].tolist() == [0.5, 0]
+
+
+def test_passages_are_as_long_as_what_the_model_was_made_with(folder: Path) -> None:
+    path = str(folder / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(path)
+    assert OnnxEmbedder(folder).passage_words == 177  # of the 256 pieces that it takes
+    tokenizer.enable_truncation(128)
+    tokenizer.save(path)
+    assert OnnxEmbedder(folder).passage_words == 100
+    assert OnnxEmbedder(folder, max_tokens=12).passage_words == 7
+    assert OnnxEmbedder(folder).embed(["red " * 150 + "blue"])[0, BLUE] > 0
 
 
 def test_what_sentence_transformers_wrote_is_honoured(folder: Path) -> None:

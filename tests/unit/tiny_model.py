@@ -17,11 +17,15 @@ TABLE = np.eye(len(WORDS), dtype=np.float32)
 
 
 def tiny_model(
-    folder: Path, *, table: np.ndarray[tuple[int, int], np.dtype[np.float32]] = TABLE
+    folder: Path,
+    *,
+    table: np.ndarray[tuple[int, int], np.dtype[np.float32]] = TABLE,
+    scales_by_batch: bool = False,
 ) -> Path:
     """A folder with `model.onnx`, `tokenizer.json` and `config.json`; words beyond WORDS are [UNK].
 
-    The vector of a piece is its row of the table.
+    The vector of a piece is its row of the table; scales_by_batch: rounded to one of 256 numbers
+    between the least and the greatest of the whole batch, as models that were quantised do.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="[UNK]"))
@@ -29,11 +33,19 @@ def tiny_model(
     tokenizer.add_special_tokens(["query:", "text:"])
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "config.json").write_text(json.dumps({"pad_token_id": 1}))
+    exact, rounded = "last_hidden_state", ["levels", "step", "zero"]
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], [exact])]
+    if scales_by_batch:
+        nodes = [
+            helper.make_node("Gather", ["table", "input_ids"], ["found"]),
+            helper.make_node("DynamicQuantizeLinear", ["found"], rounded),
+            helper.make_node("DequantizeLinear", rounded, [exact]),
+        ]
     graph = helper.make_graph(
-        [helper.make_node("Gather", ["table", "input_ids"], ["last_hidden_state"])],
+        nodes,
         "tiny",
         [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "seq"])],
-        [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info(exact, TensorProto.FLOAT, None)],
         [numpy_helper.from_array(table, "table")],
     )
     opset = [helper.make_opsetid("", 17)]
