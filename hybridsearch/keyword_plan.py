@@ -76,6 +76,11 @@ class Plan(NamedTuple):
         """Every clause that adds to the score."""
         return (*self.must, *self.should, *self.near)
 
+    @property
+    def units(self) -> list[Unit]:
+        """Every word or phrase that adds to the score, in each attribute."""
+        return [unit for clause in self.scored for unit, _ in clause]
+
 
 def plan(
     query: Query,

@@ -19,8 +19,8 @@ files course columns
 payloads migrations database_file store task_log sorting boosting nested_values document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
-keyword_bodies keyword_scores keyword_hits keyword_postings keyword_kept keyword_layouts
-keyword_snapshot keyword
+keyword_bodies keyword_scores keyword_hits keyword_units keyword_postings keyword_kept
+keyword_layouts keyword_snapshot keyword
 synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -67,7 +67,15 @@ OWNERS = {
         ),
     },
     "duckdb": {
-        *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *(
+            "database_file",
+            "migrations",
+            "sources",
+            "tables",
+            "sql.functions",
+            "sql.sealed",
+            "sql.session",
+        ),
         "sql.signatures",
         *(
             "sql.connection",

@@ -119,6 +119,7 @@ def test_an_unfit_body_is_refused_at_once(
         ([{"id": 1}, {"id": [2]}], "invalid_document_id"),
         ([{"title": "no key"}], "index_primary_key_no_candidate_found"),
         ([{"uid": 1, "pid": 2}], "index_primary_key_multiple_candidates_found"),
+        ([{"id": 1, "_id": 2}], "index_primary_key_multiple_candidates_found"),
     ],
 )
 def test_a_task_with_an_unfit_document_fails_and_says_which(
