@@ -274,7 +274,7 @@ def test_a_relation_gives_the_same_however_it_is_read(
 def test_a_relation_that_could_not_be_read_can_be_read_again(db: Database, con: Connection) -> None:
     for found in (db.sql(FOUND), db.sql(FOUND)):
         with pytest.raises(TypeError):
-            found.df(nothing=1)
+            found.df(nothing=1)  # type: ignore[call-arg]  # which is the point
         assert found.fetchall() == native(con, FOUND)
 
 
