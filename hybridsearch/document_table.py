@@ -187,16 +187,22 @@ class DocumentTable:
 
     def read(self, rows: Sequence[int]) -> list[Document]:
         """The documents of the rows, with their vectors, in order of row, without absent rows."""
+        found = self.texts(rows)
+        vectors = self._vectors_of([row for row, _, _ in found])
+        return [
+            Document(row, id_, body.encode(), {}, vectors.get(row, {})) for row, id_, body in found
+        ]
+
+    def texts(self, rows: Sequence[int]) -> list[tuple[int, str, str]]:
+        """Row, id and JSON text of each, in order of row, without absent rows."""
+        if not len(rows):
+            return []
         cursor = self._store.cursor().execute(
             f"SELECT row, id, body FROM {self._table}"
             " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row",
             [list(rows)],
         )
-        found = cursor.fetchall()
-        vectors = self._vectors_of([row for row, _, _ in found])
-        return [
-            Document(row, id_, body.encode(), {}, vectors.get(row, {})) for row, id_, body in found
-        ]
+        return cursor.fetchall()
 
     def bodies(self, rows: Rows) -> pa.Array:
         """The JSON text of each row, in their order, null for an absent one; dead ones too."""

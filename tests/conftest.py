@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +15,9 @@ import hybridsearch
 from hybridsearch import Database, Index
 from hybridsearch.arrays import Vectors
 from hybridsearch.errors import HybridSearchError
+
+# Else every process that a test starts would compile the package anew, a third of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

@@ -67,7 +67,15 @@ OWNERS = {
         ),
     },
     "duckdb": {
-        *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *(
+            "database_file",
+            "migrations",
+            "sources",
+            "tables",
+            "sql.functions",
+            "sql.sealed",
+            "sql.session",
+        ),
         "sql.signatures",
         *("sql.connection", "sql.telling", "shell.answers"),
         *("origin", "defining", "change_log"),
