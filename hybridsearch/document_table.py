@@ -361,6 +361,13 @@ class DocumentTable:
         )
         return np.asarray(found["print"], np.int64), np.asarray(found["row"], np.int64)
 
+    def prints_of(self, ids: Sequence[str]) -> Rows:
+        """`print_of` each id, int64 [n], in any order."""
+        cursor = self._store.cursor()
+        with registered(cursor, pa.table({"id": pa.array(ids, pa.string())})) as batch:
+            found = cursor.execute(f"SELECT {print_of('id')} AS print FROM {batch}").fetchnumpy()
+        return np.asarray(found["print"], np.int64)
+
     def total(self, expression: str, *, stamp: int) -> object:
         """An aggregate, made by ourselves, over the documents that lived at the stamp."""
         living = f"FROM {self._table} WHERE born <= $1 AND (died IS NULL OR died > $1)"

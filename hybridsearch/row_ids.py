@@ -6,6 +6,7 @@ or of their prints where they are no whole numbers: 10,000 among a million in a 
 
     ids.of(rows)                                      # Arrow array, one id for each row
     ids.rows(np.array([7, 9]), size=1000)             # int64 [n]
+    ids.among(["a", "b"], size=1000)                  # int64 [n]; None while few have asked
     ids.places(rows)                                  # int64 [n], in the order of ids
 """
 
@@ -28,6 +29,9 @@ INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT",
 """Types whose values are whole numbers to JSON and to numpy; wider ones go as text."""
 
 
+PATIENCE = 10
+"""So many lists of ids are looked for in the table before the prints of all are kept, which takes
+as long as they do."""
 CALL = 300
 """Ids that can be put in order in the time that a call takes besides."""
 MOST_BYTES = 2**30
@@ -48,6 +52,7 @@ class RowIds:
         self._ids: pa.ChunkedArray = pa.chunked_array([], pa.int64() if self.whole else pa.string())
         self._order: tuple[Rows, Rows] | None = None
         self._printed = 0, np.empty(0, np.int64), np.empty(0, np.int64)
+        self._asked = 0
         self._spent = 0
         self._all: tuple[str, pa.ChunkedArray, Rows] | None = None
 
@@ -69,6 +74,24 @@ class RowIds:
         else:  # in order, or each is looked for in another part of memory
             chosen = looked_up(np.sort(wanted), *self._prints(size))
         return chosen[chosen < size]
+
+    def among(self, ids: Sequence[str], *, size: int) -> Rows | None:
+        """The rows below `size` that have one of the ids, in any order; dead ones too.
+
+        ids: as `texts` gives them. None where the table is asked more cheaply, as it is until there
+        have been enough of such lists since the last new row.
+        """
+        if self.whole:
+            return self.rows(np.array([int(each) for each in ids], np.int64), size=size)
+        if self._printed[0] < size:
+            self._asked += 1
+            if self._asked <= PATIENCE:
+                return None
+            self._asked = 0
+        found = np.sort(self.rows(self._documents.prints_of(ids), size=size))
+        alike = pc.is_in(self.of(found), value_set=pa.array(ids, pa.string()))
+        kept: Rows = found[alike.to_numpy(zero_copy_only=False)]  # prints may be equal by chance
+        return kept
 
     def places(self, rows: Rows, *, kind: str | None = None) -> Rows:
         """The place of each row in the order of ids, int64 [n]; equal for equal ids.

@@ -51,7 +51,16 @@ def request_of(engine: Searchable, call: Call) -> SearchRequest:
     if call.numbers is not None:
         wanted = np.frombuffer(call.numbers, np.int64)
         made = replace(made, rows=engine.row_ids.rows(wanted, size=snapshot.state.size))
-    return made
+    return made if ids is None else _by_rows(engine, made, ids)
+
+
+def _by_rows(engine: Searchable, made: SearchRequest, ids: Sequence[str]) -> SearchRequest:
+    """The request for the rows of its ids, where they are known; rows are those allowed besides."""
+    found = engine.row_ids.among(ids, size=engine.snapshot.state.size)
+    if found is None:
+        return made
+    rows = found if made.rows is None else np.intersect1d(found, made.rows)
+    return replace(made, ids=None, rows=rows)
 
 
 def _limited(state: State, call: Call) -> Call:
