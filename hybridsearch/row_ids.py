@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hybridsearch.arrays import Rows
-from hybridsearch.document_table import DocumentTable
+from hybridsearch.document_ids import DocumentIds
 
 __all__ = ["INTEGERS", "TEXT", "RowIds", "looked_up"]
 
@@ -42,10 +42,10 @@ several, Arrow copies all of them each time."""
 class RowIds:
     """The ids of one index's rows; any thread may ask. kind: the DuckDB type of the ids."""
 
-    def __init__(self, documents: DocumentTable, *, kind: str = TEXT) -> None:
+    def __init__(self, keys: DocumentIds, *, kind: str = TEXT) -> None:
         self.kind = kind
         self.whole = kind in INTEGERS
-        self._documents = documents
+        self._keys = keys
         self._lock = threading.Lock()
         self._size = 0
         self._rows: Rows = np.empty(0, np.int64)
@@ -88,7 +88,7 @@ class RowIds:
             if self._asked <= PATIENCE:
                 return None
             self._asked = 0
-        found = np.sort(self.rows(self._documents.prints_of(ids), size=size))
+        found = np.sort(self.rows(self._keys.prints_of(ids), size=size))
         alike = pc.is_in(self.of(found), value_set=pa.array(ids, pa.string()))
         kept: Rows = found[alike.to_numpy(zero_copy_only=False)]  # prints may be equal by chance
         return kept
@@ -113,7 +113,7 @@ class RowIds:
         if kind in INTEGERS:
             ids = ids.cast(pa.int64())
         elif kind != TEXT:
-            return self._documents.id_places(ids, kind)
+            return self._keys.id_places(ids, kind)
         ranks: Rows = pc.rank(ids, tiebreaker="min").to_numpy().astype(np.int64)
         return ranks
 
@@ -124,7 +124,7 @@ class RowIds:
         """
         if self.kind == TEXT:
             return list(ids)
-        return self._documents.retyped(ids, self.kind)
+        return self._keys.retyped(ids, self.kind)
 
     def _known(self, size: int) -> tuple[Rows, pa.ChunkedArray, tuple[Rows, Rows]]:
         """(rows ascending, their ids, (ids ascending, their rows)), from row 0 to `size` at least.
@@ -133,7 +133,7 @@ class RowIds:
         """
         with self._lock:
             if self._order is None or self._size < size:
-                rows, ids = self._documents.ids(self._size, size, kind=self._ids.type)
+                rows, ids = self._keys.ids(self._size, size, kind=self._ids.type)
                 self._rows = np.concatenate([self._rows, rows])
                 chunks = [*self._ids.chunks, *ids.chunks]
                 self._ids = _joined(pa.chunked_array(chunks, self._ids.type))
@@ -146,7 +146,7 @@ class RowIds:
         with self._lock:
             start, prints, rows = self._printed
             if start < size:
-                fresh = self._documents.prints(start, size)
+                fresh = self._keys.prints(start, size)
                 prints, rows = np.concatenate([prints, fresh[0]]), np.concatenate([rows, fresh[1]])
                 order = np.argsort(prints, kind="stable")
                 self._printed = size, prints[order], rows[order]

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from hybridsearch.columns import Columns, StoredColumn, shown
 from hybridsearch.definition import Definition
-from hybridsearch.document_table import print_of
+from hybridsearch.document_ids import print_of
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.kept_settings import custom_rules
 from hybridsearch.origin import Origin
