@@ -15,6 +15,7 @@ import hybridsearch
 from hybridsearch import Database, Index
 from hybridsearch.arrays import Vectors
 from hybridsearch.errors import HybridSearchError
+from tests.spares import Spares
 
 # Else every process that a test starts would compile the package anew, a third of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -34,6 +35,12 @@ MOVIES: tuple[Document, ...] = (
     {"id": 3, "title": "Aliens", "year": 1986, "genres": ["Action", "Science Fiction"]},
     {"id": 4, "title": "Paris, Texas", "year": 1984, "genres": [], "crew": {"director": "Wim"}},
 )
+
+FILMS: dict[str, tuple[str, Any]] = {
+    "movies": ("movies", None),
+    "hybrid_movies": ("hybrid", BY_MEANING),
+}
+"""The name and the settings of the index that a fixture of that name is."""
 
 
 def letters(texts: Sequence[str]) -> Vectors:
@@ -75,24 +82,47 @@ def db(path: Path) -> Iterator[Database]:
         yield found
 
 
-@pytest.fixture
-def memory() -> Iterator[Database]:
+def in_memory() -> Database:
     """The same in memory."""
-    with hybridsearch.open(default_embedder=None, functions={"letters": letters}) as found:
+    return hybridsearch.open(default_embedder=None, functions={"letters": letters})
+
+
+@pytest.fixture(scope="session")
+def spares() -> Iterator[Spares]:
+    """Databases in memory for tests that leave them as they are."""
+    found = Spares()
+    yield found
+    found.close()
+
+
+def with_films(*names: str) -> Database:
+    """A database in memory with the four films, for each of the fixtures of those names."""
+    db = in_memory()
+    for name in names:
+        uid, settings = FILMS[name]
+        db.create_index(uid, primary_key="id", settings=settings).add(list(MOVIES))
+    return db
+
+
+@pytest.fixture
+def memory(spares: Spares, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """The same in memory, with the films that the test asks for."""
+    wanted = [name for name in FILMS if name in request.fixturenames]
+    if "monkeypatch" in request.fixturenames:  # which may change how it is made
+        with with_films(*wanted) as found:
+            yield found
+        return
+    with spares.lend(f"films {wanted}", lambda: with_films(*wanted)) as found:
         yield found
 
 
 @pytest.fixture
 def movies(memory: Database) -> Index:
     """Four films in memory, searched by keyword."""
-    index = memory.create_index("movies", primary_key="id")
-    index.add(list(MOVIES))
-    return index
+    return memory.index("movies")
 
 
 @pytest.fixture
 def hybrid_movies(memory: Database) -> Index:
     """The same four films with vectors of "letters"."""
-    index = memory.create_index("hybrid", primary_key="id", settings=BY_MEANING)
-    index.add(list(MOVIES))
-    return index
+    return memory.index("hybrid")
