@@ -36,12 +36,6 @@ MOVIES: tuple[Document, ...] = (
     {"id": 4, "title": "Paris, Texas", "year": 1984, "genres": [], "crew": {"director": "Wim"}},
 )
 
-FILMS: dict[str, tuple[str, Any]] = {
-    "movies": ("movies", None),
-    "hybrid_movies": ("hybrid", BY_MEANING),
-}
-"""The name and the settings of the index that a fixture of that name is."""
-
 
 def letters(texts: Sequence[str]) -> Vectors:
     """How often each letter occurs, by its number modulo 8, and 1: float32 [n, 8], never zero."""
@@ -95,24 +89,35 @@ def spares() -> Iterator[Spares]:
     found.close()
 
 
-def with_films(*names: str) -> Database:
-    """A database in memory with the four films, for each of the fixtures of those names."""
-    db = in_memory()
-    for name in names:
-        uid, settings = FILMS[name]
-        db.create_index(uid, primary_key="id", settings=settings).add(list(MOVIES))
-    return db
+def _films(uid: str, settings: Any) -> Callable[[Database], object]:
+    return lambda db: db.create_index(uid, primary_key="id", settings=settings).add(list(MOVIES))
+
+
+FILLED = {"movies": _films("movies", None), "hybrid_movies": _films("hybrid", BY_MEANING)}
+"""What is put into the database for a test that has a fixture of that name.
+
+A module adds its own by a dict of this name. The fixture says what the test gets of it.
+"""
 
 
 @pytest.fixture
 def memory(spares: Spares, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """The same in memory, with the films that the test asks for."""
-    wanted = [name for name in FILMS if name in request.fixturenames]
+    """The same in memory, filled as FILLED says."""
+    known = {**FILLED, **getattr(request.module, "FILLED", {})}
+    wanted = [name for name in known if name in request.fixturenames]
+    wholly = set(wanted) <= FILLED.keys()
+
+    def made() -> Database:
+        db = in_memory()
+        for name in wanted:
+            known[name](db)
+        return db
+
     if "monkeypatch" in request.fixturenames:  # which may change how it is made
-        with with_films(*wanted) as found:
+        with made() as found:
             yield found
         return
-    with spares.lend(f"films {wanted}", lambda: with_films(*wanted)) as found:
+    with spares.lend(f"{'' if wholly else request.module.__name__} {wanted}", made) as found:
         yield found
 
 

@@ -60,10 +60,12 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
+FILLED = {"films": lambda db: db.create_index("films")}
+
+
 @pytest.fixture
 def films(client: TestClient) -> TestClient:
     """A server with an index of films."""
-    succeeded(client, client.post("/indexes", json={"uid": "films"}))
     return client
 
 
