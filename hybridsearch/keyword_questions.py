@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import tantivy
 
 from hybridsearch.arrays import Rows
-from hybridsearch.keyword_plan import Clause, Plan, Unit
+from hybridsearch.keyword_plan import LAST, Clause, Plan, Unit
 
 __all__ = ["Questions"]
 
@@ -55,10 +55,15 @@ class Questions:
     def unit(self, unit: Unit) -> tantivy.Query:
         """The best of the alternatives in one attribute."""
         field = self._fields[unit.attribute]
-        if len(unit.alternatives) == 1:
-            return self._alternative(field, *unit.alternatives[0], unit.slop)
         options = [self._alternative(field, *option, unit.slop) for option in unit.alternatives]
-        return tantivy.Query.disjunction_max_query(options)
+        if unit.start:
+            options.append(self._beginning(field, unit.start))
+        return options[0] if len(options) == 1 else tantivy.Query.disjunction_max_query(options)
+
+    def _beginning(self, field: str, start: str) -> tantivy.Query:
+        """Every row with a term that begins so, at the score of those."""
+        query = tantivy.Query.fuzzy_term_query(self._schema, field, start, distance=0, prefix=True)
+        return tantivy.Query.const_score_query(query, LAST)
 
     def _alternative(
         self, field: str, terms: tuple[str, ...], factor: float, slop: int

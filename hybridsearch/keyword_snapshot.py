@@ -50,6 +50,7 @@ EXTRA = 6
 WIDER = 4
 """How many times as many are fetched next if one does."""
 USUALS = 1 << 12
+"""Clauses and plans of which a figure is remembered."""
 SIFTED = 8000
 """Hits of all rows that are fetched at most to find those of a mask."""
 NARROWED = 10_000
@@ -99,6 +100,7 @@ class KeywordSnapshot:
         self._hits = Hits(searcher)
         self._words = words
         self._usuals: dict[Clause, float] = {}
+        self._totals: dict[Plan, int] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
         self._units = Units(self._hits, self._ask, self.statistics)
@@ -129,7 +131,7 @@ class KeywordSnapshot:
         if mask is not None:
             return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
         if columns is None:
-            return self._search(self._ask.whole(laid), limit, cut)
+            return self._asked(laid, limit, cut)
         rows, scores = self._top(columns, limit, cut)
         return Ranking(rows, scores, len(rows) < limit, lambda: self._number_of(laid, keys))
 
@@ -308,6 +310,21 @@ class KeywordSnapshot:
         return most or max((weight for _, weight in clause), default=0.0) * self.statistics.idf(0)
 
     # Asking tantivy
+
+    def _asked(self, laid: Plan, limit: int, cut: Cut) -> Ranking:
+        """The best rows. What only unlisted words bring stands last: once it is counted, it is
+        looked for only where a page reaches down to it."""
+        total = self._totals.get(laid) if laid.is_open else None
+        if total is not None:
+            found = self._search(self._ask.whole(laid.listed), limit, cut)
+            if len(found.rows) >= limit:
+                return Ranking(found.rows, found.scores, len(found.rows) == total, lambda: total)
+        found = self._search(self._ask.whole(laid), limit, cut)
+        if laid.is_open:
+            if len(self._totals) >= USUALS:
+                self._totals.clear()
+            self._totals[laid] = found.total
+        return found
 
     def _search(self, question: tantivy.Query, limit: int, cut: Cut = best) -> Ranking:
         """The best rows; fetches on while a tie crosses the limit, for ties go by row."""

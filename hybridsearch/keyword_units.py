@@ -63,8 +63,9 @@ class Units:
 
     def most(self, unit: Unit) -> int:
         """At least as many as the documents that the unit matches."""
-        rarest = self._statistics.rarest
-        return sum(rarest(unit.attribute, terms) for terms, _ in unit.alternatives)
+        known, name = self._statistics, unit.attribute
+        most = sum(known.rarest(name, terms) for terms, _ in unit.alternatives)
+        return most + known.beginners(name, unit.start) if unit.start else most
 
     def _fetch(self, unit: Unit) -> Postings:
         """Every row that a unit matches, ascending, and its score there."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridsearch import keyword_terms
 from hybridsearch.analysis import Analyzer
 from hybridsearch.errors import NotFound, QueryError
 from hybridsearch.keyword import KeywordIndex, KeywordSnapshot
@@ -55,17 +54,6 @@ def test_what_matches(found: KeywordSnapshot, text: str, match: str, expected: l
     top = found.top(query, weights=WEIGHTS, limit=10, match=match)
     assert sorted(top.rows.tolist()) == expected
     assert top.total == len(expected)
-
-
-@pytest.mark.parametrize(("small", "total"), [(100, 40), (39, 16)])
-def test_an_open_word_finds_every_longer_one_in_a_small_index(
-    monkeypatch: pytest.MonkeyPatch, small: int, total: int
-) -> None:
-    monkeypatch.setattr(keyword_terms, "SMALL", small)
-    index = KeywordIndex.open(None)
-    put(index, {row: f"s{row:02}" for row in range(40)})
-    top = index.snapshot().top(asked("s", prefix=True), weights={"body": 1.0}, limit=9)
-    assert top.total == total
 
 
 def test_an_open_word_finds_longer_ones_behind_exact_ones(found: KeywordSnapshot) -> None:

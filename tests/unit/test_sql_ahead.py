@@ -15,6 +15,7 @@ from hybridsearch import Database, Index, assets
 from hybridsearch.errors import Conflict, QueryError
 from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
 from hybridsearch.sql.connection import Connection
+from hybridsearch.sql.seen import numbers
 from tests.conftest import in_memory
 
 ODD = [
@@ -68,7 +69,7 @@ def made_ahead(connection: Connection, text: str, values: Any = None) -> bool:
     """Whether the statement is run with hits in the place of its search."""
     [step] = connection._session.steps(text) or []
     lowered = connection._session.lowered(step)
-    reader = connection._reader(sys._getframe())
+    reader = numbers(connection._bare, sys._getframe())
     return connection._session.ahead(lowered, step, values, reader) is not None
 
 
