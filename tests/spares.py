@@ -42,7 +42,9 @@ class Spares:
     @contextmanager
     def lend(self, kind: str, make: Callable[[], Database]) -> Iterator[Database]:
         """A database as `make` makes it; it is closed unless it was left as it was."""
-        db, before = self._kept.pop(kind, None) or _with_contents(make())
+        if kind not in self._kept:
+            self._kept[kind] = _with_contents(make())
+        db, before = self._kept.pop(kind)
         try:
             yield db
         except BaseException:

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hybridsearch import Database
+from hybridsearch.server import app_for
 from tests.server.conftest import refusal, succeeded
 
 INDEX = "/indexes/films"
@@ -21,7 +22,8 @@ def found(client: TestClient, query: str, **options: Any) -> list[Any]:
 
 def fill(db: Database) -> None:
     documents = [{"id": 1, "title": "J. R. R. Tolkien on C++"}, {"id": 2, "title": "J. Smith on C"}]
-    db.create_index("films", primary_key="id").add(documents)
+    with TestClient(app_for(db)) as client:
+        succeeded(client, client.post(f"{INDEX}/documents", json=documents))
 
 
 FILLED = {"films": fill}
