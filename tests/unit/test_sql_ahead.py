@@ -16,6 +16,7 @@ from hybridsearch.errors import Conflict, QueryError
 from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
 from hybridsearch.sql.connection import Connection
 from hybridsearch.sql.seen import numbers
+from tests.conftest import in_memory
 
 ODD = [
     {"id": 1, "Name": "a", "name": "b", 'it\'s "odd"': "c", "_score": 7, "deep": {"x": [1, 1.5]}},
@@ -184,9 +185,9 @@ FOLLOWED = [
 ROWS = ("'ripe pear', 3", "'ripe ripe fig', NULL", "'pear', 1")
 
 
-@pytest.fixture(params=KEYS)
-def fruit(request: Any, memory: Database) -> Iterator[Connection]:
-    with memory.connect() as found:
+@pytest.fixture(scope="module", params=KEYS)
+def fruit(request: Any) -> Iterator[Connection]:
+    with in_memory() as db, db.connect() as found:
         found.execute(f"CREATE TABLE fruit (key {request.param} PRIMARY KEY, t VARCHAR, price INT)")
         for key, row in zip(KEYS[request.param], ROWS, strict=True):
             found.execute(f"INSERT INTO fruit VALUES ({key}, {row})")
