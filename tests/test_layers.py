@@ -40,7 +40,7 @@ sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.transactions sql.session
 sql.seen sql.lent sql.connection sql.sealed
-index dumping chores inspection database restoring
+index dumping chores inspection leaving database restoring
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
 server.access server.bodies server.threads server.call
