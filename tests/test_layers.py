@@ -37,7 +37,7 @@ sql.items sql.pushdown sql.boundaries sql.operators sql.parameters sql.semijoins
 sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.transactions sql.session
-sql.connection sql.sealed
+sql.seen sql.lent sql.connection sql.sealed
 index dumping chores inspection database restoring
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
@@ -77,7 +77,14 @@ OWNERS = {
             "sql.session",
         ),
         "sql.signatures",
-        *("sql.connection", "sql.telling", "shell.answers"),
+        *(
+            "sql.connection",
+            "sql.telling",
+            "sql.transactions",
+            "sql.seen",
+            "sql.lent",
+            "shell.answers",
+        ),
         *("origin", "defining", "change_log"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hybridsearch import Database
+from hybridsearch.server import app_for
 from tests.server.conftest import done, refusal, succeeded
 
 DOCUMENTS = "/indexes/films/documents"
@@ -20,12 +21,19 @@ FILMS: list[dict[str, Any]] = [
 ]
 
 
+def fill(db: Database) -> None:
+    open_to = {"filterableAttributes": ["year", "tags"], "sortableAttributes": ["year"]}
+    with TestClient(app_for(db)) as client:
+        succeeded(client, client.patch("/indexes/films/settings", json=open_to))
+        succeeded(client, client.post(DOCUMENTS, json=FILMS))
+
+
+FILLED = {"films": fill}
+
+
 @pytest.fixture
 def films(client: TestClient) -> TestClient:
     """A server with three films, whose year can be filtered and sorted by."""
-    open_to = {"filterableAttributes": ["year", "tags"], "sortableAttributes": ["year"]}
-    succeeded(client, client.patch("/indexes/films/settings", json=open_to))
-    succeeded(client, client.post(DOCUMENTS, json=FILMS))
     return client
 
 
