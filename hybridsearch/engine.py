@@ -105,7 +105,7 @@ class Engine:
         self._store = store
         self._folder = folder
         self._identity = store.identity
-        self.row_ids = RowIds(self.documents, kind=_id_type(record))
+        self.row_ids = RowIds(self.documents.keys, kind=_id_type(record))
         self._selection = Selection(self.documents)
         self._columns = Columns.read(record.columns)
         self._living = self.documents.living()

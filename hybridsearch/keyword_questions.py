@@ -10,6 +10,8 @@ term: no text of a user reaches tantivy's parser.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import product
 
 import tantivy
 
@@ -17,6 +19,9 @@ from hybridsearch.arrays import Rows
 from hybridsearch.keyword_plan import LAST, Clause, Plan, Unit
 
 __all__ = ["Questions"]
+
+MOST_LAYOUTS = 200
+"""A loose phrase with a word that comes twice is asked as so many phrases at most."""
 
 _Should, _Must, _Not = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
 
@@ -71,8 +76,26 @@ class Questions:
         if len(terms) == 1:
             query = tantivy.Query.term_query(self._schema, field, terms[0])
         else:
-            query = tantivy.Query.phrase_query(self._schema, field, list(terms), slop)
+            query = self._phrase(field, terms, slop)
         return query if factor == 1.0 else tantivy.Query.boost_query(query, factor)
+
+    def _phrase(self, field: str, terms: tuple[str, ...], slop: int) -> tantivy.Query:
+        """The terms at as many places; tantivy lets one place serve a term that comes twice."""
+        together = tantivy.Query.phrase_query(self._schema, field, list(terms), slop)
+        if not slop or len(set(terms)) == len(terms):
+            return together
+        laid = _layouts(terms, slop)
+        if len(laid) <= MOST_LAYOUTS:
+            return tantivy.Query.disjunction_max_query(
+                [tantivy.Query.phrase_query(self._schema, field, list(each)) for each in laid]
+            )
+        twice = next(term for term in terms if terms.count(term) > 1)
+        apart = [
+            tantivy.Query.phrase_query(self._schema, field, [(0, twice), (steps, twice)])
+            for steps in range(1, len(terms) + slop)
+        ]
+        several = tantivy.Query.const_score_query(tantivy.Query.disjunction_max_query(apart), 0.0)
+        return tantivy.Query.boolean_query([(_Must, together), (_Must, several)])
 
     def among(self, laid: Plan, rows: Rows) -> tantivy.Query:
         """The plan, restricted to a few rows."""
@@ -108,3 +131,24 @@ class Questions:
         """This row, if it matches, with what the unit scores there."""
         wanted = tantivy.Query.const_score_query(self.row(row), 0.0)
         return tantivy.Query.boolean_query([(_Must, self.unit(unit)), (_Must, wanted)])
+
+
+@lru_cache(maxsize=64)
+def _layouts(terms: tuple[str, ...], slop: int) -> tuple[tuple[tuple[int, str], ...], ...]:
+    """Every way to lay the terms out, each at a place of its own, at most `slop` steps off.
+
+    The first `MOST_LAYOUTS` + 1 of them, (place from 0, term) by place.
+
+    >>> _layouts(("so", "so"), 1)
+    (((0, 'so'), (1, 'so')), ((0, 'so'), (2, 'so')))
+    """
+    found: dict[tuple[tuple[int, str], ...], None] = {}
+    for shifts in product(range(slop + 1), repeat=len(terms)):
+        places = [number + shift for number, shift in enumerate(shifts)]
+        if len(set(places)) == len(places):
+            first = min(places)
+            laid = sorted(zip((place - first for place in places), terms, strict=True))
+            found[tuple(laid)] = None
+        if len(found) > MOST_LAYOUTS:
+            break
+    return tuple(found)

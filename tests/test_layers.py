@@ -14,9 +14,11 @@ fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 segmentation analysis localized
+phrases
 query query_language fusion diversity highlight excerpts extraction templates embedded_texts facets
 files course columns
-payloads migrations database_file store task_log sorting boosting nested_values document_table
+payloads migrations database_file store task_log
+sorting boosting nested_values document_ids document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
 keyword_bodies keyword_scores keyword_hits keyword_units keyword_postings keyword_kept
@@ -90,7 +92,7 @@ OWNERS = {
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "payloads", "store", "document_table", "facets"),
+        *("columns", "payloads", "store", "document_ids", "document_table", "facets"),
         *("sql.relation", "sql.hits", "sql.holders", "sql.marks", "sql.functions", "sql.sealed"),
         *("sql.raised", "sql.signatures"),
         *("row_ids", "sql.indexing"),
