@@ -49,8 +49,7 @@ EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
 WIDER = 4
 """How many times as many are fetched next if one does."""
-USUALS = 1 << 12
-"""Clauses and plans of which a figure is remembered."""
+TOTALS = 1 << 12
 SIFTED = 8000
 """Hits of all rows that are fetched at most to find those of a mask."""
 NARROWED = 10_000
@@ -99,7 +98,6 @@ class KeywordSnapshot:
         self._ask = Questions(schema, self._fields)
         self._hits = Hits(searcher)
         self._words = words
-        self._usuals: dict[Clause, float] = {}
         self._totals: dict[Plan, int] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
@@ -213,6 +211,25 @@ class KeywordSnapshot:
         sums[known] = columns.scores(rows[known])
         return sums
 
+    def holding(
+        self,
+        query: Query,
+        rows: Rows,
+        *,
+        weights: Mapping[str, float],
+        match: str = "any",
+        tie: float = 1.0,
+    ) -> int:
+        """How many of these rows, each there once, match. tie: as in `matches`."""
+        laid, keys = self._lay(query, weights, match, tie, 0.0)
+        if self._clauses.known(keys, needed=len(laid.must)) or not self._cheap(
+            laid, keys, len(rows)
+        ):
+            found = self.scores(query, rows, weights=weights, match=match, tie=tie)
+            return int(np.count_nonzero(found))
+        self._clauses.spend(keys, len(rows) * COST_OF_ROW)
+        return self._counted(self._ask.matching(laid, rows))
+
     def reference(
         self,
         query: Query,
@@ -227,7 +244,7 @@ class KeywordSnapshot:
         a search before, which is quicker; the figure is the same for all.
         """
         laid, _ = self._lay(query, weights, match, tie, 0.0)
-        return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
+        return sum(self.statistics.usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
 
     def bodies(self, rows: Rows) -> list[bytes]:
         """What was kept for each row, in the order of the rows. Raises NotFound for one absent."""
@@ -286,28 +303,11 @@ class KeywordSnapshot:
 
     def _number(self, laid: Plan) -> int:
         """How many rows the plan matches."""
-        found: int = self._searcher.search(self._ask.whole(laid), limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+        return self._counted(self._ask.whole(laid))
+
+    def _counted(self, question: tantivy.Query) -> int:
+        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
         return found
-
-    def _usual(self, clause: Clause) -> float:
-        """What a clause scores in a text of average length, in its best attribute."""
-        usual = self._usuals.get(clause)
-        if usual is None:
-            if len(self._usuals) >= USUALS:
-                self._usuals.clear()
-            usual = self._usuals[clause] = self._reckoned(clause)
-        return usual
-
-    def _reckoned(self, clause: Clause) -> float:
-        most = max(
-            (
-                weight * factor * self.statistics.weight(unit.attribute, terms)
-                for unit, weight in clause
-                for terms, factor in unit.alternatives
-            ),
-            default=0.0,
-        )
-        return most or max((weight for _, weight in clause), default=0.0) * self.statistics.idf(0)
 
     # Asking tantivy
 
@@ -321,7 +321,7 @@ class KeywordSnapshot:
                 return Ranking(found.rows, found.scores, len(found.rows) == total, lambda: total)
         found = self._search(self._ask.whole(laid), limit, cut)
         if laid.is_open:
-            if len(self._totals) >= USUALS:
+            if len(self._totals) >= TOTALS:
                 self._totals.clear()
             self._totals[laid] = found.total
         return found

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 
 import tantivy
 
-from hybridsearch.keyword_plan import Alternatives
+from hybridsearch.keyword_plan import Alternatives, Clause
 from hybridsearch.query import Word
 
 __all__ = ["Terms"]
@@ -39,6 +39,7 @@ SHORTEST_STEM = 4
 MOST_TERMS = 1000
 """Terms of one attribute that are looked at for suggestions."""
 REMEMBERED = 1 << 14
+USUALS = 1 << 12
 
 
 class Terms:
@@ -58,6 +59,7 @@ class Terms:
         self._expanded: dict[tuple[str, Word], tuple[Alternatives, str]] = {}
         self._beginning: dict[tuple[str, str], int] = {}
         self._counted: dict[tuple[str, str], int] = {}
+        self._usuals: dict[Clause, float] = {}
 
     def idf(self, frequency: int) -> float:
         """How much a term of so many documents tells: ln(1 + (n - f + .5) / (f + .5))."""
@@ -73,6 +75,26 @@ class Terms:
         field = self._fields[attribute]
         counts = [self._documents(field, term) for term in terms]
         return sum(map(self.idf, counts)) if all(counts) else 0.0
+
+    def usual(self, clause: Clause) -> float:
+        """What a clause scores in a text of average length, in its best attribute."""
+        usual = self._usuals.get(clause)
+        if usual is None:
+            if len(self._usuals) >= USUALS:
+                self._usuals.clear()
+            usual = self._usuals[clause] = self._reckoned(clause)
+        return usual
+
+    def _reckoned(self, clause: Clause) -> float:
+        most = max(
+            (
+                weight * factor * self.weight(unit.attribute, terms)
+                for unit, weight in clause
+                for terms, factor in unit.alternatives
+            ),
+            default=0.0,
+        )
+        return most or max((weight for _, weight in clause), default=0.0) * self.idf(0)
 
     def frequency(self, term: str, attributes: Iterable[str]) -> int:
         """How many documents have the term in these attributes, counted once for each of them."""

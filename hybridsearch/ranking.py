@@ -380,10 +380,9 @@ def _number(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
 def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     """How many of the near rows hold none of the words."""
     unseen = near[~np.isin(near, words.rows)]
-    scores = state.keyword.scores(
+    return len(unseen) - state.keyword.holding(
         plan.query, unseen, weights=plan.fields, match=plan.match, tie=plan.tie
     )
-    return int(np.count_nonzero(scores == 0.0))
 
 
 def _with_tail(fusion: Fusion, words: Ranking, depth: int) -> Fusion:

@@ -207,6 +207,22 @@ def test_few_rows_among_many_matches_are_scored_alike() -> None:
     assert scores[[2, 0]].tolist() == pytest.approx(few.scores.tolist(), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "text", ["common word3", "word17 word5", '"common word5"', "common -word5"]
+)
+@pytest.mark.parametrize("match", ["any", "all"])
+def test_how_many_of_some_rows_match_is_what_their_scores_say(text: str, match: str) -> None:
+    index = KeywordIndex.open(None)
+    put(index, {row: f"common word{row % 20} x{row}" for row in range(3000)})
+    query, weights, some = asked(text, prefix=True), {"body": 1.0}, rows(3, 5, 17, 45, 99, 2999)
+    new = index.snapshot().holding(query, some, weights=weights, match=match)
+    known = index.snapshot()
+    scores = known.scores(query, some, weights=weights, match=match)
+    known.top(query, weights=weights, limit=3000, match=match)
+    assert new == known.holding(query, some, weights=weights, match=match)
+    assert new == np.count_nonzero(scores)
+
+
 def test_limit_zero_counts(found: KeywordSnapshot) -> None:
     for mask in (None, np.ones(6, bool)):
         ranking = found.top(asked("red"), weights=WEIGHTS, limit=0, mask=mask)
