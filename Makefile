@@ -5,6 +5,8 @@ READY := .venv/ready
 
 DB ?= shop.duckdb
 
+unexport PYTHONDONTWRITEBYTECODE # compiled once, not by each process that the tests start
+
 .PHONY: help demo serve test test-slow lint format docs bench relevance clean
 
 help: ## say what there is

@@ -42,6 +42,7 @@ from hybridsearch.errors import (
 from hybridsearch.files import remove_folder, side_folder
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
+from hybridsearch.leaving import follow as follow_to_end
 from hybridsearch.openings import Openings
 from hybridsearch.piecework import OWN
 from hybridsearch.prints import follow
@@ -141,6 +142,7 @@ class Database:
         )
         self._front_end = FrontEnd(self._functions_in_sql, self._search_indexes)
         self._sealed: Sealed | None = None
+        follow_to_end(self)
 
     @property
     def path(self) -> Path | None:
@@ -339,6 +341,11 @@ class Database:
             self._aside.close()
         self._store.close()
         released(self._path)
+
+    def leave(self) -> None:
+        """Close, unless something is being written; as at the end of a program."""
+        if not self._closed and self._queue.close_idle():
+            self.close()
 
     def __enter__(self) -> Database:
         return self

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns, StoredColumn, nested, shown
+from hybridsearch.document_ids import DocumentIds
 from hybridsearch.errors import Conflict
 from hybridsearch.nested_values import values_at
 from hybridsearch.sorting import SortKey, sort_terms
@@ -45,15 +46,6 @@ class Document:
     vectors: Mapping[str, list[list[float]]] = field(default_factory=dict)
 
 
-def print_of(text: str) -> str:
-    """An expression for a whole number, BIGINT, that tells the values of one for texts apart.
-
-    It is DuckDB's hash of 64 bits without its last, so that a million texts have two that are alike
-    in one of ten million cases.
-    """
-    return f"CAST(hash({text}) >> 1 AS BIGINT)"
-
-
 class DocumentTable:
     """The documents of index `number`. Reading is safe from any thread; one thread writes."""
 
@@ -61,6 +53,7 @@ class DocumentTable:
         self._store = store
         self._table = f"hybridsearch.documents_{number}"
         self._vectors = f"hybridsearch.vectors_{number}"
+        self.keys = DocumentIds(store, self._table)
 
     @property
     def table(self) -> str:
@@ -187,16 +180,22 @@ class DocumentTable:
 
     def read(self, rows: Sequence[int]) -> list[Document]:
         """The documents of the rows, with their vectors, in order of row, without absent rows."""
+        found = self.texts(rows)
+        vectors = self._vectors_of([row for row, _, _ in found])
+        return [
+            Document(row, id_, body.encode(), {}, vectors.get(row, {})) for row, id_, body in found
+        ]
+
+    def texts(self, rows: Sequence[int]) -> list[tuple[int, str, str]]:
+        """Row, id and JSON text of each, in order of row, without absent rows."""
+        if not len(rows):
+            return []
         cursor = self._store.cursor().execute(
             f"SELECT row, id, body FROM {self._table}"
             " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row",
             [list(rows)],
         )
-        found = cursor.fetchall()
-        vectors = self._vectors_of([row for row, _, _ in found])
-        return [
-            Document(row, id_, body.encode(), {}, vectors.get(row, {})) for row, id_, body in found
-        ]
+        return cursor.fetchall()
 
     def bodies(self, rows: Rows) -> pa.Array:
         """The JSON text of each row, in their order, null for an absent one; dead ones too."""
@@ -333,69 +332,11 @@ class DocumentTable:
             .fetchall()
         )
 
-    def ids(self, start: int, size: int, *, kind: pa.DataType) -> tuple[Rows, pa.ChunkedArray]:
-        """(rows ascending, their ids as that type) from row `start` to `size`; dead ones too."""
-        relation = self._store.cursor().sql(
-            f"SELECT row, id FROM {self._table} WHERE row >= ? AND row < ? ORDER BY row",
-            params=[start, size],
-        )
-        found: pa.Table = relation.to_arrow_table()
-        return found["row"].to_numpy(), found["id"].cast(kind)
-
-    def prints(self, start: int, size: int) -> tuple[Rows, Rows]:
-        """(`print_of` each id, rows) from row `start` to `size`, in any order; dead ones too."""
-        found = (
-            self._store.cursor()
-            .execute(
-                f"SELECT {print_of('id')} AS print, row FROM {self._table}"
-                " WHERE row >= ? AND row < ?",
-                [start, size],
-            )
-            .fetchnumpy()
-        )
-        return np.asarray(found["print"], np.int64), np.asarray(found["row"], np.int64)
-
     def total(self, expression: str, *, stamp: int) -> object:
         """An aggregate, made by ourselves, over the documents that lived at the stamp."""
         living = f"FROM {self._table} WHERE born <= $1 AND (died IS NULL OR died > $1)"
         found = self._store.cursor().execute(f"SELECT {expression} {living}", [stamp]).fetchall()
         return found[0][0]
-
-    def id_places(self, ids: pa.Array | pa.ChunkedArray, kind: str) -> Rows:
-        """The place of each id, a text, in the order of values of that type, int64 [n]."""
-        cursor = self._store.cursor()
-        numbered = pa.table({"n": np.arange(len(ids)), "id": ids})
-        with registered(cursor, numbered) as batch:
-            found = cursor.execute(
-                f"SELECT rank() OVER (ORDER BY TRY_CAST(id AS {kind}), id) AS place FROM {batch}"
-                " ORDER BY n"
-            ).fetchnumpy()
-        return np.asarray(found["place"], np.int64)
-
-    def retyped(self, ids: Sequence[str], kind: str) -> list[str]:
-        """The ids as DuckDB writes values of that type; what is none is left out."""
-        rows = self._store.cursor().execute(
-            "SELECT id FROM (SELECT text, CAST(TRY_CAST(text AS "
-            f"{kind}) AS VARCHAR) AS id FROM (SELECT unnest(?::VARCHAR[]) AS text))"
-            " WHERE id IS NOT NULL AND coalesce(TRY_CAST(text AS DOUBLE) = TRY_CAST(id AS DOUBLE),"
-            " true)",  # 2.5 would be rounded
-            [list(ids)],
-        )
-        return [id_ for (id_,) in rows.fetchall()]
-
-    def rows_with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
-        """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
-        mask = np.zeros(size, bool)
-        if ids:
-            cursor = self._store.cursor()
-            with registered(cursor, pa.table({"id": pa.array(ids, pa.string())})) as batch:
-                found = cursor.execute(
-                    f"SELECT row FROM {self._table} d SEMI JOIN {batch} b ON d.id = b.id"
-                    " WHERE row < ?",
-                    [size],
-                ).fetchnumpy()
-            mask[np.asarray(found["row"], np.int64)] = True
-        return mask
 
     def order(self, by: Sequence[SortKey], columns: Columns, *, size: int) -> Rows:
         """The place of every row below `size` in the order asked, int64 [size], 0 = first.

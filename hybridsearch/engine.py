@@ -105,7 +105,7 @@ class Engine:
         self._store = store
         self._folder = folder
         self._identity = store.identity
-        self.row_ids = RowIds(self.documents, kind=_id_type(record))
+        self.row_ids = RowIds(self.documents.keys, kind=_id_type(record))
         self._selection = Selection(self.documents)
         self._columns = Columns.read(record.columns)
         self._living = self.documents.living()
@@ -249,8 +249,8 @@ class Engine:
         """The document of that id, as it was sent; None when there is none."""
         with self._store.transaction():  # between the two the row may die and be purged
             rows = self.documents.find([id_])
-            found = self.documents.read(list(rows.values()))
-        return loads(found[0].body) if found else None
+            found = self.documents.texts(list(rows.values()))
+        return loads(found[0][2]) if found else None
 
     # Bringing the files up to the documents
 
@@ -412,7 +412,7 @@ class Engine:
     def _sample(self) -> list[Any]:
         """Some of the documents, to tell their language."""
         rows = self._living[:SAMPLE].tolist()
-        return [loads(document.body) for document in self.documents.read(rows)]
+        return [loads(body) for _, _, body in self.documents.texts(rows)]
 
     def _tidy(self) -> None:
         """After a batch: stem otherwise if a young index turns out so, and drop dead rows."""

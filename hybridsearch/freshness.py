@@ -15,7 +15,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from glob import glob
-from pathlib import Path
 from typing import Any
 
 from hybridsearch.errors import Conflict
@@ -38,6 +37,7 @@ class Signs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._own_files = [str(store.path), f"{store.path}.wal"]
         self._plain: dict[tuple[int, str], bool] = {}
 
     def of(self, number: int, origin: Origin) -> Sign | None:
@@ -50,7 +50,7 @@ class Signs:
         else:
             found = []
         if path is not None:
-            found += [str(path), f"{path}.wal"]
+            found += self._own_files
         sign = tuple(_sign(name) for name in found)
         newest = max((at for _, _, at in sign), default=0)
         return sign if sign and time.time_ns() - newest > SETTLED * 1e9 else None
@@ -81,7 +81,7 @@ def _files(source: str) -> list[str]:
 
 def _sign(path: str) -> tuple[str, int, int]:
     try:
-        found = Path(path).stat()
+        found = os.stat(path)
     except OSError:
         return path, -1, 0
     return path, found.st_size, found.st_mtime_ns

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from hybridsearch.analysis import LONGEST_TERM, Analyzer, Token
+from hybridsearch.phrases import standings
 from hybridsearch.query import Other, Query
 
 __all__ = ["crop", "mark", "positions"]
@@ -115,6 +116,10 @@ def _phrases(tokens: Sequence[Token], query: Query) -> Iterator[tuple[int, int]]
 
 def _loose(tokens: Sequence[Token], terms: tuple[str, ...], slop: int) -> Iterator[tuple[int, int]]:
     """(first, last) numbers of the tokens of each run that is a phrase but for `slop` steps."""
+    if len(set(terms)) < len(terms):
+        texts = [token.term for token in tokens]
+        yield from ((min(places), max(places)) for places in standings(texts, terms, slop))
+        return
     shifts = sorted(
         (place - number, number, place)
         for number, term in enumerate(terms)

@@ -95,16 +95,14 @@ def _together(unfit: Sequence[DocumentError]) -> DocumentError:
 
 
 def infer_primary_key(bodies: Sequence[bytes]) -> str:
-    """The attribute that identifies documents: "id", "_id", or the only one that ends in "id".
+    """The attribute that identifies documents: "id" or "_id", else the only one that ends in "id".
 
-    Raises DocumentError when the first document has none, or several.
+    Raises DocumentError when the first document has none, or several, which "id" and "_id" are.
     """
     names = [name for name in _object(bodies[0], 0) if name.lower().endswith("id")]
-    for exact in ("id", "_id"):
-        if exact in names:
-            return exact
-    if len(names) == 1:
-        return names[0]
+    likely = [name for name in names if name in ("id", "_id")] or names
+    if len(likely) == 1:
+        return likely[0]
     found = (
         f'several attributes end in "id": {", ".join(names)}'
         if names

@@ -65,6 +65,7 @@ class KeywordIndex:
         self._words = WordLists(path)
         self._lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
+        self._block: contextlib.ExitStack | None = None
         self._snapshot: KeywordSnapshot | None = self._published()
 
     @classmethod
@@ -122,12 +123,12 @@ class KeywordIndex:
             documents = _documents(rows, columns, bodies)
             gone = np.concatenate([deletes, rows]).tolist()
             self._words.add(words)
-            if self._writer is not None:
-                writer = self._writer
-                _guarded(lambda: self._put(writer, gone, documents), self._refused)
+            if self._block is not None:
+                self._writer = self._writer or self._block.enter_context(self._committing())
+                self._put(self._writer, gone, documents)
                 return
             with self._committing() as writer:
-                _guarded(lambda: self._put(writer, gone, documents), self._refused)
+                self._put(writer, gone, documents)
             self._snapshot = _guarded(self._published, self._refused)
 
     @contextlib.contextmanager
@@ -135,13 +136,14 @@ class KeywordIndex:
         """Put in the batches of the block with one commit, all of them or none.
 
         Each commit leaves a segment, and a search takes the longer the more there are. Until the
-        end `snapshot` is what it was. Raises StorageError when the disk refuses.
+        end `snapshot` is what it was. A block without a batch costs nothing. Raises StorageError
+        when the disk refuses.
         """
-        with self._committing() as self._writer:
+        with contextlib.ExitStack() as self._block:
             try:
                 yield
             finally:
-                self._writer = None
+                self._block = self._writer = None
         self._snapshot = _guarded(self._published, self._refused)
 
     @contextlib.contextmanager
@@ -182,6 +184,11 @@ class KeywordIndex:
         return self._snapshot
 
     def _put(
+        self, writer: tantivy.IndexWriter, gone: list[int], documents: Iterable[dict[str, Any]]
+    ) -> None:
+        _guarded(lambda: self._hand_over(writer, gone, documents), self._refused)
+
+    def _hand_over(
         self, writer: tantivy.IndexWriter, gone: list[int], documents: Iterable[dict[str, Any]]
     ) -> None:
         schema = self._index.schema

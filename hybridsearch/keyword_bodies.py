@@ -1,7 +1,9 @@
 """What was kept for a row, in one committed state of a keyword index?
 
 tantivy finds what is stored by an address of its own. The bodies that are wanted are mostly those
-of the rows that were just found, so the addresses of the last rankings are remembered.
+of the rows that were just found, so the addresses of the last rankings are remembered. While people
+type or turn pages the same documents come again and again, and reading one unpacks all that are
+packed with it; so what pages read is kept, up to `KEPT_BYTES`.
 
     bodies.remember(rows, addresses)
     bodies.read(rows)
@@ -16,12 +18,17 @@ from collections.abc import Sequence
 import tantivy
 
 from hybridsearch.arrays import Rows
+from hybridsearch.cache import Cache
 from hybridsearch.errors import NotFound
 from hybridsearch.keyword_questions import Questions
 
 __all__ = ["Bodies"]
 
 REMEMBERED = 1 << 14
+PAGE = 100
+"""Rows that are read together at most where people turn pages."""
+KEPT_BYTES = 4_000_000
+OVERHEAD = 200
 
 
 class Bodies:
@@ -31,6 +38,7 @@ class Bodies:
         self._searcher = searcher
         self._ask = ask
         self._addresses: dict[int, tantivy.DocAddress] = {}
+        self._kept = Cache[bytes](KEPT_BYTES, lambda body: len(body) + OVERHEAD)
         self._recent: deque[tuple[Rows, Sequence[tantivy.DocAddress]]] = deque(maxlen=8)
 
     def remember(self, rows: Rows, addresses: Sequence[tantivy.DocAddress]) -> None:
@@ -39,8 +47,17 @@ class Bodies:
 
     def read(self, rows: Rows) -> list[bytes]:
         """The body of each row, in the order of the rows. Raises NotFound for one absent."""
-        documents = [self._searcher.doc(self._address(row)) for row in rows.tolist()]
-        return [document.get_first("body") or b"" for document in documents]
+        read = self._read_again if len(rows) <= PAGE else self._read
+        return [read(row) for row in rows.tolist()]
+
+    def _read_again(self, row: int) -> bytes:
+        """The same, perhaps from before."""
+        body = self._kept.get(row)
+        return self._kept.put(row, self._read(row)) if body is None else body
+
+    def _read(self, row: int) -> bytes:
+        document = self._searcher.doc(self._address(row))
+        return document.get_first("body") or b""
 
     def _address(self, row: int) -> tantivy.DocAddress:
         if row not in self._addresses:

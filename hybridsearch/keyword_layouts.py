@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 from hybridsearch.extraction import is_wanted
 from hybridsearch.keyword_kept import Clauses, Key
@@ -78,9 +79,13 @@ class Layouts:
         return found
 
     def _of_word(self, word: Word, times: int, weights: _Weights, tie: float) -> Key:
-        laid = plan(Query((word,) * times), weights, expand=self._statistics.expand, tie=tie)
+        laid = self._plan(Query((word,) * times), weights, tie=tie)
         [key] = self._clauses.keys(laid)
         return key
+
+    def _plan(self, query: Query, weights: _Weights, **more: Any) -> Plan:
+        known = self._statistics
+        return plan(query, weights, expand=known.expand, begins=known.unlisted, **more)
 
     def _planned(
         self, query: Query, weights: _Weights, match: str, tie: float, bonus: float
@@ -88,10 +93,9 @@ class Layouts:
         needed = None
         if match in NEEDING:
             needed, match = self._needed(query, weights, match), "any"
-        return plan(
+        return self._plan(
             query,
             weights,
-            expand=self._statistics.expand,
             match=match,
             needed=needed,
             tie=tie,
@@ -110,7 +114,7 @@ class Layouts:
     def _number(self, word: Word, query: Query, weights: _Weights) -> int:
         """How many documents hold the word or what may stand for it, in whatever attribute."""
         alone = Query((word,), strict=query.strict, analyzers=query.analyzers)
-        return self._count(plan(alone, weights, expand=self._statistics.expand))
+        return self._count(self._plan(alone, weights))
 
     def _occurrences(self, word: Word, query: Query, weights: _Weights) -> int:
         """In how many documents the word, or what may stand for it, is; at least."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hybridsearch.keyword_plan import Clause, Plan, Unit
+from hybridsearch.keyword_plan import LAST, Clause, Plan, Unit
 from hybridsearch.query import Query
 
 __all__ = ["parts"]
@@ -45,9 +45,12 @@ def _of_clause(clause: Clause, tie: float, score: Score) -> Iterator[dict[str, A
 
 def _of_unit(unit: Unit, weight: float, score: Score) -> dict[str, Any]:
     """What one attribute scores by itself, from its best alternative."""
-    scores = [score(unit._replace(alternatives=(option,))) for option in unit.alternatives]
+    options: list[Unit] = [unit._replace(alternatives=(o,), start="") for o in unit.alternatives]
+    scores = [score(option) for option in options]
     best = scores.index(max(scores))
     (asked, _), (terms, factor) = unit.alternatives[0], unit.alternatives[best]
+    if unit.start and not scores[best]:
+        terms, factor, scores[best] = (f"{unit.start}*",), LAST, score(unit)
     return {
         "attribute": unit.attribute,
         "term": " ".join(terms),

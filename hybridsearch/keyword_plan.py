@@ -31,9 +31,11 @@ from hybridsearch.errors import QueryError, near
 from hybridsearch.extraction import is_wanted
 from hybridsearch.query import Phrase, Query, Word
 
-__all__ = ["SLOP", "Clause", "Plan", "Unit", "plan"]
+__all__ = ["LAST", "SLOP", "Clause", "Plan", "Unit", "plan"]
 
 SLOP = 1
+LAST = 1e-12
+"""Less than any word scores, and nothing beside it."""
 MATCHES = ("any", "all", "phrase")
 _SAID = ("synonym", "form", "prefix")
 """What a word means also in attributes that take no typos."""
@@ -42,16 +44,21 @@ Alternatives: TypeAlias = tuple[tuple[tuple[str, ...], float], ...]
 Expand: TypeAlias = Callable[[str, Word], Alternatives]
 """The other terms, with factors below 1, that may stand for a word in an attribute."""
 
+Begins: TypeAlias = Callable[[str, Word], str]
+"""Letters with which more terms of an attribute begin than stand for the word; "" if none do."""
+
 
 class Unit(NamedTuple):
     """One word or phrase in one attribute; its score is that of its best alternative.
 
-    alternatives: (terms side by side, factor) each. slop: words allowed in between.
+    alternatives: (terms side by side, factor) each. slop: words allowed in between. start: where no
+    alternative is, a term that begins so scores `LAST`.
     """
 
     attribute: str
     alternatives: Alternatives
     slop: int = 0
+    start: str = ""
 
 
 Clause: TypeAlias = tuple[tuple[Unit, float], ...]
@@ -76,12 +83,35 @@ class Plan(NamedTuple):
         """Every clause that adds to the score."""
         return (*self.must, *self.should, *self.near)
 
+    @property
+    def listed(self) -> Plan:
+        """The same without terms that are none of a unit's alternatives."""
+        return self._replace(should=_listed(self.should), must=_listed(self.must))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether such terms only add rows, which stand behind all others."""
+        some = any([unit.start for clause in self.should for unit, _ in clause])
+        return some and not (self.must or self.excluded or self.near)
+
+    @property
+    def units(self) -> list[Unit]:
+        """Every word or phrase that adds to the score, in each attribute."""
+        return [unit for clause in self.scored for unit, _ in clause]
+
+
+def _listed(clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
+    return tuple(
+        [tuple([(unit._replace(start=""), weight) for unit, weight in one]) for one in clauses]
+    )
+
 
 def plan(
     query: Query,
     weights: Mapping[str, float],
     *,
     expand: Expand,
+    begins: Begins = lambda attribute, word: "",
     match: str = "any",
     tie: float = 1.0,
     bonus: float = 0.0,
@@ -94,7 +124,7 @@ def plan(
     """
     if match not in MATCHES:
         raise QueryError(f'unknown match "{match}"{near(match, MATCHES)}', field="match")
-    over = _Layout([item for item in weights.items() if item[1] > 0], expand, query)
+    over = _Layout([item for item in weights.items() if item[1] > 0], expand, begins, query)
     excluded = tuple(unit for item in query.excluded for unit, _ in over.item(item, 1))
     if match == "phrase":
         must = over.sequence() if query.sequence else ()
@@ -116,6 +146,7 @@ def _counted(words: tuple[Word, ...]) -> Iterable[tuple[Word, int]]:
 class _Layout(NamedTuple):
     weights: list[tuple[str, float]]
     expand: Expand
+    begins: Begins
     query: Query
 
     def item(self, item: Word | Phrase, times: int) -> Clause:
@@ -136,7 +167,8 @@ class _Layout(NamedTuple):
     def open(self, name: str, word: Word) -> Unit:
         """A word in one attribute, where it may stand for others."""
         word = self.query.item(word, name)
-        return Unit(name, (((word.term,), 1.0), *self.others(name, word)))
+        alternatives = (((word.term,), 1.0), *self.others(name, word))
+        return Unit(name, alternatives, start=self.begins(name, word) if word.prefix else "")
 
     def closed(self, name: str, item: Word | Phrase) -> Unit:
         """A word or phrase in one attribute, as that is read."""

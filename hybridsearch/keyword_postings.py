@@ -172,16 +172,22 @@ class Columns(NamedTuple):
         """Every match, ascending."""
         if self.needed:
             return self._holding(min(self.needed, key=len).rows)
-        dense = [one for one in self.every if isinstance(one, Dense)]
-        sparse = [one.rows for one in self.every if isinstance(one, Sparse)]
-        if not dense:
-            return _once(np.concatenate(sparse))
-        there = dense[0].flat > 0
-        for other in dense[1:]:
-            there |= other.flat > 0
-        for rows in sparse:
-            there[rows] = True
-        return np.flatnonzero(there)
+        if all(isinstance(one, Sparse) for one in self.every):
+            return _once(np.concatenate([one.rows for one in self.every]))
+        return np.flatnonzero(self.marks(max([_end(one) for one in self.every])))
+
+    def marks(self, size: int) -> Mask:
+        """Which of the rows below `size` match, bool [size]; no column has others."""
+        there = np.zeros(padded(size), bool)
+        if self.needed:
+            there[self._holding(min(self.needed, key=len).rows)] = True
+            return there[:size]
+        for one in self.every:
+            if isinstance(one, Dense):
+                there |= one.flat > 0
+            else:
+                there[one.rows] = True
+        return there[:size]
 
     def scores(self, rows: Rows) -> Scores:
         """The sum of each row, float32, in their order; 0 where it does not match."""
@@ -241,6 +247,13 @@ class Columns(NamedTuple):
         for one in self.every:
             sums += one.at(rows)
         return sums
+
+
+def _end(one: Column) -> int:
+    """One more than the highest row of the column, or than any."""
+    if isinstance(one, Dense):
+        return len(one.flat)
+    return int(one.rows[-1]) + 1 if len(one.rows) else 0
 
 
 def _highest(columns: Sequence[Column]) -> float:

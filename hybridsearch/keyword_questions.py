@@ -10,13 +10,18 @@ term: no text of a user reaches tantivy's parser.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import product
 
 import tantivy
 
 from hybridsearch.arrays import Rows
-from hybridsearch.keyword_plan import Clause, Plan, Unit
+from hybridsearch.keyword_plan import LAST, Clause, Plan, Unit
 
 __all__ = ["Questions"]
+
+MOST_LAYOUTS = 200
+"""A loose phrase with a word that comes twice is asked as so many phrases at most."""
 
 _Should, _Must, _Not = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
 
@@ -55,10 +60,15 @@ class Questions:
     def unit(self, unit: Unit) -> tantivy.Query:
         """The best of the alternatives in one attribute."""
         field = self._fields[unit.attribute]
-        if len(unit.alternatives) == 1:
-            return self._alternative(field, *unit.alternatives[0], unit.slop)
         options = [self._alternative(field, *option, unit.slop) for option in unit.alternatives]
-        return tantivy.Query.disjunction_max_query(options)
+        if unit.start:
+            options.append(self._beginning(field, unit.start))
+        return options[0] if len(options) == 1 else tantivy.Query.disjunction_max_query(options)
+
+    def _beginning(self, field: str, start: str) -> tantivy.Query:
+        """Every row with a term that begins so, at the score of those."""
+        query = tantivy.Query.fuzzy_term_query(self._schema, field, start, distance=0, prefix=True)
+        return tantivy.Query.const_score_query(query, LAST)
 
     def _alternative(
         self, field: str, terms: tuple[str, ...], factor: float, slop: int
@@ -66,16 +76,52 @@ class Questions:
         if len(terms) == 1:
             query = tantivy.Query.term_query(self._schema, field, terms[0])
         else:
-            query = tantivy.Query.phrase_query(self._schema, field, list(terms), slop)
+            query = self._phrase(field, terms, slop)
         return query if factor == 1.0 else tantivy.Query.boost_query(query, factor)
+
+    def _phrase(self, field: str, terms: tuple[str, ...], slop: int) -> tantivy.Query:
+        """The terms at as many places; tantivy lets one place serve a term that comes twice."""
+        together = tantivy.Query.phrase_query(self._schema, field, list(terms), slop)
+        if not slop or len(set(terms)) == len(terms):
+            return together
+        laid = _layouts(terms, slop)
+        if len(laid) <= MOST_LAYOUTS:
+            return tantivy.Query.disjunction_max_query(
+                [tantivy.Query.phrase_query(self._schema, field, list(each)) for each in laid]
+            )
+        twice = next(term for term in terms if terms.count(term) > 1)
+        apart = [
+            tantivy.Query.phrase_query(self._schema, field, [(0, twice), (steps, twice)])
+            for steps in range(1, len(terms) + slop)
+        ]
+        several = tantivy.Query.const_score_query(tantivy.Query.disjunction_max_query(apart), 0.0)
+        return tantivy.Query.boolean_query([(_Must, together), (_Must, several)])
 
     def among(self, laid: Plan, rows: Rows) -> tantivy.Query:
         """The plan, restricted to a few rows."""
-        options = [
-            (_Should, tantivy.Query.term_query(self._schema, "row", row)) for row in rows.tolist()
-        ]
-        allowed = tantivy.Query.const_score_query(tantivy.Query.boolean_query(options), 0.0)
-        return tantivy.Query.boolean_query([(_Must, self.whole(laid)), (_Must, allowed)])
+        return tantivy.Query.boolean_query([(_Must, self.whole(laid)), (_Must, self._one_of(rows))])
+
+    def matching(self, laid: Plan, rows: Rows) -> tantivy.Query:
+        """Which of a few rows the plan matches; as nothing is scored, in half the time."""
+        if laid.must or laid.excluded or laid.near or not laid.should:
+            return self.among(laid, rows)
+        words = [self._matching(unit) for clause in laid.should for unit, _ in clause]
+        any_word = tantivy.Query.boolean_query(
+            [(_Should, query) for some in words for query in some]
+        )
+        both = tantivy.Query.boolean_query([(_Must, any_word), (_Must, self._one_of(rows))])
+        return tantivy.Query.const_score_query(both, 1.0)
+
+    def _matching(self, unit: Unit) -> list[tantivy.Query]:
+        """Any of these matches where the unit does."""
+        field, ask = self._fields[unit.attribute], self._alternative
+        options = [ask(field, terms, 1.0, unit.slop) for terms, _ in unit.alternatives]
+        return [*options, self._beginning(field, unit.start)] if unit.start else options
+
+    def _one_of(self, rows: Rows) -> tantivy.Query:
+        ask = tantivy.Query.term_query
+        options = [(_Should, ask(self._schema, "row", row)) for row in rows.tolist()]
+        return tantivy.Query.const_score_query(tantivy.Query.boolean_query(options), 0.0)
 
     def row(self, row: int) -> tantivy.Query:
         """This row, if it is there."""
@@ -85,3 +131,24 @@ class Questions:
         """This row, if it matches, with what the unit scores there."""
         wanted = tantivy.Query.const_score_query(self.row(row), 0.0)
         return tantivy.Query.boolean_query([(_Must, self.unit(unit)), (_Must, wanted)])
+
+
+@lru_cache(maxsize=64)
+def _layouts(terms: tuple[str, ...], slop: int) -> tuple[tuple[tuple[int, str], ...], ...]:
+    """Every way to lay the terms out, each at a place of its own, at most `slop` steps off.
+
+    The first `MOST_LAYOUTS` + 1 of them, (place from 0, term) by place.
+
+    >>> _layouts(("so", "so"), 1)
+    (((0, 'so'), (1, 'so')), ((0, 'so'), (2, 'so')))
+    """
+    found: dict[tuple[tuple[int, str], ...], None] = {}
+    for shifts in product(range(slop + 1), repeat=len(terms)):
+        places = [number + shift for number, shift in enumerate(shifts)]
+        if len(set(places)) == len(places):
+            first = min(places)
+            laid = sorted(zip((place - first for place in places), terms, strict=True))
+            found[tuple(laid)] = None
+        if len(found) > MOST_LAYOUTS:
+            break
+    return tuple(found)

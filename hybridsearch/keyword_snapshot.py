@@ -24,24 +24,23 @@ import numpy as np
 import tantivy
 
 from hybridsearch.arrays import Mask, Rows, Scores, no_rows
-from hybridsearch.cache import Cache
 from hybridsearch.keyword_bodies import Bodies
 from hybridsearch.keyword_hits import Hits
 from hybridsearch.keyword_kept import Clauses, Key
 from hybridsearch.keyword_layouts import Layouts
 from hybridsearch.keyword_parts import parts
-from hybridsearch.keyword_plan import Clause, Plan, Unit
+from hybridsearch.keyword_plan import Clause, Plan
 from hybridsearch.keyword_postings import Column, Columns, column, fitted, padded
 from hybridsearch.keyword_questions import Questions
-from hybridsearch.keyword_scores import Cut, Postings, at_rows, best, evaluate, in_rows, leading
+from hybridsearch.keyword_scores import Cut, Postings, at_rows, best, leading
 from hybridsearch.keyword_terms import Terms
+from hybridsearch.keyword_units import Units
 from hybridsearch.query import Query, Word
 from hybridsearch.vocabulary import Vocabulary
 from hybridsearch.wordlists import WordLists
 
 __all__ = ["KeywordSnapshot", "Ranking"]
 
-UNIT_BYTES = 16_000_000
 CACHED_BYTES = 64_000_000
 CACHED_PER_ROW = 48
 COST_OF_ROW = 15
@@ -50,7 +49,7 @@ EXTRA = 6
 """Hits fetched past the limit, to see whether a tie crosses it."""
 WIDER = 4
 """How many times as many are fetched next if one does."""
-USUALS = 1 << 12
+TOTALS = 1 << 12
 SIFTED = 8000
 """Hits of all rows that are fetched at most to find those of a mask."""
 NARROWED = 10_000
@@ -99,10 +98,10 @@ class KeywordSnapshot:
         self._ask = Questions(schema, self._fields)
         self._hits = Hits(searcher)
         self._words = words
-        self._postings = Cache[Postings](UNIT_BYTES, _bytes)
-        self._usuals: dict[Clause, float] = {}
+        self._totals: dict[Plan, int] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
+        self._units = Units(self._hits, self._ask, self.statistics)
         self._bodies = Bodies(searcher, self._ask)
 
     def top(
@@ -130,7 +129,7 @@ class KeywordSnapshot:
         if mask is not None:
             return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
         if columns is None:
-            return self._search(self._ask.whole(laid), limit, cut)
+            return self._asked(laid, limit, cut)
         rows, scores = self._top(columns, limit, cut)
         return Ranking(rows, scores, len(rows) < limit, lambda: self._number_of(laid, keys))
 
@@ -172,11 +171,22 @@ class KeywordSnapshot:
             return found.rows, found.scores
         return self._top(columns, limit, leading)
 
-    def matches(self, query: Query, *, weights: Mapping[str, float], match: str = "any") -> Rows:
-        """Every row that matches, int64, ascending."""
-        laid, keys = self._lay(query, weights, match, 1.0, 0.0)
+    def matches(
+        self, query: Query, *, weights: Mapping[str, float], match: str = "any", tie: float = 1.0
+    ) -> Rows:
+        """Every row that matches, int64, ascending. tie: that of a search before, which may be
+        quicker; the rows are the same for all."""
+        laid, keys = self._lay(query, weights, match, tie, 0.0)
         columns = self._clauses.known(keys, needed=len(laid.must))
-        return self._evaluate(laid, None)[0] if columns is None else columns.matching()
+        return self._units.evaluate(laid, None)[0] if columns is None else columns.matching()
+
+    def marks(
+        self, query: Query, *, weights: Mapping[str, float], match: str = "any", tie: float = 1.0
+    ) -> Mask | None:
+        """Which rows match, bool [size]; None where nobody knows without asking tantivy."""
+        laid, keys = self._lay(query, weights, match, tie, 0.0)
+        columns = self._clauses.known(keys, needed=len(laid.must))
+        return None if columns is None else columns.marks(self._hits.size)
 
     def scores(
         self,
@@ -195,12 +205,30 @@ class KeywordSnapshot:
             self._clauses.spend(keys, len(rows) * COST_OF_ROW)
             return self._among(laid, rows)
         if not keys:
-            there = evaluate(laid, size=len(rows), project=lambda u: at_rows(self._fetch(u), rows))
-            return there.scores.astype(np.float32)
+            return self._units.scores(laid, rows)
         columns = columns or self._clauses.fetched(keys, needed=len(laid.must))
         sums, known = np.zeros(len(rows), np.float32), rows < self._hits.size
         sums[known] = columns.scores(rows[known])
         return sums
+
+    def holding(
+        self,
+        query: Query,
+        rows: Rows,
+        *,
+        weights: Mapping[str, float],
+        match: str = "any",
+        tie: float = 1.0,
+    ) -> int:
+        """How many of these rows, each there once, match. tie: as in `matches`."""
+        laid, keys = self._lay(query, weights, match, tie, 0.0)
+        if self._clauses.known(keys, needed=len(laid.must)) or not self._cheap(
+            laid, keys, len(rows)
+        ):
+            found = self.scores(query, rows, weights=weights, match=match, tie=tie)
+            return int(np.count_nonzero(found))
+        self._clauses.spend(keys, len(rows) * COST_OF_ROW)
+        return self._counted(self._ask.matching(laid, rows))
 
     def reference(
         self,
@@ -216,7 +244,7 @@ class KeywordSnapshot:
         a search before, which is quicker; the figure is the same for all.
         """
         laid, _ = self._lay(query, weights, match, tie, 0.0)
-        return sum(self._usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
+        return sum(self.statistics.usual(clause) for clause in (*laid.must, *laid.should)) or 1.0
 
     def bodies(self, rows: Rows) -> list[bytes]:
         """What was kept for each row, in the order of the rows. Raises NotFound for one absent."""
@@ -242,7 +270,7 @@ class KeywordSnapshot:
         laid, _ = self._lay(query, weights, match, tie, bonus)
         rows = np.array([row], np.int64)
         score = self.scores(query, rows, weights=weights, match=match, tie=tie, bonus=bonus).item()
-        told = parts(query, laid, lambda unit: self._score(unit, row))
+        told = parts(query, laid, lambda unit: self._units.score(unit, row))
         return {"score": score, "parts": told if score > 0 else []}
 
     @property
@@ -275,30 +303,28 @@ class KeywordSnapshot:
 
     def _number(self, laid: Plan) -> int:
         """How many rows the plan matches."""
-        found: int = self._searcher.search(self._ask.whole(laid), limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+        return self._counted(self._ask.whole(laid))
+
+    def _counted(self, question: tantivy.Query) -> int:
+        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
         return found
 
-    def _usual(self, clause: Clause) -> float:
-        """What a clause scores in a text of average length, in its best attribute."""
-        usual = self._usuals.get(clause)
-        if usual is None:
-            if len(self._usuals) >= USUALS:
-                self._usuals.clear()
-            usual = self._usuals[clause] = self._reckoned(clause)
-        return usual
-
-    def _reckoned(self, clause: Clause) -> float:
-        most = max(
-            (
-                weight * factor * self.statistics.weight(unit.attribute, terms)
-                for unit, weight in clause
-                for terms, factor in unit.alternatives
-            ),
-            default=0.0,
-        )
-        return most or max((weight for _, weight in clause), default=0.0) * self.statistics.idf(0)
-
     # Asking tantivy
+
+    def _asked(self, laid: Plan, limit: int, cut: Cut) -> Ranking:
+        """The best rows. What only unlisted words bring stands last: once it is counted, it is
+        looked for only where a page reaches down to it."""
+        total = self._totals.get(laid) if laid.is_open else None
+        if total is not None:
+            found = self._search(self._ask.whole(laid.listed), limit, cut)
+            if len(found.rows) >= limit:
+                return Ranking(found.rows, found.scores, len(found.rows) == total, lambda: total)
+        found = self._search(self._ask.whole(laid), limit, cut)
+        if laid.is_open:
+            if len(self._totals) >= TOTALS:
+                self._totals.clear()
+            self._totals[laid] = found.total
+        return found
 
     def _search(self, question: tantivy.Query, limit: int, cut: Cut = best) -> Ranking:
         """The best rows; fetches on while a tie crosses the limit, for ties go by row."""
@@ -377,12 +403,13 @@ class KeywordSnapshot:
 
     def _number_of(self, laid: Plan, keys: Sequence[Key]) -> int:
         """How many rows match. Who may ask holds no columns: they could be many times too many."""
-        return len(self._clauses.fetched(keys, needed=len(laid.must)).matching())
+        columns = self._clauses.fetched(keys, needed=len(laid.must))
+        return int(np.count_nonzero(columns.marks(self._hits.size)))
 
     def _all_within(self, laid: Plan, keys: Sequence[Key], mask: Mask) -> Postings:
         """Every match that the mask keeps, ascending, and its score."""
         if not keys:
-            return self._evaluate(laid, mask)
+            return self._units.evaluate(laid, mask)
         columns = self._clauses.fetched(keys, needed=len(laid.must))
         return columns.within(fitted(mask, padded(self._hits.size)))
 
@@ -432,7 +459,7 @@ class KeywordSnapshot:
 
     def _size_of(self, clause: Clause) -> int:
         """At least as many as the rows that the clause matches."""
-        return sum(self._most(unit) for unit, _ in clause)
+        return sum(self._units.most(unit) for unit, _ in clause)
 
     def _top(self, columns: Columns, limit: int, cut: Cut) -> Postings:
         """The best by columns; each thread has its own zeros, and an error takes them along."""
@@ -444,55 +471,11 @@ class KeywordSnapshot:
         self._spare.append(scratch)
         return found
 
-    # Summing up
-
-    def _evaluate(self, laid: Plan, mask: Mask | None) -> Postings:
-        """Every row that matches, ascending, and its score."""
-        if not laid.must and not laid.should:
-            rows = self._hits.listed(self._ask.whole(laid))
-            postings = rows, np.zeros(len(rows), np.float32)
-            return postings if mask is None else in_rows(postings, mask)
-        if mask is None:
-            found = evaluate(laid, size=self._hits.size, project=self._fetch)
-        else:
-            found = evaluate(laid, size=len(mask), project=lambda u: in_rows(self._fetch(u), mask))
-        rows = np.flatnonzero(found.matched)
-        return rows, found.scores[rows].astype(np.float32)
-
     def _cheap(self, laid: Plan, keys: Sequence[Key], kept: int) -> bool:
         """Whether asking tantivy about `kept` rows costs less than the postings still to fetch."""
-        most, cost = self.count * len(self._units(laid)), kept * COST_OF_ROW
+        most, cost = self.count * len(laid.units), kept * COST_OF_ROW
         return cost < most and cost < self._absent(laid, keys)
 
     def _absent(self, laid: Plan, keys: Sequence[Key]) -> int:
         """How many postings would have to be fetched to sum them up."""
-        if keys:
-            return self._clauses.absent(keys)
-        return sum(self._most(unit) for unit in self._units(laid) if unit not in self._postings)
-
-    def _units(self, laid: Plan) -> list[Unit]:
-        """Every word or phrase that scores, in each attribute."""
-        return [unit for clause in laid.scored for unit, _ in clause]
-
-    def _most(self, unit: Unit) -> int:
-        """At least as many as the documents that the unit matches."""
-        return sum(self.statistics.rarest(unit.attribute, terms) for terms, _ in unit.alternatives)
-
-    def _fetch(self, unit: Unit) -> Postings:
-        """Every row that a unit matches, ascending, and its score there."""
-        postings = self._postings.get(unit)
-        return self._postings.put(unit, self._fetched(unit)) if postings is None else postings
-
-    def _fetched(self, unit: Unit) -> Postings:
-        most = self._most(unit)
-        if not most:
-            return no_rows()
-        return self._hits.every(self._ask.unit(unit), most)
-
-    def _score(self, unit: Unit, row: int) -> float:
-        hits = self._searcher.search(self._ask.at(unit, row), limit=1, count=False).hits
-        return float(hits[0][0]) if hits else 0.0
-
-
-def _bytes(postings: Postings) -> int:
-    return postings[0].nbytes + postings[1].nbytes + 500
+        return self._clauses.absent(keys) if keys else self._units.absent(laid)

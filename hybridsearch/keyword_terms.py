@@ -18,15 +18,18 @@ from collections.abc import Iterable, Mapping
 
 import tantivy
 
-from hybridsearch.keyword_plan import Alternatives
+from hybridsearch.keyword_plan import Alternatives, Clause
 from hybridsearch.query import Word
 
 __all__ = ["Terms"]
 
 EXPANSIONS = 16
-"""For how many longer words a word may be the start, in each attribute."""
+"""How many of the longer words that a word may be the start of are scored, in each attribute."""
+MOST_UNLISTED = 300
+"""Where no more begin so, the others match all the same, behind these. Looking for more takes
+longer than the search itself."""
 SMALL = 1_000
-"""Up to so many documents, it may be for any: what is left out there would be missed."""
+"""Up to so many documents, `MOST_EXPANSIONS` are scored: what is left out would be missed."""
 MOST_EXPANSIONS = 1_000
 PREFIX = 0.8
 """What a longer word counts where no document holds the word as typed."""
@@ -36,6 +39,7 @@ SHORTEST_STEM = 4
 MOST_TERMS = 1000
 """Terms of one attribute that are looked at for suggestions."""
 REMEMBERED = 1 << 14
+USUALS = 1 << 12
 
 
 class Terms:
@@ -52,8 +56,10 @@ class Terms:
         self._schema = schema
         self._fields = fields
         self._count = count
-        self._expanded: dict[tuple[str, Word], Alternatives] = {}
+        self._expanded: dict[tuple[str, Word], tuple[Alternatives, str]] = {}
+        self._beginning: dict[tuple[str, str], int] = {}
         self._counted: dict[tuple[str, str], int] = {}
+        self._usuals: dict[Clause, float] = {}
 
     def idf(self, frequency: int) -> float:
         """How much a term of so many documents tells: ln(1 + (n - f + .5) / (f + .5))."""
@@ -69,6 +75,26 @@ class Terms:
         field = self._fields[attribute]
         counts = [self._documents(field, term) for term in terms]
         return sum(map(self.idf, counts)) if all(counts) else 0.0
+
+    def usual(self, clause: Clause) -> float:
+        """What a clause scores in a text of average length, in its best attribute."""
+        usual = self._usuals.get(clause)
+        if usual is None:
+            if len(self._usuals) >= USUALS:
+                self._usuals.clear()
+            usual = self._usuals[clause] = self._reckoned(clause)
+        return usual
+
+    def _reckoned(self, clause: Clause) -> float:
+        most = max(
+            (
+                weight * factor * self.weight(unit.attribute, terms)
+                for unit, weight in clause
+                for terms, factor in unit.alternatives
+            ),
+            default=0.0,
+        )
+        return most or max((weight for _, weight in clause), default=0.0) * self.idf(0)
 
     def frequency(self, term: str, attributes: Iterable[str]) -> int:
         """How many documents have the term in these attributes, counted once for each of them."""
@@ -112,13 +138,25 @@ class Terms:
 
     def expand(self, attribute: str, word: Word) -> Alternatives:
         """The longer words that the word may be the start of, and what else may be meant."""
+        return self._meant(attribute, word)[0]
+
+    def unlisted(self, attribute: str, word: Word) -> str:
+        """The letters with which more words begin than `expand` has, if there are such."""
+        return self._meant(attribute, word)[1]
+
+    def beginners(self, attribute: str, start: str) -> int:
+        """At least as many as the documents that have a word with an `unlisted` beginning."""
+        return self._beginning[self._fields[attribute], start]
+
+    def _meant(self, attribute: str, word: Word) -> tuple[Alternatives, str]:
         key = (attribute, word)
-        if key not in self._expanded:
+        found = self._expanded.get(key)
+        if found is None:
             if len(self._expanded) >= REMEMBERED:
                 self._expanded.clear()
-            longer = self._longer(attribute, word) if word.prefix else ()
-            self._expanded[key] = longer + self._others(attribute, word)
-        return self._expanded[key]
+            longer, start = self._longer(attribute, word) if word.prefix else ((), "")
+            found = self._expanded[key] = longer + self._others(attribute, word), start
+        return found
 
     def _documents(self, field: str, term: str) -> int:
         """How many documents have the term in the field."""
@@ -136,18 +174,24 @@ class Terms:
         usual = self.weight(attribute, (word.term,)) or min((idf for _, idf in there), default=0.0)
         return tuple((other.terms, other.factor * min(1.0, usual / idf)) for other, idf in there)
 
-    def _longer(self, attribute: str, word: Word) -> Alternatives:
-        """The most frequent terms that begin so."""
+    def _longer(self, attribute: str, word: Word) -> tuple[Alternatives, str]:
+        """The most frequent terms that begin so, and the beginning if there are more."""
         typed, field = word.prefix or word.term, self._fields[attribute]
-        most = EXPANSIONS if self._count > SMALL else MOST_EXPANSIONS
-        found = self._searcher.terms_with_prefix(field, typed, limit=most + 1)
-        longer = [(term, count) for term, count in found if term != word.term][:most]
+        small = self._count <= SMALL
+        looked_at = MOST_EXPANSIONS if small else MOST_UNLISTED
+        found = self._searcher.terms_with_prefix(field, typed, limit=looked_at + 1)
+        longer = [(term, count) for term, count in found if term != word.term]
+        more = not small and len(longer) > EXPANSIONS and len(found) <= looked_at
+        if more:
+            self._beginning[field, typed] = sum([count for _, count in found])
+        longer = longer[: MOST_EXPANSIONS if small else EXPANSIONS]
         if not longer and word.stemmed:
             longer = self._shortened(field, word, typed)
         exact = self._documents(field, word.term)
         idf = self.idf(exact or max((count for _, count in longer), default=1))
         factor = BEHIND_EXACT if exact else PREFIX
-        return tuple(((t,), factor * min(1.0, idf / self.idf(n))) for t, n in longer)
+        alternatives = (((t,), factor * min(1.0, idf / self.idf(n))) for t, n in longer)
+        return tuple(alternatives), typed if more else ""
 
     def _shortened(self, field: str, word: Word, typed: str) -> list[tuple[str, int]]:
         """The stem that the typed letters run past: "relat" for "relativi"."""

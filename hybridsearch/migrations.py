@@ -10,6 +10,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import duckdb
+
 from hybridsearch import assets
 from hybridsearch.errors import FormatTooNew
 
@@ -41,14 +43,11 @@ def migrate(connection: Any) -> None:
 
 
 def _format(connection: Any) -> int:
-    there = connection.execute(
-        "SELECT count(*) FROM duckdb_tables()"
-        " WHERE database_name = current_database() AND schema_name = 'hybridsearch'"
-        " AND table_name = 'meta'"
-    ).fetchall()
-    if not there[0][0]:
+    """0 before the first script. Asking DuckDB for its list of tables would take 7 ms."""
+    try:
+        rows = connection.execute(
+            "SELECT value FROM hybridsearch.meta WHERE name = 'format'"
+        ).fetchall()
+    except duckdb.CatalogException:
         return 0
-    rows = connection.execute(
-        "SELECT value FROM hybridsearch.meta WHERE name = 'format'"
-    ).fetchall()
     return int(rows[0][0]) if rows else 0

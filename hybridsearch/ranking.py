@@ -235,7 +235,9 @@ def members(state: State, plan: Plan, ranked: Ranked) -> Mask:
     """Which rows the result set holds, bool [size]."""
     found = np.zeros(state.size, bool)
     if not ranked.whole:
-        matches = state.keyword.matches(plan.query, weights=plan.fields, match=plan.match)
+        matches = state.keyword.matches(
+            plan.query, weights=plan.fields, match=plan.match, tie=plan.tie
+        )
         found[matches if plan.mask is None else matches[plan.mask[matches]]] = True
     found[ranked.rows] = True
     if plan.without is not None:
@@ -281,7 +283,7 @@ def _by_both(state: State, plan: Plan) -> Ranked:
         rows,
         scores,
         whole=words.whole,
-        count=lambda: words.total + _unmatched(state, plan, near[0], words),
+        count=lambda: _number(state, plan, near[0], words),
         keyword=(words.rows, words.scores),
         semantic=near,
         fused=fused,
@@ -358,17 +360,29 @@ def _nearest(plan: Plan, count: int | None = None) -> tuple[Rows, Scores]:
     return found if plan.without is None else _without(found, plan.without, count)
 
 
+def _number(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
+    """How many rows match by words or are near."""
+    if words.whole:
+        return len(np.union1d(words.rows, near))
+    marks = state.keyword.marks(plan.query, weights=plan.fields, match=plan.match, tie=plan.tie)
+    if marks is None:
+        return words.total + _unmatched(state, plan, near, words)
+    found = np.zeros(state.size, bool)
+    found[: len(marks)] = marks
+    if plan.mask is not None:
+        found &= plan.mask
+    found[near] = True
+    if plan.without is not None:
+        found[plan.without] = False
+    return int(np.count_nonzero(found))
+
+
 def _unmatched(state: State, plan: Plan, near: Rows, words: Ranking) -> int:
     """How many of the near rows hold none of the words."""
-    matched = np.zeros(state.size, bool)
-    matched[words.rows] = True
-    unseen = near[~matched[near]]
-    if words.whole or not len(unseen):
-        return len(unseen)
-    scores = state.keyword.scores(
+    unseen = near[~np.isin(near, words.rows)]
+    return len(unseen) - state.keyword.holding(
         plan.query, unseen, weights=plan.fields, match=plan.match, tie=plan.tie
     )
-    return int(np.count_nonzero(scores == 0.0))
 
 
 def _with_tail(fusion: Fusion, words: Ranking, depth: int) -> Fusion:

@@ -6,6 +6,7 @@ or of their prints where they are no whole numbers: 10,000 among a million in a 
 
     ids.of(rows)                                      # Arrow array, one id for each row
     ids.rows(np.array([7, 9]), size=1000)             # int64 [n]
+    ids.among(["a", "b"], size=1000)                  # int64 [n]; None while few have asked
     ids.places(rows)                                  # int64 [n], in the order of ids
 """
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hybridsearch.arrays import Rows
-from hybridsearch.document_table import DocumentTable
+from hybridsearch.document_ids import DocumentIds
 
 __all__ = ["INTEGERS", "TEXT", "RowIds", "looked_up"]
 
@@ -28,6 +29,9 @@ INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT",
 """Types whose values are whole numbers to JSON and to numpy; wider ones go as text."""
 
 
+PATIENCE = 10
+"""So many lists of ids are looked for in the table before the prints of all are kept, which takes
+as long as they do."""
 CALL = 300
 """Ids that can be put in order in the time that a call takes besides."""
 MOST_BYTES = 2**30
@@ -38,16 +42,17 @@ several, Arrow copies all of them each time."""
 class RowIds:
     """The ids of one index's rows; any thread may ask. kind: the DuckDB type of the ids."""
 
-    def __init__(self, documents: DocumentTable, *, kind: str = TEXT) -> None:
+    def __init__(self, keys: DocumentIds, *, kind: str = TEXT) -> None:
         self.kind = kind
         self.whole = kind in INTEGERS
-        self._documents = documents
+        self._keys = keys
         self._lock = threading.Lock()
         self._size = 0
         self._rows: Rows = np.empty(0, np.int64)
         self._ids: pa.ChunkedArray = pa.chunked_array([], pa.int64() if self.whole else pa.string())
         self._order: tuple[Rows, Rows] | None = None
         self._printed = 0, np.empty(0, np.int64), np.empty(0, np.int64)
+        self._asked = 0
         self._spent = 0
         self._all: tuple[str, pa.ChunkedArray, Rows] | None = None
 
@@ -70,6 +75,24 @@ class RowIds:
             chosen = looked_up(np.sort(wanted), *self._prints(size))
         return chosen[chosen < size]
 
+    def among(self, ids: Sequence[str], *, size: int) -> Rows | None:
+        """The rows below `size` that have one of the ids, in any order; dead ones too.
+
+        ids: as `texts` gives them. None where the table is asked more cheaply, as it is until there
+        have been enough of such lists since the last new row.
+        """
+        if self.whole:
+            return self.rows(np.array([int(each) for each in ids], np.int64), size=size)
+        if self._printed[0] < size:
+            self._asked += 1
+            if self._asked <= PATIENCE:
+                return None
+            self._asked = 0
+        found = np.sort(self.rows(self._keys.prints_of(ids), size=size))
+        alike = pc.is_in(self.of(found), value_set=pa.array(ids, pa.string()))
+        kept: Rows = found[alike.to_numpy(zero_copy_only=False)]  # prints may be equal by chance
+        return kept
+
     def places(self, rows: Rows, *, kind: str | None = None) -> Rows:
         """The place of each row in the order of ids, int64 [n]; equal for equal ids.
 
@@ -90,7 +113,7 @@ class RowIds:
         if kind in INTEGERS:
             ids = ids.cast(pa.int64())
         elif kind != TEXT:
-            return self._documents.id_places(ids, kind)
+            return self._keys.id_places(ids, kind)
         ranks: Rows = pc.rank(ids, tiebreaker="min").to_numpy().astype(np.int64)
         return ranks
 
@@ -101,7 +124,7 @@ class RowIds:
         """
         if self.kind == TEXT:
             return list(ids)
-        return self._documents.retyped(ids, self.kind)
+        return self._keys.retyped(ids, self.kind)
 
     def _known(self, size: int) -> tuple[Rows, pa.ChunkedArray, tuple[Rows, Rows]]:
         """(rows ascending, their ids, (ids ascending, their rows)), from row 0 to `size` at least.
@@ -110,7 +133,7 @@ class RowIds:
         """
         with self._lock:
             if self._order is None or self._size < size:
-                rows, ids = self._documents.ids(self._size, size, kind=self._ids.type)
+                rows, ids = self._keys.ids(self._size, size, kind=self._ids.type)
                 self._rows = np.concatenate([self._rows, rows])
                 chunks = [*self._ids.chunks, *ids.chunks]
                 self._ids = _joined(pa.chunked_array(chunks, self._ids.type))
@@ -123,7 +146,7 @@ class RowIds:
         with self._lock:
             start, prints, rows = self._printed
             if start < size:
-                fresh = self._documents.prints(start, size)
+                fresh = self._keys.prints(start, size)
                 prints, rows = np.concatenate([prints, fresh[0]]), np.concatenate([rows, fresh[1]])
                 order = np.argsort(prints, kind="stable")
                 self._printed = size, prints[order], rows[order]

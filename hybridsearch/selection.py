@@ -97,7 +97,7 @@ class Selection:
 
     def with_ids(self, ids: Sequence[str], *, size: int) -> Mask:
         """Which of the rows below `size` have one of the ids, bool [size]; dead ones too."""
-        return self._documents.rows_with_ids(ids, size=size)
+        return self._documents.keys.rows_with_ids(ids, size=size)
 
     def given_vectors(self, rows: Rows) -> dict[int, Mapping[str, list[list[float]]]]:
         """row -> embedder -> the vectors that came with the document; what has none is left out."""

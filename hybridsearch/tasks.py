@@ -181,10 +181,22 @@ class Queue:
     def close(self) -> None:
         """Stop after the batch in hand; what is left stays accepted and is done after opening."""
         with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+            self._close()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def close_idle(self) -> bool:
+        """Stop if there is nothing to do; whether there was not."""
+        with self._changed:
+            if self._waiting or self._in_hand:
+                return False
+            self._close()
+        self._thread.join()
+        return True
+
+    def _close(self) -> None:
+        self._closing = True
+        self._changed.notify_all()
 
     def _run(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +15,10 @@ import hybridsearch
 from hybridsearch import Database, Index
 from hybridsearch.arrays import Vectors
 from hybridsearch.errors import HybridSearchError
+from tests.spares import Spares
+
+# Else every process that a test starts would compile the package anew, a third of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -71,24 +76,58 @@ def db(path: Path) -> Iterator[Database]:
         yield found
 
 
-@pytest.fixture
-def memory() -> Iterator[Database]:
+def in_memory() -> Database:
     """The same in memory."""
-    with hybridsearch.open(default_embedder=None, functions={"letters": letters}) as found:
+    return hybridsearch.open(default_embedder=None, functions={"letters": letters})
+
+
+@pytest.fixture(scope="session")
+def spares() -> Iterator[Spares]:
+    """Databases in memory for tests that leave them as they are."""
+    found = Spares()
+    yield found
+    found.close()
+
+
+def _films(uid: str, settings: Any) -> Callable[[Database], object]:
+    return lambda db: db.create_index(uid, primary_key="id", settings=settings).add(list(MOVIES))
+
+
+FILLED = {"movies": _films("movies", None), "hybrid_movies": _films("hybrid", BY_MEANING)}
+"""What is put into the database for a test that has a fixture of that name.
+
+A module adds its own by a dict of this name. The fixture says what the test gets of it.
+"""
+
+
+@pytest.fixture
+def memory(spares: Spares, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """The same in memory, filled as FILLED says."""
+    known = {**FILLED, **getattr(request.module, "FILLED", {})}
+    wanted = [name for name in known if name in request.fixturenames]
+    wholly = set(wanted) <= FILLED.keys()
+
+    def made() -> Database:
+        db = in_memory()
+        for name in wanted:
+            known[name](db)
+        return db
+
+    if "monkeypatch" in request.fixturenames:  # which may change how it is made
+        with made() as found:
+            yield found
+        return
+    with spares.lend(f"{'' if wholly else request.module.__name__} {wanted}", made) as found:
         yield found
 
 
 @pytest.fixture
 def movies(memory: Database) -> Index:
     """Four films in memory, searched by keyword."""
-    index = memory.create_index("movies", primary_key="id")
-    index.add(list(MOVIES))
-    return index
+    return memory.index("movies")
 
 
 @pytest.fixture
 def hybrid_movies(memory: Database) -> Index:
     """The same four films with vectors of "letters"."""
-    index = memory.create_index("hybrid", primary_key="id", settings=BY_MEANING)
-    index.add(list(MOVIES))
-    return index
+    return memory.index("hybrid")

@@ -14,13 +14,15 @@ fusion_settings kept_settings settings request
 documents tables delimited sources
 geo filters.tree filters.tokens filters.grammar filters.lowering filters
 segmentation analysis localized
+phrases
 query query_language fusion diversity highlight excerpts extraction templates embedded_texts facets
 files course columns
-payloads migrations database_file store task_log sorting boosting nested_values document_table
+payloads migrations database_file store task_log
+sorting boosting nested_values document_ids document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
-keyword_bodies keyword_scores keyword_hits keyword_postings keyword_kept keyword_layouts
-keyword_snapshot keyword
+keyword_bodies keyword_scores keyword_hits keyword_units keyword_postings keyword_kept
+keyword_layouts keyword_snapshot keyword
 synonyms word_forms spelling suggesting
 vectors.codes vectors.segments vectors.nearest vectors.index vectors
 embedders embedders.static embedders.function embedders.provided
@@ -37,8 +39,8 @@ sql.items sql.pushdown sql.boundaries sql.operators sql.parameters sql.semijoins
 sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.transactions sql.session
-sql.connection sql.sealed
-index dumping chores inspection database restoring
+sql.seen sql.lent sql.connection sql.sealed
+index dumping chores inspection leaving database restoring
 evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
 server.access server.bodies server.threads server.call
@@ -67,15 +69,30 @@ OWNERS = {
         ),
     },
     "duckdb": {
-        *("database_file", "sources", "tables", "sql.functions", "sql.sealed", "sql.session"),
+        *(
+            "database_file",
+            "migrations",
+            "sources",
+            "tables",
+            "sql.functions",
+            "sql.sealed",
+            "sql.session",
+        ),
         "sql.signatures",
-        *("sql.connection", "sql.telling", "shell.answers"),
+        *(
+            "sql.connection",
+            "sql.telling",
+            "sql.transactions",
+            "sql.seen",
+            "sql.lent",
+            "shell.answers",
+        ),
         *("origin", "defining", "change_log"),
     },
     "sqlglot": {"filters.tree", "filters.grammar", "filters.lowering"},
     "pyarrow": {
         *("request", "sources", "tables", "delimited"),
-        *("columns", "payloads", "store", "document_table", "facets"),
+        *("columns", "payloads", "store", "document_ids", "document_table", "facets"),
         *("sql.relation", "sql.hits", "sql.holders", "sql.marks", "sql.functions", "sql.sealed"),
         *("sql.raised", "sql.signatures"),
         *("row_ids", "sql.indexing"),

@@ -18,11 +18,14 @@ import numpy as np
 from hybridsearch.analysis import Analyzer
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import QueryError, near
+from hybridsearch.kept_settings import custom_rules
+from hybridsearch.planning import CANDIDATES
 from hybridsearch.ranking import Pages, Places
 from hybridsearch.request import SearchRequest
 from hybridsearch.row_ids import INTEGERS, RowIds
 from hybridsearch.snapshot import Snapshot
 from hybridsearch.sql.calls import Call, request
+from hybridsearch.state import State
 from hybridsearch.store import IndexRecord
 from hybridsearch.ties import Order
 
@@ -43,11 +46,29 @@ def request_of(engine: Searchable, call: Call) -> SearchRequest:
     """The call as a request to this index, checked. Raises QueryError or VectorError."""
     snapshot = engine.snapshot
     ids, mode = own_ids(engine, call.ids), call.mode or usual_mode(engine)
-    made = request(call._replace(ids=ids, mode=mode), count=snapshot.count)
+    limited = _limited(snapshot.state, call)
+    made = request(limited._replace(ids=ids, mode=mode), count=snapshot.count)
     if call.numbers is not None:
         wanted = np.frombuffer(call.numbers, np.int64)
         made = replace(made, rows=engine.row_ids.rows(wanted, size=snapshot.state.size))
-    return made
+    return made if ids is None else _by_rows(engine, made, ids)
+
+
+def _by_rows(engine: Searchable, made: SearchRequest, ids: Sequence[str]) -> SearchRequest:
+    """The request for the rows of its ids, where they are known; rows are those allowed besides."""
+    found = engine.row_ids.among(ids, size=engine.snapshot.state.size)
+    if found is None:
+        return made
+    rows = found if made.rows is None else np.intersect1d(found, made.rows)
+    return replace(made, ids=None, rows=rows)
+
+
+def _limited(state: State, call: Call) -> Call:
+    """The call for as many as the best by score have to be among, with the usual candidates."""
+    if call.most is None or any(custom_rules(state.settings.kept)):
+        return call
+    candidates = CANDIDATES if call.candidates is None else call.candidates
+    return call._replace(k=call.most, candidates=candidates)
 
 
 def usual_mode(engine: Searchable) -> str | None:

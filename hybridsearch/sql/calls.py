@@ -75,9 +75,11 @@ ARGUMENTS = {
     "locales": "VARCHAR[]",
     "boost": "VARCHAR",
     "diversity": "DOUBLE",
+    "most": "BIGINT",
 }
 """name -> DuckDB type; JSON is kept as text. ids and filter are what `filter :=` was; rows are
-numbers of rows that the front end has found to be allowed; numbers are their ids or prints."""
+numbers of rows that the front end has found to be allowed; numbers are their ids or prints. most is
+what k is where hits stand in the order of their scores."""
 COLUMNS = {name: ARGUMENTS[name] for name in tuple(ARGUMENTS)[:6]}
 """Those that DuckDB passes each by itself; all others are fields of one JSON text."""
 OPTIONS = {name: kind for name, kind in ARGUMENTS.items() if name not in COLUMNS}
@@ -153,6 +155,7 @@ class Call(NamedTuple):
     locales: tuple[str, ...] | None
     boost: str | None
     diversity: float | None
+    most: int | None
 
 
 @lru_cache(maxsize=1024)

@@ -16,34 +16,31 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
-from hybridsearch.arrays import Rows
 from hybridsearch.attached import SearchIndexes
-from hybridsearch.sql.ahead import Table
 from hybridsearch.sql.definitions import Definition, Explain
 from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.hits import Later, Lease
+from hybridsearch.sql.lent import Bound, Lent
 from hybridsearch.sql.lowering import Lowered
+from hybridsearch.sql.seen import UNBOUND, Run, numbers, seen_from
 from hybridsearch.sql.session import Session, Step
 from hybridsearch.sql.telling import guarded, telling, told
 from hybridsearch.store import Connection as Bare
 
 __all__ = ["Connection", "FrontEnd", "Relation"]
 
-Tables: TypeAlias = Mapping[str, Table]
 Way: TypeAlias = Callable[..., Any]
 Relation: TypeAlias = duckdb.DuckDBPyRelation
 
-UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 RESULT = "hybridsearch_result"
 SPARE = 4
 """So many connections wait for another statement."""
@@ -58,21 +55,6 @@ _reads = re.compile(
     r"[^;]*;?\s*\Z",
     re.IGNORECASE | re.DOTALL,
 ).match
-_CALL = compile("hybridsearch_call()", "<statement>", "eval")
-
-
-class Run(NamedTuple):
-    """A method that runs a text, what it calls the parameters, and how often the text is read.
-
-    once: once and now. later: whenever the result is read, which is a relation. lease: what tables
-    in the place of its searches hold.
-    """
-
-    method: Callable[..., Any]
-    parameters: str
-    once: bool = False
-    later: bool = False
-    lease: Lease | None = None
 
 
 class FrontEnd:
@@ -83,6 +65,7 @@ class FrontEnd:
         self._indexes = indexes
         self._spare: deque[Connection] = deque(maxlen=SPARE)
         self._closed = False
+        self.bound = Bound()
 
     def relation(
         self, bare: Callable[[], Bare], text: object, params: object, frame: FrameType
@@ -96,9 +79,10 @@ class FrontEnd:
             return self.connection(bare()).relation(text, params, frame)
         try:
             connection = self._spare.pop()
+            connection.ready()
         except IndexError:
             connection = self.connection(bare())
-        lease = Lease(partial(self._return, connection))
+        lease = Lease(partial(self._return, connection), connection.lend)
         return connection.relation(text, params, frame, lease)
 
     def close(self) -> None:
@@ -124,6 +108,7 @@ class Connection:
         self._bare = bare
         self._front_end = front_end
         self._session = session
+        self._lent = Lent(bare, session, front_end.bound)
         self._in_hand: Step | None = None  # the statement whose rows are read
 
     def __getattr__(self, name: str) -> Any:
@@ -221,12 +206,25 @@ class Connection:
     ) -> None:
         self.close()
 
+    def lend(self) -> None:
+        """Somebody gets what can run statements on it."""
+        self._session.transactions.lend()
+
+    def ready(self) -> None:
+        """Nobody has anything of it any more, and it is to be used again."""
+        self._session.transactions.end()
+
     # A statement's way
 
     def relation(
         self, text: object, params: object, frame: FrameType, lease: Lease | None = None
     ) -> Relation:
         """The result as a relation, which holds the lease, as do those made of it."""
+        steps = self._session.steps(text) if isinstance(text, str) and lease is not None else None
+        if steps and lease is not None:
+            lent = guarded(self._lent.relation, steps[0])(steps[0], lease, params)
+            if lent is not None:
+                return lent
         run = Run(self._bare.sql, "params", later=True, lease=lease)
         return self._told(run, text, params, frame)
 
@@ -235,7 +233,8 @@ class Connection:
         return self._told(run, query, params, frame)
 
     def _told(self, run: Run, query: object, params: object, frame: FrameType) -> Relation:
-        self._session.transactions.lend()  # a relation can run statements
+        if run.lease is None:
+            self.lend()  # a relation can run statements
         found: Relation = self._run(run, query, params, frame)
         step = self._in_hand
         if not isinstance(found, Relation) or step is None:
@@ -249,7 +248,7 @@ class Connection:
         steps = self._session.steps(text) if isinstance(text, str) else None
         if steps is None:
             self._in_hand = Step(text, False, text, 0) if isinstance(text, str) else None
-            see = _seen_from if self._in_hand is None else guarded(_seen_from, self._in_hand)
+            see = seen_from if self._in_hand is None else guarded(seen_from, self._in_hand)
             return see(frame, run, query, values)
         for step in steps[:-1]:
             self._step(Run(self._bare.execute, "parameters"), step, None, frame)
@@ -259,7 +258,7 @@ class Connection:
     def _step(self, run: Run, step: Step, values: object, frame: FrameType) -> Any:
         self._in_hand = step
         if not step.searches:
-            return guarded(_seen_from, step)(frame, run, step.text, values)
+            return guarded(seen_from, step)(frame, run, step.text, values)
         try:
             definition = self._session.definition(step)
             if definition is not None:
@@ -280,7 +279,7 @@ class Connection:
         """Do at once what a statement about search indexes says; its rows are the result."""
         if isinstance(definition, Explain):
             return self._explained(run, definition, step, values, frame)
-        return _seen_from(frame, run, self._session.made(definition), None)
+        return seen_from(frame, run, self._session.made(definition), None)
 
     def _explained(
         self, run: Run, explain: Explain, step: Step, values: object, frame: FrameType
@@ -294,7 +293,7 @@ class Connection:
             lines += [f"rows: {rows}", f"time: {taken:.1f} ms"]
             lines += _degraded(self._session.degraded - before)
         text = f"CALL query('FROM {RESULT}')"
-        return _seen_from(frame, run, text, None, {RESULT: pa.table({"plan": lines})})
+        return seen_from(frame, run, text, None, {RESULT: pa.table({"plan": lines})})
 
     def _first_bound(self, ways: Sequence[Way], *given: Any) -> Any:
         """What the first way gives that DuckDB can bind; else the error of the last.
@@ -319,60 +318,34 @@ class Connection:
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
     ) -> Any:
         """Run the statement with the hits of its searches in their place."""
-        reader = self._reader(frame) if run.once else None
+        reader = numbers(self._bare, frame) if run.once else None
         ask = partial(self._session.ahead, lowered, step, values, reader)
         made = ask()
         if made is None:
-            return _seen_from(frame, run, lowered.text, values)
+            return seen_from(frame, run, lowered.text, values)
         for table in made.tables.values():
             if isinstance(table, Later):
                 table.lease = run.lease
-        found = _seen_from(frame, run, made.text, made.values, made.tables)
+        found = seen_from(frame, run, made.text, made.values, made.tables)
         if self._session.stands(made):
             return found
         made = ask(placed=False) or made
-        return _seen_from(frame, run, made.text, made.values, made.tables)
+        return seen_from(frame, run, made.text, made.values, made.tables)
 
     def _lowered(
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
     ) -> Any:
         """Run the statement with what is pushed into its searches."""
-        return _seen_from(frame, run, lowered.text, values)
+        return seen_from(frame, run, lowered.text, values)
 
     def _written(
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
     ) -> Any:
         """Run the statement as it was written."""
-        return _seen_from(frame, run, step.text, values)
-
-    def _reader(self, frame: FrameType) -> Callable[[str, Any, Tables], Rows]:
-        """Reads the numbers that a SELECT of one column gives, without its nulls."""
-
-        def read(text: str, values: Any, tables: Tables) -> Rows:
-            _seen_from(frame, Run(self._bare.execute, "parameters"), text, values, tables)
-            [column] = self._bare.fetchnumpy().values()
-            found: Rows = np.ma.compressed(column).astype(np.int64, copy=False)
-            return found
-
-        return read
+        return seen_from(frame, run, step.text, values)
 
 
 def _degraded(count: int) -> list[str]:
     """What EXPLAIN SEARCH ANALYZE says of searches whose text could not be embedded."""
     told = f"degraded: {count} search{'es' * (count != 1)} went by words alone; the log says why"
     return [told] if count > 0 else []
-
-
-def _seen_from(
-    frame: FrameType, run: Run, text: object, values: object, tables: Tables | None = None
-) -> Any:
-    """Run the statement so that DuckDB sees the variables of that frame.
-
-    A frame or table in a variable can stand in FROM by its name, and DuckDB looks for it where
-    it is called from; so the call is evaluated among the caller's own names.
-    """
-    given = {} if values is None else {run.parameters: values}
-    call = partial(run.method, text, **given)
-    return eval(
-        _CALL, frame.f_globals, {**frame.f_locals, **(tables or {}), "hybridsearch_call": call}
-    )

@@ -103,6 +103,9 @@ class Explain:
 Definition = Create | Refresh | Alter | Drop | Show | Described | Explain
 
 
+NAME = "a name for the index, as in CREATE SEARCH INDEX name ON ..."
+
+
 def read_definition(statement: Statement) -> Definition | None:
     """The statement, if it is one about search indexes.
 
@@ -135,10 +138,14 @@ class _Reader:
         """The next token."""
         return None if self.done else self._statement.tokens[self._at]
 
+    def comes(self, *words: str) -> bool:
+        """Whether the words come next."""
+        following = self._statement.tokens[self._at : min(self._at + len(words), self._stop)]
+        return [token.word or token.text for token in following] == list(words)
+
     def take(self, *words: str) -> bool:
         """Go past the words if they come next."""
-        following = self._statement.tokens[self._at : min(self._at + len(words), self._stop)]
-        fits = [token.word or token.text for token in following] == list(words)
+        fits = self.comes(*words)
         self._at += len(words) if fits else 0
         return fits
 
@@ -283,6 +290,8 @@ def _create(reader: _Reader) -> Create:
     replace = reader.take("or", "replace")
     reader.need("search", "index")
     if_not_exists = reader.take("if", "not", "exists")
+    if reader.comes("on") and not reader.comes("on", "on"):
+        raise reader.wrong(NAME)
     name = reader.name("the name of the index")
     reader.need("on")
     source = reader.source()

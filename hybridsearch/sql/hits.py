@@ -14,6 +14,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from threading import RLock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,11 +64,17 @@ Shown: TypeAlias = tuple[Scores, Places]
 
 
 class Lease:
-    """What a relation, those made of it and its tables hold; `back` is called once none is left."""
+    """What a relation, those made of it and its tables hold; `back` is called once none is left.
 
-    def __init__(self, back: Callable[[], None]) -> None:
+    lend: to be called where somebody gets what may run any statement on its connection. reading:
+    held by whoever runs one.
+    """
+
+    def __init__(self, back: Callable[[], None], lend: Callable[[], None]) -> None:
         self._end = weakref.finalize(self, back)
         self._end.atexit = False
+        self.lend = lend
+        self.reading = RLock()
 
     def keep(self) -> None:
         """Never call it, because something is read on that holds no lease."""

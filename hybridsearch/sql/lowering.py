@@ -36,7 +36,7 @@ __all__ = [
     "read",
 ]
 
-HIDDEN = ("ids", "rows", "numbers")
+HIDDEN = ("ids", "rows", "numbers", "most")
 PARAMETERS = [name for name in ARGUMENTS if name not in HIDDEN]
 Sources = Callable[[str, bool], Source | None]
 """(name of an index, whether the statement is kept) -> what it is over; None where it is not."""
@@ -192,7 +192,9 @@ def _given(statement: Statement, search: Search, inner: Sequence[Edit]) -> list[
     if pushed.conditions or pushed.outer or pushed.around:
         rows = f"SELECT list({source.value}) {allowed(statement, search, inner)}"
         given.append(f"{source.parameter} := ({rows})")
-    if pushed.limit is not None:
+    if pushed.most:
+        given.append(f"most := {pushed.limit}")
+    elif pushed.limit is not None:
         given += [f"k := {pushed.limit}", *_as_many_candidates(statement, search)]
     close = statement.tokens[search.item.call.stop - 1]
     return [Edit(close.start, close.start, ", " + ", ".join(given))] if given else []

@@ -17,9 +17,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, pairwise
+from itertools import chain
 
 from hybridsearch.analysis import Analyzer, fold
+from hybridsearch.phrases import standings
 from hybridsearch.query import Phrase, Word, parse
 from hybridsearch.vocabulary import typos
 
@@ -237,8 +238,11 @@ def _has_phrase(terms: list[str], query: str, slop: int) -> bool:
 
 def _side_by_side(terms: list[str], phrase: tuple[str, ...], slop: int) -> bool:
     """Whether places for all words of the phrase lie at most `slop` steps off their order."""
-    if not set(phrase).issubset(terms):
+    words = set(phrase)
+    if not words.issubset(terms):
         return False
+    if len(words) < len(phrase):
+        return next(standings(terms, phrase, slop), None) is not None
     return any(last - first <= slop for first, last in _spreads(terms, phrase))
 
 
@@ -256,11 +260,5 @@ def _spreads(terms: list[str], phrase: tuple[str, ...]) -> Iterator[tuple[int, i
     latest: dict[int, int] = {}
     for shift, number in shifts:
         latest[number] = shift
-        if len(latest) == len(phrase) and _distinct(latest):
+        if len(latest) == len(phrase):
             yield min(latest.values()), shift
-
-
-def _distinct(shifts: dict[int, int]) -> bool:
-    """Whether no place serves two words of the phrase."""
-    places = sorted(shift + number for number, shift in shifts.items())
-    return all(left != right for left, right in pairwise(places))

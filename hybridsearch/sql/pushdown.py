@@ -85,13 +85,15 @@ class Pushed:
 
     conditions: those surely about the index's columns. outer: those that may speak of a query
     around this one too, to be tried. limit: what k is to be, as SQL; None where k stays as it is.
-    counts: the tokens whose sum that is. by_rank: whether nothing says in which order the rows
-    come, so that it should be by rank. around: conditions of the query around the search's.
+    most: whether it is that only while hits stand in the order of their scores. counts: the tokens
+    whose sum it is. by_rank: whether nothing says in which order the rows come, so that it should
+    be by rank. around: conditions of the query around the search's.
     """
 
     conditions: tuple[Range, ...] = ()
     outer: tuple[Range, ...] = ()
     limit: str | None = None
+    most: bool = False
     counts: tuple[int, ...] = ()
     by_rank: bool = False
     around: tuple[Around, ...] = ()
@@ -123,7 +125,8 @@ def decide(
             refused.append(Refusal(f"LIMIT {statement.written(level.clauses['limit'])}", why))
     by_rank = one_for_one is None and "order" not in level.clauses and _is_ordered(level)
     limit = " + ".join(statement.tokens[at].text for at in counts) or None
-    return Pushed(tuple(sure), tuple(outer), limit, counts, by_rank, refused=tuple(refused))
+    most = limit is not None and source.scored is None and _by_score(statement, level)
+    return Pushed(tuple(sure), tuple(outer), limit, most, counts, by_rank, refused=tuple(refused))
 
 
 class Condition:
@@ -263,12 +266,18 @@ def _why_no_limit(
     if order is None:
         return None
     listed = statement.of(order)
-    by_score = any(token.identifier == "_score" for token in listed)
-    if by_score and (not source.scored or "diversity" in item.arguments):
+    unordered = source.scored is False or "diversity" in item.arguments
+    if unordered and _by_score(statement, level):
         return "hits may stand in another order than that of their scores"
     ranked = _is_ranked(listed, item.alias, source.key)
     renamed = given_names(statement, level) & {"_rank", "_score", source.key}
     return None if ranked and not renamed else "the order is another one"
+
+
+def _by_score(statement: Statement, level: Level) -> bool:
+    """Whether scores decide in which order its rows come."""
+    order = level.clauses.get("order", Range(0, 0))
+    return any(token.identifier == "_score" for token in statement.of(order))
 
 
 def given_names(statement: Statement, level: Level) -> set[str]:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from hybridsearch.columns import Columns, StoredColumn, shown
 from hybridsearch.definition import Definition
-from hybridsearch.document_table import print_of
+from hybridsearch.document_ids import print_of
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.kept_settings import custom_rules
 from hybridsearch.origin import Origin
@@ -62,10 +62,10 @@ class Source:
     expression for what tells rows from each other. parameter: of search(), which takes a list of
     those that are allowed. key: the name of the user's key, in small letters. key_type: its DuckDB
     type where the source is a live one. scored: whether hits stand in the order of
-    their scores, which rules of the index's own may change. distinct: whether the index gives one
-    hit for each value of an attribute. Both as they are set now. table, key_column: fit for SQL,
-    where every row of a table of the user's is in the source, and no column of it is hidden; else
-    empty.
+    their scores, which rules of the index's own may change; None where these may come and go.
+    distinct: whether the index gives one hit for each value of an attribute. Both as they are set
+    now. table, key_column: fit for SQL, where every row of a table of the user's is in the source,
+    and no column of it is hidden; else empty.
     """
 
     columns: frozenset[str]
@@ -74,7 +74,7 @@ class Source:
     parameter: str
     key: str
     key_type: str = ""
-    scored: bool = True
+    scored: bool | None = True
     distinct: bool = False
     table: str = ""
     key_column: str = ""
@@ -87,7 +87,7 @@ class Source:
 
     def under_any(self) -> Source:
         """The same for whatever the settings of the index may become."""
-        return replace(self, scored=False, distinct=True)
+        return replace(self, scored=None, distinct=True)
 
 
 def living(table: str, columns: Columns, primary_key: str | None) -> Source:

@@ -102,14 +102,14 @@ class Session:
     def lowered(self, step: Step) -> Lowered:
         """The statement as the native functions take it."""
         known = self._kept.get(step.text)
-        if known is not None and known[0] == self._stamp(known[1]):
+        if known is not None and known[0] == self.stamp(known[1]):
             self._kept.move_to_end(step.text)
             return known[1]
         try:
             made = self._made(step.text)
         except QueryError as error:
             raise placed(error, step) from None
-        self._kept[step.text] = (self._stamp(made), made)
+        self._kept[step.text] = (self.stamp(made), made)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return made
@@ -208,10 +208,10 @@ class Session:
         else:
             stands = self._standing if placed else _nowhere
             ask = partial(answer, values=values, run=run, hits=self._functions.hits, stands=stands)
-        stamp = self._stamp(lowered)
+        stamp = self.stamp(lowered)
         try:
             made = ask(lowered)
-            if made is not None and self._stamp(lowered) != stamp:  # the sources have changed
+            if made is not None and self.stamp(lowered) != stamp:  # the sources have changed
                 made = ask(self.lowered(step))
             return made
         except HybridSearchError as error:
@@ -242,7 +242,8 @@ class Session:
         if self._apart is not None:
             self._apart.close()
 
-    def _stamp(self, lowered: Lowered) -> Hashable:
+    def stamp(self, lowered: Lowered) -> Hashable:
+        """What the statement depends on."""
         made = (self._indexes.edition, self._strict()) if lowered.tests else None
         return made, tuple(self._functions.stamp(uid) for uid in lowered.indexes)
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from types import GeneratorType
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, finalize
 
 import duckdb
@@ -30,7 +31,7 @@ from hybridsearch.sql.raised import recalled
 from hybridsearch.sql.tokens import place, scan
 from hybridsearch.sql.whole_rows import NO_ATTRIBUTE
 
-__all__ = ["Relation", "Step", "at_call", "guarded", "telling", "told"]
+__all__ = ["Quick", "Relation", "Step", "at_call", "guarded", "telling", "told", "unmade"]
 
 FINDING = ("search", "similar", "facets", "tokens", "suggest")
 MARKING = ("highlight", "snippet", "snippets")
@@ -55,6 +56,11 @@ OWN = {
 MOST_PLACES = 3
 LASTING = ("create_view", "query", "to_view")
 """Methods of a relation that leave behind what reads it."""
+WHOLE = ("fetchall", "fetchnumpy", "df", "fetchdf", "to_df", "to_arrow_table", "pl")
+"""Methods that read every row at once."""
+Quick: TypeAlias = Callable[[str, tuple[Any, ...], dict[str, Any]], tuple[Any] | None]
+"""(one of `WHOLE`, what it is called with) -> what it gives, alone in a tuple; None where the
+relation itself has to be read."""
 
 _raised = re.compile(
     r"(?:^Invalid Input Error: (?!Python exc|exporting a )|UDF: \w+: |_hits_\d+' failed: \w+: )"
@@ -69,16 +75,33 @@ _quoted = re.compile(r'"([^"]+)"').findall
 _Found = TypeVar("_Found")
 
 
+class Unmade:
+    """A relation that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], duckdb.DuckDBPyRelation]) -> None:
+        self._make = make
+        self._made: duckdb.DuckDBPyRelation | None = None
+
+    def __call__(self) -> duckdb.DuckDBPyRelation:
+        """The relation."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
 @dataclass(frozen=True)
 class Step:
     """One statement, or several that do not search. start: its place in the whole text. lease: what
-    its relation holds."""
+    its relation holds. quick: how that very relation is read more quickly. unmade: the relation
+    itself, where another stands for it."""
 
     text: str
     searches: bool
     whole: str
     start: int
     lease: Lease | None = field(default=None, compare=False)
+    quick: Quick | None = field(default=None, compare=False)
+    unmade: Unmade | None = field(default=None, compare=False)
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column in the whole text of a character of the statement, both from 1."""
@@ -254,19 +277,33 @@ class Relation(duckdb.DuckDBPyRelation):
 
     def __getattribute__(self, name: str) -> Any:
         find = super().__getattribute__
-        if name.startswith("_"):
+        if name.startswith("__"):
             return find(name)
         step = _steps[self]
+        if step.unmade is not None:
+            return _of_unmade(name, step, step.unmade)
+        if name.startswith("_"):
+            return find(name)
         value = guarded(find, step)(name)
         if name in LASTING and step.lease is not None:
+            step.lease.lend()
             step.lease.keep()
+        if name in WHOLE and step.quick is not None:
+            value = _quickly(value, name, step.quick)
         return _passed_on(value, step) if callable(value) else value
 
+    def __setattr__(self, name: str, value: object) -> None:
+        unmade = _steps[self].unmade
+        if unmade is None:
+            super().__setattr__(name, value)
+        else:
+            setattr(unmade(), name, value)
+
     def __getattr__(self, name: str) -> duckdb.DuckDBPyRelation:
-        return telling(guarded(super().__getattr__, _steps[self])(name), _steps[self])
+        return _made(guarded(super().__getattr__, _steps[self])(name), _steps[self])
 
     def __getitem__(self, name: str) -> duckdb.DuckDBPyRelation:
-        return telling(guarded(super().__getitem__, _steps[self])(name), _steps[self])
+        return _made(guarded(super().__getitem__, _steps[self])(name), _steps[self])
 
     def __repr__(self) -> str:
         return guarded(super().__repr__, _steps[self])()
@@ -302,20 +339,81 @@ def telling(relation: duckdb.DuckDBPyRelation, step: Step) -> duckdb.DuckDBPyRel
     return relation
 
 
+def unmade(
+    step: Step, make: Callable[[], duckdb.DuckDBPyRelation]
+) -> duckdb.DuckDBPyRelation | None:
+    """What stands for the relation that `make` gives, until more is asked than all of its rows.
+
+    None for a DuckDB whose relations have another layout.
+    """
+    try:
+        relation = object.__new__(Relation)
+    except TypeError:
+        return None
+    _steps[relation] = replace(step, unmade=Unmade(make))
+    return relation
+
+
+def _of_unmade(name: str, step: Step, unmade: Unmade) -> Any:
+    """An attribute of a relation that another stands for."""
+    if name not in WHOLE or step.quick is None:
+        return getattr(unmade(), name)
+
+    def read(*given: Any, **named: Any) -> Any:
+        return getattr(unmade(), name)(*given, **named)
+
+    return _passed_on(_quickly(read, name, step.quick), step)
+
+
 def _passed_on(method: Callable[..., Any], step: Step) -> Callable[..., Any]:
     """The method, guarded, whose relation is one that tells."""
     call = guarded(method, step)
+    alone = nullcontext() if step.lease is None else step.lease.reading
 
     @wraps(method)
     def run(*given: Any, **named: Any) -> Any:
-        found = call(*given, **named)
+        with alone:
+            found = call(*given, **named)
         if isinstance(found, GeneratorType):
             return _each(found, step)
         if hasattr(found, "read_next_batch") and step.lease is not None:
             finalize(found, _done, step.lease).atexit = False  # which holds it until then
-        return telling(found, step) if isinstance(found, duckdb.DuckDBPyRelation) else found
+        if hasattr(found, "agg") and not isinstance(found, duckdb.DuckDBPyRelation):
+            return _Grouped(found, step)
+        return _made(found, step) if isinstance(found, duckdb.DuckDBPyRelation) else found
 
     return run
+
+
+def _made(relation: duckdb.DuckDBPyRelation, step: Step) -> duckdb.DuckDBPyRelation:
+    """A relation made of another, which tells the same and is read in its own way."""
+    return telling(relation, replace(step, quick=None, unmade=None))
+
+
+def _quickly(method: Callable[..., Any], name: str, quick: Quick) -> Callable[..., Any]:
+    """The method of a relation, which is asked where there is no quicker way."""
+
+    @wraps(method)
+    def run(*given: Any, **named: Any) -> Any:
+        found = quick(name, given, named)
+        return method(*given, **named) if found is None else found[0]
+
+    return run
+
+
+class _Grouped:
+    """What `group_by` gives, whose relations tell the same."""
+
+    def __init__(self, groups: Any, step: Step) -> None:
+        self._groups = groups
+        self._step = step
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._groups, name)
+
+    def agg(self, *aggregates: object) -> Any:
+        """Aggregates of each group as a relation."""
+        return _passed_on(self._groups.agg, self._step)(*aggregates)
 
 
 def _done(lease: Lease) -> None:

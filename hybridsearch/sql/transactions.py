@@ -9,6 +9,9 @@ there is none; else DuckDB is asked, by two statements that have the same number
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+
+import duckdb
 
 from hybridsearch.store import Connection
 
@@ -32,6 +35,13 @@ class Transactions:
     def lend(self) -> None:
         """The connection, or what can run statements on it, is given to somebody."""
         self._lent = True
+
+    def end(self) -> None:
+        """End the one that may be under way; nobody has the connection, or a result of it."""
+        if self._maybe or self._lent:
+            with suppress(duckdb.TransactionException):  # there is none
+                self._connection.rollback()
+        self._maybe = self._lent = False
 
     def none(self) -> bool:
         """Whether no transaction is under way; no result may be in the middle of being read."""

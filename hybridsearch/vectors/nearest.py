@@ -290,13 +290,18 @@ def _best(picks: Picks, query: Vectors, want: int) -> tuple[Rows, Scores]:
                 at = part.segment.locate(np.unique(part.segment.rows[at]))[1]
             rows.append(part.segment.rows[at])
             scores.append(part.segment.cosines(at, query))
-    return ranked(np.concatenate(rows), np.concatenate(scores))
+    found = _ordered(np.concatenate(rows), np.concatenate(scores))
+    return _once(*found) if any(part.segment.repeats for part, _ in picks) else found
 
 
-def ranked(rows: Rows, scores: Scores) -> tuple[Rows, Scores]:
-    """Best first, equal scores by row, of a repeated row only its best."""
+def _ordered(rows: Rows, scores: Scores) -> tuple[Rows, Scores]:
+    """Best first, equal scores by row."""
     order = np.lexsort((rows, -scores))
-    rows, scores = rows[order], scores[order]
+    return rows[order], scores[order]
+
+
+def _once(rows: Rows, scores: Scores) -> tuple[Rows, Scores]:
+    """Of a repeated row only the first, in their order."""
     _, first = np.unique(rows, return_index=True)
     if len(first) < len(rows):
         first.sort()

@@ -1,7 +1,8 @@
 -- The rows that an index finds, best first, with its columns and where they came from.
 -- A filter that is a list holds ids; a filter that is text is the filter language. A list without
 -- items, which list() over no rows makes null, allows nothing; an untyped null allows everything.
--- rows and numbers are what the front end makes of a WHERE: rows, or ids or prints of them.
+-- rows and numbers are what the front end makes of a WHERE: rows, or ids or prints of them. most is
+-- what it makes of a LIMIT under ORDER BY _score: the k of hits that stand in the order of scores.
 -- index and k decide where columns come from, so they are constants or parameters. query and vector
 -- stand in one CAST each: a parameter that has a type by that is not bound anew at each execution;
 -- until it has one its type is UNKNOWN.
@@ -12,7 +13,7 @@ CREATE OR REPLACE TEMP MACRO search(
     distinct_by := NULL, exact := false, highlight := false, tie := 1.0, typos := 0,
     embedder := NULL, field_weights := NULL, min_similarity := NULL, ef := NULL,
     locales := NULL, boost := NULL, diversity := NULL,
-    "rows" := NULL, numbers := NULL
+    "rows" := NULL, numbers := NULL, most := NULL
 ) AS TABLE
 SELECT COLUMNS(lambda name: highlight OR name <> '_highlight')
 FROM (
@@ -36,7 +37,7 @@ FROM (
                     min_score: min_score, distinct_by: distinct_by, "exact": exact,
                     highlight: highlight, tie: tie, typos: typos, embedder: embedder,
                     field_weights: field_weights, min_similarity: min_similarity, ef: ef,
-                    locales: locales, boost: boost, diversity: diversity
+                    locales: locales, boost: boost, diversity: diversity, most: most
                 }) AS VARCHAR),
                 CASE WHEN typeof(vector) NOT LIKE '%]' AND typeof(vector) NOT IN ('"NULL"', 'UNKNOWN')
                     THEN error('search() takes a list of numbers as vector, not '

@@ -272,6 +272,7 @@ KEYS: list[tuple[Document, str, str]] = [
         "index_primary_key_multiple_candidates_found",
         "user_id, orderId",
     ),
+    ({"_id": 1, "id": 2}, "index_primary_key_multiple_candidates_found", "_id, id"),
 ]
 
 
@@ -289,6 +290,15 @@ def test_a_primary_key_that_can_be_told_is_found(memory: Database, name: str) ->
     index = memory.create_index("things")
     index.add([{"title": "x", name: 7}])
     assert (index.primary_key, index.get(7)) == (name, {"title": "x", name: 7})
+
+
+@pytest.mark.parametrize("name", ["id", "_id"])
+def test_a_key_by_its_usual_name_stands_out_from_those_that_end_alike(
+    memory: Database, name: str
+) -> None:
+    index = memory.create_index("things")
+    index.add([{"author_id": 1, name: 7, "paid": 2}])
+    assert index.primary_key == name
 
 
 def test_the_primary_key_cannot_be_changed(movies: Index) -> None:

@@ -24,11 +24,16 @@ NONSENSE = {
 }
 
 
+def fill(db: Database) -> None:
+    db.create_index("things", primary_key="id", settings={"language": "none"}).add(DOCUMENTS)
+
+
+FILLED = {"index": fill}
+
+
 @pytest.fixture
 def index(memory: Database) -> Index:
-    index = memory.create_index("things", primary_key="id", settings={"language": "none"})
-    index.add(DOCUMENTS)
-    return index
+    return memory.index("things")
 
 
 def ids(index: Index, query: str, **options: Any) -> list[Any]:

@@ -119,16 +119,12 @@ modest = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 @modest
 @given(st.sampled_from(range(len(SIZES))), requests)
-def test_the_parts_add_up_to_the_score(place: int, request: dict[str, Any]) -> None:
+def test_the_parts_add_up_to_the_score_and_the_words_to_what_the_keyword_arm_gave(
+    place: int, request: dict[str, Any]
+) -> None:
     for hit in asked(_kept[place], request):
         assert added_up(told(hit)) == pytest.approx(hit.score, rel=REL, abs=ABS)
         assert told(hit)["score"] == hit.score
-
-
-@modest
-@given(st.sampled_from(range(len(SIZES))), requests)
-def test_the_words_add_up_to_what_the_keyword_arm_gave(place: int, request: dict[str, Any]) -> None:
-    for hit in asked(_kept[place], request):
         if hit.keyword_score is not None:
             assert words_of(told(hit)) == pytest.approx(hit.keyword_score, rel=REL, abs=ABS)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from hypothesis import given, settings
@@ -23,6 +23,7 @@ ATTRIBUTES = ("title", "text", "notes")
 WEIGHTS = {"title": 2.0, "text": 1.0}
 MOST_ROWS = 24
 
+Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Document: TypeAlias = dict[str, list[str]]
 """The terms by attribute."""
 
@@ -59,6 +60,7 @@ queries = st.builds(
     st.sampled_from(["", " "]),
 )
 matches = st.sampled_from(["any", "all", "phrase"])
+ties = st.sampled_from([1.0, 0.5])
 masks = st.lists(st.booleans(), max_size=MOST_ROWS + 3).map(lambda kept: np.array(kept, bool))
 
 
@@ -121,8 +123,8 @@ def answers(document: Document, query: Query, match: str) -> bool:
     return all(phrases) and (bool(phrases) or any(words))
 
 
-@settings(max_examples=40, deadline=None)
-@given(histories, st.lists(st.tuples(queries, matches), min_size=1, max_size=4))
+@settings(max_examples=25, deadline=None)
+@given(histories, st.lists(st.tuples(queries, matches), min_size=3, max_size=5))
 def test_matches_are_those_of_a_dictionary(
     history: list[Batch], asked: list[tuple[Query, str]]
 ) -> None:
@@ -135,108 +137,121 @@ def test_matches_are_those_of_a_dictionary(
             assert snapshot.top(query, weights=WEIGHTS, limit=1, match=match).total == len(expected)
 
 
-@settings(max_examples=40, deadline=None)
-@given(histories, queries, matches, masks, st.integers(0, 6), st.sampled_from([1.0, 0.5]))
+FEW = settings(max_examples=15, deadline=None)
+"""Writing a history takes longer than asking it, so each is asked several things."""
+
+
+def several(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Four questions of these parts."""
+    return st.lists(st.tuples(*parts), min_size=4, max_size=4)
+
+
+@FEW
+@given(histories, several(queries, matches, masks, st.integers(0, 6), ties))
 def test_a_masked_ranking_is_the_whole_one_filtered(
-    history: list[Batch],
-    query: Query,
-    match: str,
-    mask: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    limit: int,
-    tie: float,
+    history: list[Batch], asked: list[tuple[Query, str, Mask, int, float]]
 ) -> None:
     with written(history) as (snapshot, _):
-        whole = snapshot.top(query, weights=WEIGHTS, limit=MOST_ROWS, match=match, tie=tie)
-        some = snapshot.top(query, weights=WEIGHTS, limit=limit, match=match, mask=mask, tie=tie)
-        kept = [row for row in whole.rows.tolist() if row < len(mask) and mask[row]]
-        score = dict(zip(whole.rows.tolist(), whole.scores.tolist(), strict=True))
-        assert some.total == len(kept)
-        assert len(some.rows) == min(limit, len(kept))
-        assert set(some.rows.tolist()) <= set(kept)
-        assert np.allclose(some.scores, [score[row] for row in kept[:limit]], rtol=1e-5)
-        assert np.allclose(some.scores, [score[row] for row in some.rows.tolist()], rtol=1e-5)
-
-
-@settings(max_examples=60, deadline=None)
-@given(histories, queries, matches, masks, st.integers(0, 30), st.sampled_from([1.0, 0.5]))
-def test_an_answer_out_of_kept_clauses_is_that_of_the_engine(
-    history: list[Batch],
-    query: Query,
-    match: str,
-    mask: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    limit: int,
-    tie: float,
-) -> None:
-    asked = (query, WEIGHTS, match, tie)
-    with written(history) as (plain, _), written(history) as (keeping, _):
-        keeping.foresee([asked] * 500, limit=10)
-        every = np.arange(MOST_ROWS + 3)
-        scores = plain.scores(query, every, weights=WEIGHTS, match=match, tie=tie)
-        for allowed in (None, mask):
-            by_engine, by_kept = (
-                snapshot.top(
-                    query, weights=WEIGHTS, limit=limit, match=match, mask=allowed, tie=tie
-                )
-                for snapshot in (plain, keeping)
+        for query, match, mask, limit, tie in asked:
+            whole = snapshot.top(query, weights=WEIGHTS, limit=MOST_ROWS, match=match, tie=tie)
+            some = snapshot.top(
+                query, weights=WEIGHTS, limit=limit, match=match, mask=mask, tie=tie
             )
-            assert by_kept.total == by_engine.total
-            assert np.allclose(by_kept.scores, by_engine.scores, rtol=1e-6)
-            assert np.allclose(by_kept.scores, scores[by_kept.rows], rtol=1e-6)
-            assert not by_kept.whole or by_kept.total == len(by_kept.rows)
-        found = keeping.scores(query, every, weights=WEIGHTS, match=match, tie=tie)
-        assert np.allclose(found, scores, rtol=1e-6)
-        assert keeping.matches(query, weights=WEIGHTS, match=match).tolist() == (
-            plain.matches(query, weights=WEIGHTS, match=match).tolist()
-        )
+            kept = [row for row in whole.rows.tolist() if row < len(mask) and mask[row]]
+            score = dict(zip(whole.rows.tolist(), whole.scores.tolist(), strict=True))
+            assert some.total == len(kept)
+            assert len(some.rows) == min(limit, len(kept))
+            assert set(some.rows.tolist()) <= set(kept)
+            assert np.allclose(some.scores, [score[row] for row in kept[:limit]], rtol=1e-5)
+            assert np.allclose(some.scores, [score[row] for row in some.rows.tolist()], rtol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
-@given(histories, queries, matches, st.none() | masks, st.integers(0, 8), st.booleans())
-def test_a_level_ranking_goes_on_to_the_end_of_a_tie(
-    history: list[Batch],
+@FEW
+@given(histories, several(queries, matches, masks, st.integers(0, 30), ties))
+def test_an_answer_out_of_kept_clauses_is_that_of_the_engine(
+    history: list[Batch], asked: list[tuple[Query, str, Mask, int, float]]
+) -> None:
+    with written(history) as (plain, _), written(history) as (keeping, _):
+        for query, match, mask, limit, tie in asked:
+            keeping.foresee([(query, WEIGHTS, match, tie)] * 500, limit=10)
+            same_answers(plain, keeping, query, match, mask, limit, tie)
+
+
+def same_answers(
+    plain: KeywordSnapshot,
+    keeping: KeywordSnapshot,
     query: Query,
     match: str,
-    mask: np.ndarray[tuple[int], np.dtype[np.bool_]] | None,
+    mask: Mask,
     limit: int,
-    foreseen: bool,
+    tie: float,
+) -> None:
+    every = np.arange(MOST_ROWS + 3)
+    scores = plain.scores(query, every, weights=WEIGHTS, match=match, tie=tie)
+    for allowed in (None, mask):
+        by_engine, by_kept = (
+            snapshot.top(query, weights=WEIGHTS, limit=limit, match=match, mask=allowed, tie=tie)
+            for snapshot in (plain, keeping)
+        )
+        assert by_kept.total == by_engine.total
+        assert np.allclose(by_kept.scores, by_engine.scores, rtol=1e-6)
+        assert np.allclose(by_kept.scores, scores[by_kept.rows], rtol=1e-6)
+        assert not by_kept.whole or by_kept.total == len(by_kept.rows)
+    found = keeping.scores(query, every, weights=WEIGHTS, match=match, tie=tie)
+    assert np.allclose(found, scores, rtol=1e-6)
+    assert keeping.matches(query, weights=WEIGHTS, match=match).tolist() == (
+        plain.matches(query, weights=WEIGHTS, match=match).tolist()
+    )
+
+
+@FEW
+@given(histories, several(queries, matches, st.none() | masks, st.integers(0, 8), st.booleans()))
+def test_a_level_ranking_goes_on_to_the_end_of_a_tie(
+    history: list[Batch], asked: list[tuple[Query, str, Mask | None, int, bool]]
 ) -> None:
     with written(history) as (snapshot, _):
-        if foreseen:
-            snapshot.foresee([(query, WEIGHTS, match, 1.0)] * 500, limit=10)
-        whole, some = (
-            snapshot.top(query, weights=WEIGHTS, limit=most, match=match, mask=mask, level=level)
-            for most, level in ((MOST_ROWS, False), (limit, True))
-        )
-        least = whole.scores[:limit].min(initial=np.inf)
-        end = np.count_nonzero(whole.scores >= least)
-        assert some.rows.tolist() == whole.rows[:end].tolist()
-        assert some.total == whole.total
-        assert not some.whole or len(some.rows) == some.total
+        for query, match, mask, limit, foreseen in asked:
+            if foreseen:
+                snapshot.foresee([(query, WEIGHTS, match, 1.0)] * 500, limit=10)
+            whole, some = (
+                snapshot.top(
+                    query, weights=WEIGHTS, limit=most, match=match, mask=mask, level=level
+                )
+                for most, level in ((MOST_ROWS, False), (limit, True))
+            )
+            least = whole.scores[:limit].min(initial=np.inf)
+            end = np.count_nonzero(whole.scores >= least)
+            assert some.rows.tolist() == whole.rows[:end].tolist()
+            assert some.total == whole.total
+            assert not some.whole or len(some.rows) == some.total
 
 
-@settings(max_examples=40, deadline=None)
-@given(histories, queries, matches, st.sampled_from([1.0, 0.5]), st.sampled_from([0.0, 0.2]))
+@FEW
+@given(histories, several(queries, matches, ties, st.sampled_from([0.0, 0.2])))
 def test_the_ranking_is_in_the_order_of_the_scores(
-    history: list[Batch], query: Query, match: str, tie: float, bonus: float
+    history: list[Batch], asked: list[tuple[Query, str, float, float]]
 ) -> None:
+    every = np.arange(MOST_ROWS)
     with written(history) as (snapshot, model):
-        top = snapshot.top(
-            query, weights=WEIGHTS, limit=MOST_ROWS, match=match, tie=tie, bonus=bonus
-        )
-        every = np.arange(MOST_ROWS)
-        scores = snapshot.scores(query, every, weights=WEIGHTS, match=match, tie=tie, bonus=bonus)
-        assert np.allclose(scores[top.rows], top.scores, rtol=1e-5)
-        assert np.flatnonzero(scores).tolist() == sorted(top.rows[top.scores > 0].tolist())
-        pairs = zip(-top.scores, top.rows, strict=True)
-        assert (listed := list(pairs)) == sorted(listed)
-        bodies = snapshot.bodies(top.rows)
-        assert bodies == [repr(model[row]).encode() for row in top.rows.tolist()]
+        for query, match, tie, bonus in asked:
+            how: Any = {"weights": WEIGHTS, "match": match, "tie": tie, "bonus": bonus}
+            top = snapshot.top(query, limit=MOST_ROWS, **how)
+            scores = snapshot.scores(query, every, **how)
+            assert np.allclose(scores[top.rows], top.scores, rtol=1e-5)
+            assert np.flatnonzero(scores).tolist() == sorted(top.rows[top.scores > 0].tolist())
+            pairs = zip(-top.scores, top.rows, strict=True)
+            assert (listed := list(pairs)) == sorted(listed)
+            bodies = snapshot.bodies(top.rows)
+            assert bodies == [repr(model[row]).encode() for row in top.rows.tolist()]
 
 
-@settings(max_examples=20, deadline=None)
-@given(histories, queries)
-def test_the_last_batch_applied_again_changes_no_answer(history: list[Batch], query: Query) -> None:
+@settings(max_examples=10, deadline=None)
+@given(histories, st.lists(queries, min_size=4, max_size=4))
+def test_the_last_batch_applied_again_changes_no_answer(
+    history: list[Batch], asked: list[Query]
+) -> None:
     with written(history) as (once, _), written([*history, history[-1]]) as (twice, _):
         assert twice.count == once.count
-        found = twice.matches(query, weights=WEIGHTS).tolist()
-        assert found == once.matches(query, weights=WEIGHTS).tolist()
+        for query in asked:
+            found = twice.matches(query, weights=WEIGHTS).tolist()
+            assert found == once.matches(query, weights=WEIGHTS).tolist()

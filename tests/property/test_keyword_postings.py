@@ -87,5 +87,7 @@ def test_the_matches_of_a_mask_are_those_of_the_table(made: Made, seed: int, sha
 @given(made())
 def test_every_match_and_every_score_is_that_of_the_table(made: Made) -> None:
     every = np.arange(made.size)[::-1]
-    assert made.columns.matching().tolist() == np.flatnonzero(made.sums()).tolist()
+    expected = np.flatnonzero(made.sums()).tolist()
+    assert made.columns.matching().tolist() == expected
+    assert np.flatnonzero(made.columns.marks(made.size)).tolist() == expected
     assert made.columns.scores(every).tolist() == made.sums()[every].tolist()

@@ -281,7 +281,7 @@ def db() -> Any:
         yield found
 
 
-@settings(max_examples=8, **USUAL)
+@settings(max_examples=4, **USUAL)
 @given(world=worlds, asked=st.lists(searches, min_size=5, max_size=5))
 def test_pushdown_changes_nothing(db: Database, world: World, asked: Sequence[Asked]) -> None:
     check(db, world, asked)

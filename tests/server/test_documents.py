@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hybridsearch import Database
+from hybridsearch.server import app_for
 from tests.server.conftest import done, refusal, succeeded
 
 DOCUMENTS = "/indexes/films/documents"
@@ -20,12 +21,19 @@ FILMS: list[dict[str, Any]] = [
 ]
 
 
+def fill(db: Database) -> None:
+    open_to = {"filterableAttributes": ["year", "tags"], "sortableAttributes": ["year"]}
+    with TestClient(app_for(db)) as client:
+        succeeded(client, client.patch("/indexes/films/settings", json=open_to))
+        succeeded(client, client.post(DOCUMENTS, json=FILMS))
+
+
+FILLED = {"films": fill}
+
+
 @pytest.fixture
 def films(client: TestClient) -> TestClient:
     """A server with three films, whose year can be filtered and sorted by."""
-    open_to = {"filterableAttributes": ["year", "tags"], "sortableAttributes": ["year"]}
-    succeeded(client, client.patch("/indexes/films/settings", json=open_to))
-    succeeded(client, client.post(DOCUMENTS, json=FILMS))
     return client
 
 
@@ -119,6 +127,7 @@ def test_an_unfit_body_is_refused_at_once(
         ([{"id": 1}, {"id": [2]}], "invalid_document_id"),
         ([{"title": "no key"}], "index_primary_key_no_candidate_found"),
         ([{"uid": 1, "pid": 2}], "index_primary_key_multiple_candidates_found"),
+        ([{"id": 1, "_id": 2}], "index_primary_key_multiple_candidates_found"),
     ],
 )
 def test_a_task_with_an_unfit_document_fails_and_says_which(

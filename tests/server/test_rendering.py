@@ -19,14 +19,20 @@ OWN = {"kind": "documentTemplate", "indexUid": "films", "embedder": "letters"}
 STORED = {"kind": "indexDocument", "indexUid": "films", "id": 1}
 
 
-@pytest.fixture
-def films(client: TestClient, memory: Database) -> TestClient:
-    """A server with a film, and embedders with a template and without one."""
+def fill(db: Database) -> None:
     own = {"source": "userProvided", "dimensions": 2}
     shaped = {"source": "static", "documentTemplate": SHAPE}
     settings = {"embedders": {"own": own, "letters": shaped}}
-    films = memory.create_index("films", primary_key="id", settings=settings)
+    films = db.create_index("films", primary_key="id", settings=settings)
     films.add([{"id": 1, "title": "Alien", "plot": "a ship in space " * 40}])
+
+
+FILLED = {"films": fill}
+
+
+@pytest.fixture
+def films(client: TestClient) -> TestClient:
+    """A server with a film, and embedders with a template and without one."""
     return client
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from hybridsearch import Database
 from hybridsearch.kept_settings import DEFAULT_RULES
+from hybridsearch.server import app_for
 from hybridsearch.server.settings import NAMES, PATCHED, kebab
 from tests.server.conftest import done, refusal, succeeded
 
@@ -60,10 +62,17 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
+def fill(db: Database) -> None:
+    with TestClient(app_for(db)) as client:
+        succeeded(client, client.post("/indexes", json={"uid": "films"}))
+
+
+FILLED = {"films": fill}
+
+
 @pytest.fixture
 def films(client: TestClient) -> TestClient:
     """A server with an index of films."""
-    succeeded(client, client.post("/indexes", json={"uid": "films"}))
     return client
 
 

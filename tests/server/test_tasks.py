@@ -20,15 +20,22 @@ from tests.server.conftest import done, refusal, succeeded
 from tests.unit.embedding_service import running
 
 
+def fill(db: Database) -> None:
+    with TestClient(app_for(db)) as client:
+        for uid in ("a", "b"):
+            succeeded(client, client.post("/indexes", json={"uid": uid}))
+        for number in (1, 2):
+            succeeded(client, client.post("/indexes/a/documents", json=[{"id": number}]))
+        done(client, client.post("/indexes/a/documents", json=[{"no": 1}]))
+        succeeded(client, client.patch("/indexes/b/settings", json={"stopWords": ["the"]}))
+
+
+FILLED = {"busy": fill}
+
+
 @pytest.fixture
 def busy(client: TestClient) -> TestClient:
     """Six tasks: 0 a made, 1 b made, 2 and 3 documents, 4 fails, 5 settings of b."""
-    for uid in ("a", "b"):
-        succeeded(client, client.post("/indexes", json={"uid": uid}))
-    for number in (1, 2):
-        succeeded(client, client.post("/indexes/a/documents", json=[{"id": number}]))
-    done(client, client.post("/indexes/a/documents", json=[{"no": 1}]))
-    succeeded(client, client.patch("/indexes/b/settings", json={"stopWords": ["the"]}))
     return client
 
 

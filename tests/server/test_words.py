@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from hybridsearch import Database
+from hybridsearch.server import app_for
 from tests.server.conftest import refusal, succeeded
 
 INDEX = "/indexes/films"
@@ -18,10 +20,17 @@ def found(client: TestClient, query: str, **options: Any) -> list[Any]:
     return [hit["id"] for hit in reply.json()["hits"]]
 
 
+def fill(db: Database) -> None:
+    documents = [{"id": 1, "title": "J. R. R. Tolkien on C++"}, {"id": 2, "title": "J. Smith on C"}]
+    with TestClient(app_for(db)) as client:
+        succeeded(client, client.post(f"{INDEX}/documents", json=documents))
+
+
+FILLED = {"films": fill}
+
+
 @pytest.fixture
 def films(client: TestClient) -> TestClient:
-    documents = [{"id": 1, "title": "J. R. R. Tolkien on C++"}, {"id": 2, "title": "J. Smith on C"}]
-    succeeded(client, client.post(f"{INDEX}/documents", json=documents))
     return client
 
 

@@ -29,11 +29,19 @@ both = pytest.mark.parametrize("db", ["file", "memory"], indirect=True)
 @contextmanager
 def docs_in(request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
     """A database with the table docs, in memory unless a test asks for it in a file."""
-    kept = getattr(request, "param", "memory") == "file"
-    with hybridsearch.open(folder / "a.duckdb" if kept else None) as found:
-        with found.connect() as connection:
-            connection.execute(SETUP)
+    if getattr(request, "param", "memory") == "file":
+        with _filled(folder / "a.duckdb") as found:
+            yield found
+        return
+    with request.getfixturevalue("spares").lend("attached docs", _filled) as found:
         yield found
+
+
+def _filled(path: Path | None = None) -> Database:
+    db = hybridsearch.open(path)
+    with db.connect() as connection:
+        connection.execute(SETUP)
+    return db
 
 
 def ids(db: Database, query: str, name: str = "i", **options: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def shop(folder: Path) -> Path:
-    """That folder, with the movies indexed in shop.duckdb."""
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with shop.duckdb, in which the movies are indexed."""
+    folder = tmp_path_factory.mktemp("filled")
     with hybridsearch.open(folder / "shop.duckdb") as db:
         db.create_index("movies", primary_key="id").add(MOVIES)
+    return folder
+
+
+@pytest.fixture
+def shop(folder: Path, filled: Path) -> Path:
+    """The current folder, with the movies indexed in shop.duckdb."""
+    shutil.copytree(filled, folder, dirs_exist_ok=True)
     return folder

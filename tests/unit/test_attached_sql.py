@@ -13,6 +13,7 @@ import hybridsearch
 from hybridsearch import Database, Item
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.sql.connection import Connection
+from tests.spares import Spares
 
 SETUP = """
 CREATE TABLE docs (id INTEGER PRIMARY KEY, title VARCHAR, day DATE, price DECIMAL(6, 2),
@@ -26,12 +27,17 @@ OURS = 6
 KEYWORD = "mode := 'keyword'"
 
 
+def filled() -> Database:
+    db = hybridsearch.open()
+    with db.connect() as connection:
+        connection.execute(SETUP)
+    db.create_search_index("i", "docs", ["title", "emb"])
+    return db
+
+
 @pytest.fixture
-def db() -> Iterator[Database]:
-    with hybridsearch.open() as found:
-        with found.connect() as connection:
-            connection.execute(SETUP)
-        found.create_search_index("i", "docs", ["title", "emb"])
+def db(spares: Spares) -> Iterator[Database]:
+    with spares.lend(__name__, filled) as found:
         yield found
 
 

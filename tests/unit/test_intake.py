@@ -103,7 +103,7 @@ def test_an_empty_vector_takes_the_place_of_the_old_one() -> None:
 @pytest.mark.parametrize(
     ("body", "key"),
     [
-        (b'{"user_id":1,"id":2,"_id":3}', "id"),
+        (b'{"user_id":1,"id":2,"paid":3}', "id"),
         (b'{"user_id":1,"_id":3}', "_id"),
         (b'{"title":"a","isbnID":3}', "isbnID"),
     ],

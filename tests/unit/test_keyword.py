@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridsearch import keyword_terms
 from hybridsearch.analysis import Analyzer
 from hybridsearch.errors import NotFound, QueryError
 from hybridsearch.keyword import KeywordIndex, KeywordSnapshot
@@ -55,17 +54,6 @@ def test_what_matches(found: KeywordSnapshot, text: str, match: str, expected: l
     top = found.top(query, weights=WEIGHTS, limit=10, match=match)
     assert sorted(top.rows.tolist()) == expected
     assert top.total == len(expected)
-
-
-@pytest.mark.parametrize(("small", "total"), [(100, 40), (39, 16)])
-def test_an_open_word_finds_every_longer_one_in_a_small_index(
-    monkeypatch: pytest.MonkeyPatch, small: int, total: int
-) -> None:
-    monkeypatch.setattr(keyword_terms, "SMALL", small)
-    index = KeywordIndex.open(None)
-    put(index, {row: f"s{row:02}" for row in range(40)})
-    top = index.snapshot().top(asked("s", prefix=True), weights={"body": 1.0}, limit=9)
-    assert top.total == total
 
 
 def test_an_open_word_finds_longer_ones_behind_exact_ones(found: KeywordSnapshot) -> None:
@@ -217,6 +205,22 @@ def test_few_rows_among_many_matches_are_scored_alike() -> None:
     assert few.rows.tolist() == many.rows.tolist() == [17, 2999]
     assert few.total == many.total == 3
     assert scores[[2, 0]].tolist() == pytest.approx(few.scores.tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["common word3", "word17 word5", '"common word5"', "common -word5"]
+)
+@pytest.mark.parametrize("match", ["any", "all"])
+def test_how_many_of_some_rows_match_is_what_their_scores_say(text: str, match: str) -> None:
+    index = KeywordIndex.open(None)
+    put(index, {row: f"common word{row % 20} x{row}" for row in range(3000)})
+    query, weights, some = asked(text, prefix=True), {"body": 1.0}, rows(3, 5, 17, 45, 99, 2999)
+    new = index.snapshot().holding(query, some, weights=weights, match=match)
+    known = index.snapshot()
+    scores = known.scores(query, some, weights=weights, match=match)
+    known.top(query, weights=weights, limit=3000, match=match)
+    assert new == known.holding(query, some, weights=weights, match=match)
+    assert new == np.count_nonzero(scores)
 
 
 def test_limit_zero_counts(found: KeywordSnapshot) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 import hybridsearch
 from hybridsearch import Database
-from hybridsearch.row_ids import RowIds
+from hybridsearch.arrays import Rows
+from hybridsearch.document_ids import DocumentIds
+from hybridsearch.row_ids import PATIENCE, RowIds
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def db() -> Iterator[Database]:
 def row_ids(db: Database, keys: Sequence[str]) -> RowIds:
     """Of an index whose rows from 1 on were written as these keys."""
     db.create_index("keys", primary_key="id").add([{"id": key} for key in keys])
-    return RowIds(db._engine("keys").documents)
+    return RowIds(db._engine("keys").documents.keys)
 
 
 def test_ids_that_came_in_pieces_are_those_of_their_rows(db: Database) -> None:
@@ -47,3 +49,45 @@ def test_the_order_of_all_is_made_anew_when_there_are_others(db: Database) -> No
 
 def test_no_rows_have_no_places(db: Database) -> None:
     assert row_ids(db, []).places(np.empty(0, np.int64)).tolist() == []
+
+
+class Alike(DocumentIds):
+    """Documents whose ids all have the same print."""
+
+    def prints(self, start: int, size: int) -> tuple[Rows, Rows]:
+        prints, rows = super().prints(start, size)
+        return np.zeros_like(prints), rows
+
+    def prints_of(self, ids: Sequence[str]) -> Rows:
+        return np.zeros(min(len(ids), 1), np.int64)
+
+
+@pytest.mark.parametrize("documents", [DocumentIds, Alike])
+def test_rows_of_ids_are_those_of_the_table(db: Database, documents: type[DocumentIds]) -> None:
+    keys = [f"k{number}" for number in range(100)]
+    row_ids(db, keys)
+    index = db.index("keys")
+    index.add([{"id": key, "title": "again"} for key in keys[::9]])
+    engine = db._engine("keys")
+    ids = RowIds(documents(db._store, engine.documents.table))
+    for size in (50, 101, engine.snapshot.state.size):
+        for wanted in (["k7"], keys[:40], [], ["nobody's", "k27", "k99", "k27"]):
+            expected = np.flatnonzero(engine.documents.keys.rows_with_ids(wanted, size=size))
+            asked = [ids.among(wanted, size=size) for _ in range(PATIENCE + 1)]
+            found = asked[-1]
+            assert found is not None
+            assert np.unique(found).tolist() == expected.tolist()
+    index.add([{"id": "new"}])
+    assert ids.among(["new"], size=engine.snapshot.state.size) is None  # there are others now
+
+
+def test_a_list_of_keys_as_filter_goes_with_a_condition(db: Database) -> None:
+    db.create_index("keys", primary_key="id").add(
+        [{"id": number, "title": "red", "price": number % 10} for number in range(100)]
+    )
+    text = (
+        "SELECT id FROM search('keys', 'red', k := 50, filter := [3, 13, 25, 47])"
+        " WHERE price = 3 ORDER BY id"
+    )
+    found = [db.sql(text).fetchall() for _ in range(PATIENCE + 3)]
+    assert found == [[(3,), (13,)]] * len(found)

@@ -15,6 +15,8 @@ from hybridsearch import Database, Index, assets
 from hybridsearch.errors import Conflict, QueryError
 from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
 from hybridsearch.sql.connection import Connection
+from hybridsearch.sql.seen import numbers
+from tests.conftest import in_memory
 
 ODD = [
     {"id": 1, "Name": "a", "name": "b", 'it\'s "odd"': "c", "_score": 7, "deep": {"x": [1, 1.5]}},
@@ -67,7 +69,7 @@ def made_ahead(connection: Connection, text: str, values: Any = None) -> bool:
     """Whether the statement is run with hits in the place of its search."""
     [step] = connection._session.steps(text) or []
     lowered = connection._session.lowered(step)
-    reader = connection._reader(sys._getframe())
+    reader = numbers(connection._bare, sys._getframe())
     return connection._session.ahead(lowered, step, values, reader) is not None
 
 
@@ -183,9 +185,9 @@ FOLLOWED = [
 ROWS = ("'ripe pear', 3", "'ripe ripe fig', NULL", "'pear', 1")
 
 
-@pytest.fixture(params=KEYS)
-def fruit(request: Any, memory: Database) -> Iterator[Connection]:
-    with memory.connect() as found:
+@pytest.fixture(scope="module", params=KEYS)
+def fruit(request: Any) -> Iterator[Connection]:
+    with in_memory() as db, db.connect() as found:
         found.execute(f"CREATE TABLE fruit (key {request.param} PRIMARY KEY, t VARCHAR, price INT)")
         for key, row in zip(KEYS[request.param], ROWS, strict=True):
             found.execute(f"INSERT INTO fruit VALUES ({key}, {row})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 import hybridsearch
 from hybridsearch import Database, Index
-from hybridsearch.errors import NotFound
+from hybridsearch.errors import HybridSearchError, NotFound
 from hybridsearch.sql.connection import Connection
 
 SEARCH = "SELECT id FROM search('movies', 'alien', mode := 'keyword') ORDER BY id"
@@ -287,3 +288,28 @@ def test_a_closed_database_keeps_no_connection(tmp_path: Path) -> None:
         spare.execute("SELECT 1")
     del kept
     assert not db._front_end._spare
+
+
+def test_a_relation_is_of_the_parameters_that_it_was_given(memory: Database, movies: Index) -> None:
+    text = "SELECT title FROM search('movies', $q, k := 3, mode := 'keyword') WHERE year > $y"
+    for _ in range(2):
+        given: dict[str, Any] = {"q": "alien", "y": 0}
+        found = memory.sql(text, given)
+        rows = memory.sql(text, dict(given)).fetchall()
+        given["q"] = "nothing like it"
+        assert found.fetchall() == found.filter("true").fetchall() == rows != []
+    assert memory.sql("FROM search('movies', ?, k := ?)", ["alien", 2]).limit(1).fetchall()
+    for wrong in (-1, "many"):
+        with pytest.raises(HybridSearchError, match=r"\bk\b"):
+            memory.sql("FROM search('movies', ?, k := ?)", ["alien", wrong])
+
+
+def test_a_connection_is_used_again_out_of_a_transaction(memory: Database, movies: Index) -> None:
+    spare = memory._front_end._spare
+    memory.sql("FROM movies").fetchall()
+    [again] = spare
+    again.table("movies").query("seen", "BEGIN")
+    assert not again._session.transactions.none()
+    assert memory.sql("FROM movies").fetchall()
+    assert list(spare) == [again]
+    assert again._session.transactions.none()

@@ -117,6 +117,8 @@ def test_other_statements_are_left_alone(text: str) -> None:
     ("text", "message", "token"),
     [
         ("CREATE SEARCH INDEX", "expected the name of the index, found the end", 2),
+        ("CREATE SEARCH INDEX ON t (b)", "expected a name for the index, as in CREATE SEARCH", 3),
+        ("CREATE SEARCH INDEX IF NOT EXISTS ON t", "expected a name for the index", 6),
         ("CREATE SEARCH INDEX a t (b)", 'expected ON, found "t"', 4),
         ("CREATE SEARCH INDEX a ON 5 (b)", "expected a table, 'files' or (a query)", 5),
         ("CREATE SEARCH INDEX a ON t", 'expected "(" with what is to be searched', 5),

@@ -16,14 +16,21 @@ from hybridsearch.sql.connection import Connection
 ROWS = "(1, 'Red shoes', 'for days', 5), (2, 'Blue shoes', NULL, 9), (3, NULL, 'red', 7)"
 
 
-@pytest.fixture
-def con(memory: Database) -> Iterator[Connection]:
-    with memory.connect() as connection:
+def fill(db: Database) -> None:
+    with db.connect() as connection:
         connection.execute(
             "CREATE TABLE docs (id INTEGER PRIMARY KEY, title VARCHAR, body VARCHAR, price INT)"
         )
         connection.execute(f"INSERT INTO docs VALUES {ROWS}")
         connection.execute("CREATE SEARCH INDEX docs_idx ON docs (title, body)")
+
+
+FILLED = {"con": fill}
+
+
+@pytest.fixture
+def con(memory: Database) -> Iterator[Connection]:
+    with memory.connect() as connection:
         yield connection
 
 

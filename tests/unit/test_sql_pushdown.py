@@ -266,6 +266,24 @@ def test_a_limit_by_score_is_right_where_rules_of_the_index_go_before_scores(
         assert said(connection, by_rank, "k from LIMIT") == ["3"]
 
 
+def test_a_limit_by_score_of_what_is_kept_holds_while_hits_stand_in_that_order(
+    db: Database, goods: hybridsearch.Index
+) -> None:
+    with db.connect() as connection:
+        best = connection.execute(BY_SCORE).fetchall()
+        for kept in ("CREATE TEMP VIEW best AS", "PREPARE best AS"):
+            [step] = connection._session.steps(f"{kept} {BY_SCORE}") or []
+            lowered = connection._session.lowered(step).text
+            assert "most := 3" in lowered
+            connection.execute(step.text)
+        found = "SELECT count(*) FROM search('goods', 'shoe', most := 3)"
+        for settings, count in ((["words"], 3), (["price:desc", "words", "sort"], len(GOODS))):
+            goods.update_settings({"rankingRules": settings})
+            assert connection.bare.execute(found).fetchall() == [(count,)]
+            assert connection.execute("FROM best").fetchall() == best
+            assert connection.execute("EXECUTE best").fetchall() == best
+
+
 def test_a_condition_around_one_hit_for_each_value_stays_around_it(
     db: Database, goods: hybridsearch.Index
 ) -> None:

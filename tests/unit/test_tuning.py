@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from hybridsearch.arms import settings_reports, usual_run
 from hybridsearch.cli import commands
 from hybridsearch.errors import InputError, SettingsError
 from hybridsearch.evaluate import evaluate, read_qrels, read_queries
-from hybridsearch.tuning import tune
+from hybridsearch.tuning import Tuned, tune
 from tests.conftest import letters
 
 CRANFIELD = Path(__file__).parents[2] / "../shared/data/cranfield"
@@ -58,33 +60,52 @@ def ndcg(index: Index, queries: dict[str, str]) -> float:
     return evaluate(usual_run(index, queries, k=10), judged).mean["ndcg"]
 
 
-def test_a_bad_configuration_is_improved_on_queries_that_were_not_seen(badly_set: Index) -> None:
-    before = ndcg(badly_set, UNSEEN)
-    found = tune(badly_set, SEEN, QRELS)
-    assert found.worth_it
-    badly_set.update_settings(found.changes)
-    assert ndcg(badly_set, UNSEEN) > before + 0.1
+@dataclass(frozen=True)
+class Told:
+    """What tuning on the seen queries found, and what searches got before and after it."""
+
+    found: Tuned
+    unset: bool
+    before: Mapping[str, float]
+    after: Mapping[str, float]
 
 
-def test_what_tuning_promises_lies_near_what_unseen_queries_get(badly_set: Index) -> None:
-    before = ndcg(badly_set, UNSEEN)
-    found = tune(badly_set, SEEN, QRELS)
-    badly_set.update_settings(found.changes)
-    assert ndcg(badly_set, UNSEEN) - before == pytest.approx(found.gain.difference, abs=0.12)
-    assert found.gain.low <= found.gain.difference <= found.gain.high
+@pytest.fixture(scope="module")
+def tuned() -> Told:
+    with hybridsearch.open(default_embedder=None, functions={"letters": letters}) as db:
+        index = db.create_index("articles", primary_key="id", settings=BAD)
+        index.add(articles())
+        before, settings = both(index), index.settings
+        found = tune(index, SEEN, QRELS)
+        unset = index.settings == settings
+        index.update_settings(found.changes)
+        return Told(found, unset, before, both(index))
 
 
-def test_before_and_after_are_what_searches_find(badly_set: Index) -> None:
-    found = tune(badly_set, SEEN, QRELS)
-    assert found.before.mean["ndcg"] == pytest.approx(ndcg(badly_set, SEEN))
-    badly_set.update_settings(found.changes)
-    assert found.after.mean["ndcg"] == pytest.approx(ndcg(badly_set, SEEN))
+def both(index: Index) -> dict[str, float]:
+    return {"seen": ndcg(index, SEEN), "unseen": ndcg(index, UNSEEN)}
 
 
-def test_nothing_is_changed_by_tuning(badly_set: Index) -> None:
-    before = badly_set.settings
-    tune(badly_set, SEEN, QRELS)
-    assert badly_set.settings == before
+def test_a_bad_configuration_is_improved_on_queries_that_were_not_seen(tuned: Told) -> None:
+    assert tuned.found.worth_it
+    assert tuned.after["unseen"] > tuned.before["unseen"] + 0.1
+
+
+def test_what_tuning_promises_lies_near_what_unseen_queries_get(tuned: Told) -> None:
+    gain = tuned.found.gain
+    assert tuned.after["unseen"] - tuned.before["unseen"] == pytest.approx(
+        gain.difference, abs=0.12
+    )
+    assert gain.low <= gain.difference <= gain.high
+
+
+def test_before_and_after_are_what_searches_find(tuned: Told) -> None:
+    assert tuned.found.before.mean["ndcg"] == pytest.approx(tuned.before["seen"])
+    assert tuned.found.after.mean["ndcg"] == pytest.approx(tuned.after["seen"])
+
+
+def test_nothing_is_changed_by_tuning(tuned: Told) -> None:
+    assert tuned.unset
 
 
 def test_what_is_tuned_already_is_left(badly_set: Index) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import hybridsearch
 from hybridsearch import Database
 from hybridsearch.sql.connection import Connection
+from hybridsearch.sql.seen import numbers
 from hybridsearch.whereabouts import PATIENCE
 
 COUNT = 200
@@ -63,7 +65,7 @@ def ready(con: Connection, path: Path, text: str = FOUND) -> None:
 def by_place(con: Connection, text: str = FOUND) -> bool:
     """Whether the statement finds the rows of the hits at their places."""
     [step] = con._session.steps(text) or []
-    lowered, reader = con._session.lowered(step), con._reader(sys._getframe())
+    lowered, reader = con._session.lowered(step), numbers(con._bare, sys._getframe())
     made = con._session.ahead(lowered, step, None, reader)
     assert made is not None
     return bool(made.standings)
@@ -228,3 +230,108 @@ def test_an_index_that_is_behind(con: Connection, path: Path) -> None:
     ready(con, path)
     assert by_place(con)
     assert same(con, FOUND)
+
+
+# A relation of the database's own
+
+
+def rows_of(frame: Any) -> list[tuple[Any, ...]]:
+    return list(frame.itertuples(index=False, name=None))
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "fetchall": lambda found: found.fetchall(),
+    "df": lambda found: rows_of(found.df()),
+    "to_df": lambda found: rows_of(found.to_df()),
+    "fetchnumpy": lambda found: list(zip(*found.fetchnumpy().values(), strict=True)),
+    "to_arrow_table": lambda found: rows_of(found.to_arrow_table().to_pandas()),
+    "pl": lambda found: found.pl().rows(),
+    "to_dicts": lambda found: [tuple(row.values()) for row in found.to_dicts()],
+    "stream": lambda found: rows_of(pa.table(found).to_pandas()),
+    "iter_rows": lambda found: list(found.iter_rows()),
+    "derived": lambda found: found.filter("true").order("_rank").fetchall(),
+    "joined": lambda found: (
+        found.set_alias("a").join(found.set_alias("b"), "_rank").order("_rank").fetchall()
+    ),
+    "grouped": lambda found: found.group_by("_rank").agg("min(name)").order("_rank").fetchall(),
+    "view": lambda found: found.query("seen", "FROM seen ORDER BY _rank").fetchall(),
+    "shape": lambda found: (found.shape, len(found), found.columns, str(found)),
+}
+
+
+@pytest.mark.parametrize("text", [FOUND, KEPT])
+def test_a_relation_gives_the_same_however_it_is_read(
+    db: Database, con: Connection, text: str
+) -> None:
+    db.sql(text).fetchall()  # so that it was bound before, and stands for another
+    assert by_place(con, text)
+    [step] = con._session.steps(text) or []
+    one, by_key = db.sql(text), con._session.lowered(step).text
+    for way, read in WAYS.items():
+        assert read(db.sql(text)) == read(one) == read(con.bare.sql(by_key)), way
+
+
+def test_a_relation_that_could_not_be_read_can_be_read_again(db: Database, con: Connection) -> None:
+    for found in (db.sql(FOUND), db.sql(FOUND)):
+        with pytest.raises(TypeError):
+            found.df(nothing=1)  # type: ignore[call-arg]  # which is the point
+        assert found.fetchall() == native(con, FOUND)
+
+
+def test_a_relation_follows_what_others_commit(db: Database, con: Connection, path: Path) -> None:
+    before = db.sql(FOUND), db.sql(KEPT)
+    for edit in EDITS:
+        with db.connect() as other:
+            other.execute(edit)
+        for found, text in zip(before, (FOUND, KEPT), strict=True):
+            assert found.fetchall() == db.sql(text).fetchall() == native(con, text)
+        ready(con, path)
+        assert by_place(con)
+        for found, text in zip(before, (FOUND, KEPT), strict=True):
+            assert found.fetchall() == db.sql(text).fetchall() == native(con, text)
+
+
+def test_a_relation_is_what_the_transaction_sees_that_reads_it(
+    db: Database, con: Connection
+) -> None:
+    found = db.sql(FOUND)
+    assert found.fetchall() == native(con, FOUND)
+    for edit in EDITS:
+        con.execute("BEGIN")
+        con.execute(edit)
+        assert con.execute("FROM found ORDER BY _rank").fetchall() == native(con, FOUND)
+        con.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("way", ["query", "grouped"])
+def test_a_transaction_begun_by_a_relation_is_known(
+    db: Database, con: Connection, way: str
+) -> None:
+    db.sql(FOUND).fetchall()
+    found = db.sql(FOUND)
+    groups = found.group_by("name").agg("count(*)") if way == "grouped" else found
+    for text in ("BEGIN", *EDITS[3].split("; ")):
+        groups.query("seen", text)
+    assert found.fetchall() == native(con, FOUND)
+    found.query("seen", "ROLLBACK")
+    assert found.fetchall() == native(con, FOUND)
+
+
+def test_a_commit_while_a_relation_is_read_is_seen(db: Database, con: Connection) -> None:
+    """Between the look for places and the reading of rows somebody moves every row."""
+    calls: list[int] = []
+
+    def moving(n: int) -> int:
+        if not calls:
+            with db.connect() as other:
+                other.execute(EDITS[3])
+        calls.append(n)
+        return n
+
+    con.create_function("moving", moving)
+    text = f"SELECT moving(n), * FROM ({FOUND})"
+    found = db.sql(text)
+    assert by_place(con, text)
+    rows = found.fetchall()
+    assert len(calls) == 2 * len(rows)  # it was asked again
+    assert [row[1:] for row in rows] == native(con, FOUND)
