@@ -5,18 +5,19 @@ A text that is too long for it is cut into passages that overlap, each embedded 
 document's title: its first attribute, where that is short. The document is as near as its nearest
 passage, and that passage can be shown.
 
-    how = EmbeddedTexts.of(settings, "default", passage_words=180)
-    how.texts({"id": 1, "title": "Alien", "plot": "..."}, without="id")      # ["Alien\\n..."]
+    how = EmbeddedTexts.of(settings, "default", passage_pieces=126)
+    how.texts({"id": 1, "title": "Alien", "plot": "..."}, without="id", count=embedder.pieces)
+    # ["Alien\\n..."]
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hybridsearch.errors import DocumentError
 from hybridsearch.extraction import embedded_attributes, is_wanted
@@ -25,7 +26,11 @@ from hybridsearch.settings import Settings
 if TYPE_CHECKING:
     from hybridsearch.templates import Template
 
+Count: TypeAlias = Callable[[str], int]
+"""How many pieces of an embedder are in a text."""
+
 OVERLAP = 0.25
+_NOT_ALWAYS = ("pieces", "titled")  # what generations before did not tell, and had not
 MOST_TITLE = 0.25  # of a passage; what is longer is no title
 USUAL_BYTES = 400
 # A word, or one letter of a script that puts no spaces between its words.
@@ -40,31 +45,33 @@ class EmbeddedTexts:
     """How a document becomes the texts of one embedder.
 
     attributes: whose text counts; those searchable, for a template. template: Liquid, cut after
-    most_bytes. words: in a passage, 0 for one passage of any length. titled: whether each passage
-    stands under the title.
+    most_bytes. words: in a passage; 0 for as many as are in so many pieces of the embedder, and
+    pieces 0 for one passage of any length. titled: whether each passage stands under the title.
     """
 
     attributes: Sequence[str]
     template: str | None = None
     most_bytes: int | None = None
     words: int = 0
-    titled: bool = False  # what older indexes were embedded by did not say
+    pieces: int = 0
+    titled: bool = False
 
     @classmethod
-    def of(cls, settings: Settings, embedder: str, *, passage_words: int) -> EmbeddedTexts:
+    def of(cls, settings: Settings, embedder: str, *, passage_pieces: int) -> EmbeddedTexts:
         """As the settings say for the embedder of that name.
 
-        passage_words: what the embedder takes in at once, where the settings do not say.
+        passage_pieces: what the embedder takes in at once, where the settings do not say.
         """
         own = settings.embedders.get(embedder)
         if own is None:
             return cls(
-                settings.searchable_attributes, words=passage_words, titled=passage_words > 0
+                settings.searchable_attributes, pieces=passage_pieces, titled=passage_pieces > 0
             )
         most = own.document_template_max_bytes
         if own.document_template and most is None:
             most = USUAL_BYTES
-        words = passage_words if own.passage_words is None else own.passage_words
+        words = own.passage_words or 0
+        pieces = passage_pieces if own.passage_words is None else 0
         return cls(
             settings.searchable_attributes
             if own.document_attributes is None
@@ -72,7 +79,8 @@ class EmbeddedTexts:
             template=own.document_template,
             most_bytes=most,
             words=words,
-            titled=words > 0 and own.document_template is None and most is None,
+            pieces=pieces,
+            titled=words + pieces > 0 and own.document_template is None and most is None,
         )
 
     def bounded(self, most_bytes: int) -> EmbeddedTexts:
@@ -81,21 +89,22 @@ class EmbeddedTexts:
 
     def to_json(self) -> dict[str, Any]:
         """All of it; two ways are the same exactly when this is."""
-        return {**asdict(self), "attributes": list(self.attributes)}
+        told = {**asdict(self), "attributes": list(self.attributes)}
+        return {name: value for name, value in told.items() if value or name not in _NOT_ALWAYS}
 
-    def texts(self, document: Mapping[str, Any], *, without: str) -> list[str]:
+    def texts(self, document: Mapping[str, Any], *, without: str, count: Count) -> list[str]:
         """What is embedded of the document: its passages in order, each under the title; none
         where it has no text.
 
-        without: the primary key, which is left out. Raises DocumentError when the template cannot
-        be filled in.
+        without: the primary key, which is left out. count: how many pieces of the embedder are in a
+        text. Raises DocumentError when the template cannot be filled in.
         """
-        title, found = self._cut(document, without)
+        title, found = self._cut(document, without, count)
         return [f"{title}\n{passage}" for passage in found] if title else found
 
-    def passages(self, document: Mapping[str, Any], *, without: str) -> list[str]:
+    def passages(self, document: Mapping[str, Any], *, without: str, count: Count) -> list[str]:
         """The same without the title: as many, in the same order."""
-        return self._cut(document, without)[1]
+        return self._cut(document, without, count)[1]
 
     def text(self, document: Mapping[str, Any], *, without: str) -> str:
         """The same before it is cut into passages."""
@@ -104,18 +113,29 @@ class EmbeddedTexts:
             return text
         return text.encode(errors="replace")[: self.most_bytes].decode(errors="ignore")
 
-    def _cut(self, document: Mapping[str, Any], without: str) -> tuple[str, list[str]]:
+    def _cut(
+        self, document: Mapping[str, Any], without: str, count: Count
+    ) -> tuple[str, list[str]]:
         """(title, passages); the title is empty where the passages hold it themselves."""
         text = self.text(document, without=without)
-        whole = passages(text, words=self.words) if text.strip() else []
+        if not text.strip():
+            return "", []
+        words = self._words(text, count)
+        whole = passages(text, words=words)
         if not self.titled or len(whole) < 2:
             return "", whole
         texts = embedded_attributes(document, self.attributes, without=without)
         title = texts.pop(_first(texts, self.attributes))
-        left = self.words - len(_WORD.findall(title))
-        if not texts or left < self.words * (1 - MOST_TITLE):
+        left = words - len(_WORD.findall(title))
+        if not texts or left < words * (1 - MOST_TITLE):
             return "", whole
         return title, passages("\n".join(texts.values()), words=left)
+
+    def _words(self, text: str, count: Count) -> int:
+        """How many words of this text a passage has."""
+        if not self.pieces or len(text.encode(errors="replace")) <= self.pieces:
+            return self.words
+        return max(1, len(_WORD.findall(text)) * self.pieces // max(1, count(text)))
 
     def _whole(self, document: Mapping[str, Any], without: str) -> str:
         if self.template is None:

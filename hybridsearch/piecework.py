@@ -108,7 +108,7 @@ def embedded(
     documents: Sequence[Mapping[str, Any]], embedder: Embedder, how: EmbeddedTexts, without: str
 ) -> tuple[Counts, Vectors]:
     """(how many vectors each document has, the vectors in order); see `Hands.embedded`."""
-    texts = [how.texts(document, without=without) for document in documents]
+    texts = [how.texts(document, without=without, count=embedder.pieces) for document in documents]
     counts = np.fromiter(map(len, texts), np.int64, len(texts))
     return counts, embedder.embed([text for own in texts for text in own])
 

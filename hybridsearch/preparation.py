@@ -141,7 +141,10 @@ def _vectors(
             rows.extend(np.repeat([document.row for document in some], counts).tolist())
             parts.append(vectors)
     elif not isinstance(embedder, ProvidedEmbedder):
-        texts = [how.texts(document.fields, without=primary_key) for document in rest]
+        texts = [
+            how.texts(document.fields, without=primary_key, count=embedder.pieces)
+            for document in rest
+        ]
         rows.extend(d.row for d, own in zip(rest, texts, strict=True) for _ in own)
         parts.append(_made(embedder, rest, texts, course))
     return np.array(rows, np.int64), np.concatenate(parts)
@@ -209,7 +212,7 @@ def texts_of(manifest: Manifest, embedder: str) -> EmbeddedTexts:
 def recipe(settings: Settings, embedders: Mapping[str, Embedder]) -> dict[str, Any]:
     """What of the settings a generation depends on: `text` and `embedders` of its manifest."""
     embedded = {
-        name: EmbeddedTexts.of(settings, name, passage_words=item.passage_words).to_json()
+        name: EmbeddedTexts.of(settings, name, passage_pieces=item.passage_pieces).to_json()
         for name, item in embedders.items()
     }
     return {

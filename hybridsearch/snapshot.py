@@ -369,7 +369,9 @@ class Snapshot:
         """The embedded piece of the document's text that is nearest to the query."""
         if made.arm is None or made.vector is None:
             return None
-        pieces = made.arm.texts.passages(document, without=self.state.primary_key or "")
+        pieces = made.arm.texts.passages(
+            document, without=self.state.primary_key or "", count=made.arm.embedder.pieces
+        )
         vectors = made.arm.vectors.get(np.array([row], np.int64))[1]
         if len(pieces) != len(vectors):  # they came with the document
             return None

@@ -167,7 +167,7 @@ def test_cranfield_by_a_model_does_not_fall_through_its_floors() -> None:
 @pytest.mark.whole
 def test_scifact_by_a_model_does_not_fall_through_its_floors() -> None:
     [found] = shared("scifact", model=True)
-    assert clears(found, ranks=0.716, scores=0.725)  # .725 to .733, as the documents are batched
+    assert clears(found, ranks=0.716, scores=0.732)
 
 
 def is_not_worse(name: str, *, least: float, model: bool) -> bool:

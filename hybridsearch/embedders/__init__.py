@@ -23,8 +23,8 @@ class Embedder(Protocol):
     """Texts to vectors, safe to call from several threads at once.
 
     dim: the length of a vector. weight: the most, 0..1, that the semantic arm weighs (less where
-    words are sure). rrf_k: the constant of reciprocal rank fusion. passage_words: about how many
-    words it can take in at once, 0 for any number; longer texts are given to it in passages.
+    words are sure). rrf_k: the constant of reciprocal rank fusion. passage_pieces: how many
+    of its `pieces` it takes in at once, 0 for any number; longer texts are given in passages.
     fingerprint: differs whenever the same text would get another vector.
     """
 
@@ -35,7 +35,7 @@ class Embedder(Protocol):
     @property
     def rrf_k(self) -> int: ...  # noqa: D102
     @property
-    def passage_words(self) -> int: ...  # noqa: D102
+    def passage_pieces(self) -> int: ...  # noqa: D102
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
 
@@ -48,6 +48,10 @@ class Embedder(Protocol):
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """The vectors of queries, like `embed`; some models treat the two sides differently."""
+        ...
+
+    def pieces(self, text: str) -> int:
+        """How many pieces it reads the text as; 0 where nobody can tell."""
         ...
 
     def known(self, text: str) -> float:

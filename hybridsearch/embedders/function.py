@@ -35,7 +35,7 @@ class FunctionEmbedder:
 
     weight = 0.7
     rrf_k = 5
-    passage_words = 0
+    passage_pieces = 0
 
     def __init__(
         self,
@@ -76,6 +76,10 @@ class FunctionEmbedder:
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """The vectors of queries, like `embed`, from `query` if one was given."""
         return self._vectors(self._query, texts)
+
+    def pieces(self, text: str) -> int:
+        """0: a text of any length is one passage."""
+        return 0
 
     def known(self, text: str) -> float:
         """1: a callable does not say."""

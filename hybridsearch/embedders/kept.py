@@ -75,9 +75,9 @@ class KeptEmbedder:
         return self.inner.rrf_k
 
     @property
-    def passage_words(self) -> int:
+    def passage_pieces(self) -> int:
         """As the embedder behind it says."""
-        return self.inner.passage_words
+        return self.inner.passage_pieces
 
     @property
     def fingerprint(self) -> str:
@@ -129,6 +129,10 @@ class KeptEmbedder:
             self._queries = dict(list(known.items())[-QUERIES:])
         found = [known[text] for text in texts]
         return np.array(found, np.float32).reshape(len(texts), self.dim)
+
+    def pieces(self, text: str) -> int:
+        """As the embedder behind it says."""
+        return self.inner.pieces(text)
 
     def known(self, text: str) -> float:
         """As the embedder behind it says."""

@@ -26,7 +26,7 @@ class ProvidedEmbedder:
     name: str = field(default="default", kw_only=True)
     weight: ClassVar[float] = 0.5
     rrf_k: ClassVar[int] = 20
-    passage_words: ClassVar[int] = 0
+    passage_pieces: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -48,6 +48,10 @@ class ProvidedEmbedder:
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """Raises EmbedderError: a query of this embedder brings its vector."""
         raise self._refused("with the query, as vector, or search in keyword mode")
+
+    def pieces(self, text: str) -> int:
+        """0: a text of any length is one passage."""
+        return 0
 
     def known(self, text: str) -> float:
         """1: nobody asks what makes the vectors."""

@@ -107,7 +107,7 @@ class RestEmbedder:
 
     weight = 0.7
     rrf_k = 5
-    passage_words = 0
+    passage_pieces = 0
 
     def __init__(
         self,
@@ -166,6 +166,10 @@ class RestEmbedder:
         with self._outage.watched() as looking:
             patience = replace(self._hasty, attempts=1) if looking else self._hasty
             return self._vectors([self._before[0] + text for text in texts], patience)
+
+    def pieces(self, text: str) -> int:
+        """0: a text of any length is one passage."""
+        return 0
 
     def known(self, text: str) -> float:
         """1: a service does not say."""

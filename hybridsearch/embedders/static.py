@@ -59,7 +59,7 @@ class StaticEmbedder:
     dim: ClassVar[int] = DIM
     weight: ClassVar[float] = 0.35
     rrf_k: ClassVar[int] = 5
-    passage_words: ClassVar[int] = 0
+    passage_pieces: ClassVar[int] = 0
 
     @property
     def fingerprint(self) -> str:
@@ -86,6 +86,10 @@ class StaticEmbedder:
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         """The same as `embed`: static vectors have one side."""
         return self.embed(texts)
+
+    def pieces(self, text: str) -> int:
+        """0: a text of any length is one passage."""
+        return 0
 
     def known(self, text: str) -> float:
         """The share of the text's letters that are in pieces of more than one, 0..1.

@@ -102,7 +102,7 @@ def _of_embedder(call: Call, uid: str, embedder: str, most: int | None) -> Embed
             f"cannot find embedder `{embedder:.80}` in index `{uid}`{near(embedder, state.arms)}",
             code=TEMPLATE,
         )
-    how = EmbeddedTexts.of(state.settings, embedder, passage_words=0)
+    how = EmbeddedTexts.of(state.settings, embedder, passage_pieces=0)
     return how if most is None else how.bounded(most)
 
 

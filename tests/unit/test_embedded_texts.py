@@ -18,20 +18,20 @@ FILM = {"id": 7, "title": "Alien", "crew": {"director": "Ridley"}, "year": 1979}
 
 def how(**own: Any) -> EmbeddedTexts:
     settings = Settings().updated({"embedders": {"e": {"source": "static", **own}}})
-    return EmbeddedTexts.of(settings, "e", passage_words=0)
+    return EmbeddedTexts.of(settings, "e", passage_pieces=0)
 
 
 def test_the_searchable_text_is_embedded() -> None:
-    assert how().texts(FILM, without="id") == ["Alien\nRidley"]
+    assert how().texts(FILM, without="id", count=len) == ["Alien\nRidley"]
 
 
 def test_attributes_can_be_chosen() -> None:
-    assert how(documentAttributes=["title"]).texts(FILM, without="id") == ["Alien"]
+    assert how(documentAttributes=["title"]).texts(FILM, without="id", count=len) == ["Alien"]
 
 
 def test_a_template_makes_the_text() -> None:
     made = how(documentTemplate="A film {{doc.title}} by {{doc.crew.director}}{{doc.nothing}}")
-    assert made.texts(FILM, without="id") == ["A film Alien by Ridley"]
+    assert made.texts(FILM, without="id", count=len) == ["A film Alien by Ridley"]
 
 
 def test_a_template_goes_through_the_fields() -> None:
@@ -40,15 +40,15 @@ def test_a_template_goes_through_the_fields() -> None:
         "{{ field.name }}: {{ field.value }}\n{% endif %}{% endfor %}"
     )
     made = how(documentTemplate=template, documentAttributes=["title"])
-    assert made.texts(FILM, without="id") == ["title: Alien\n"]
+    assert made.texts(FILM, without="id", count=len) == ["title: Alien\n"]
 
 
 def test_the_text_of_a_template_is_cut_at_400_bytes_unless_told() -> None:
     template = "{{ doc.text }}"
     document = {"text": "é" * 1000}
-    assert how(documentTemplate=template).texts(document, without="id") == ["é" * 200]
+    assert how(documentTemplate=template).texts(document, without="id", count=len) == ["é" * 200]
     own = {"documentTemplate": template, "documentTemplateMaxBytes": 5}
-    assert how(**own).texts(document, without="id") == ["éé"]
+    assert how(**own).texts(document, without="id", count=len) == ["éé"]
 
 
 def test_a_template_that_is_none_is_refused_with_its_reason(memory: Database) -> None:
@@ -60,22 +60,22 @@ def test_a_template_that_is_none_is_refused_with_its_reason(memory: Database) ->
 def test_a_template_that_would_run_for_ever_names_the_document() -> None:
     made = how(documentTemplate="{% for a in (1..9999999) %}x{% endfor %}")
     with pytest.raises(DocumentError, match='document "7": documentTemplate'):
-        made.texts(FILM, without="id")
+        made.texts(FILM, without="id", count=len)
 
 
 @pytest.mark.parametrize("tag", ["{% include 'x' %}", "{% render 'x' %}"])
 def test_a_template_reads_nothing_but_the_document(tag: str) -> None:
     with pytest.raises((DocumentError, SettingsError)):
-        how(documentTemplate=tag).texts(FILM, without="id")
+        how(documentTemplate=tag).texts(FILM, without="id", count=len)
 
 
 def test_a_template_reaches_no_attribute_of_python() -> None:
     made = how(documentTemplate="{{ doc.__class__ }}{{ doc.keys }}{{ doc.title.__len__ }}.")
-    assert made.texts(FILM, without="id") == ["."]
+    assert made.texts(FILM, without="id", count=len) == ["."]
 
 
 def test_a_document_without_text_has_no_passage() -> None:
-    assert how().texts({"id": 7, "title": " "}, without="id") == []
+    assert how().texts({"id": 7, "title": " "}, without="id", count=len) == []
 
 
 LONG = {"id": 7, "plot": "a b c d e f g", "title": "Space Film"}
@@ -83,8 +83,11 @@ LONG = {"id": 7, "plot": "a b c d e f g", "title": "Space Film"}
 
 def test_each_passage_stands_under_the_title() -> None:
     made = how(documentAttributes=["title", "plot"], passageWords=8)
-    assert made.texts(LONG, without="id") == ["Space Film\na b c d e f", "Space Film\nb c d e f g"]
-    assert made.passages(LONG, without="id") == ["a b c d e f", "b c d e f g"]
+    assert made.texts(LONG, without="id", count=len) == [
+        "Space Film\na b c d e f",
+        "Space Film\nb c d e f g",
+    ]
+    assert made.passages(LONG, without="id", count=len) == ["a b c d e f", "b c d e f g"]
 
 
 @pytest.mark.parametrize(
@@ -99,15 +102,28 @@ def test_each_passage_stands_under_the_title() -> None:
 )
 def test_passages_without_a_title_are_embedded_as_they_are(own: Any, reason: str) -> None:
     made = how(**own)
-    assert made.texts(LONG, without="id") == made.passages(LONG, without="id"), reason
+    assert made.texts(LONG, without="id", count=len) == made.passages(
+        LONG, without="id", count=len
+    ), reason
+
+
+def test_a_passage_is_what_the_embedder_takes_of_this_text() -> None:
+    made = EmbeddedTexts.of(Settings(), "default", passage_pieces=12)
+    assert made.passages({"text": "aa bb cc dd ee ff"}, without="id", count=len) == [
+        "aa bb cc dd",
+        "cc dd ee ff",
+    ]
+    assert made.passages({"text": "aa bb cc dd"}, without="id", count=len) == ["aa bb cc dd"]
 
 
 def test_what_an_older_index_was_embedded_by_has_no_title() -> None:
     told = how(documentAttributes=["title", "plot"], passageWords=8).to_json()
-    now = EmbeddedTexts(**told)
     before = EmbeddedTexts(**{key: value for key, value in told.items() if key != "titled"})
-    assert now.titled
-    assert before.texts(LONG, without="id") == ["a b c d e f g\nSpace", "b c d e f g\nSpace Film"]
+    assert EmbeddedTexts(**told).titled
+    assert before.texts(LONG, without="id", count=len) == [
+        "a b c d e f g\nSpace",
+        "b c d e f g\nSpace Film",
+    ]
 
 
 def test_a_letter_is_a_word_where_there_are_no_spaces() -> None:

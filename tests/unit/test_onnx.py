@@ -75,11 +75,12 @@ def test_queries_and_documents_have_prefixes_of_their_own(folder: Path) -> None:
 def test_passages_are_as_long_as_what_the_model_was_made_with(folder: Path) -> None:
     path = str(folder / "tokenizer.json")
     tokenizer = Tokenizer.from_file(path)
-    assert OnnxEmbedder(folder).passage_words == 177  # of the 256 pieces that it takes
+    assert OnnxEmbedder(folder).passage_pieces == 254
     tokenizer.enable_truncation(128)
     tokenizer.save(path)
-    assert OnnxEmbedder(folder).passage_words == 100
-    assert OnnxEmbedder(folder, max_tokens=12).passage_words == 7
+    assert OnnxEmbedder(folder).passage_pieces == 126
+    assert OnnxEmbedder(folder, max_tokens=12).passage_pieces == 10
+    assert OnnxEmbedder(folder).pieces("red " * 150 + "blue") == 151
     assert OnnxEmbedder(folder).embed(["red " * 150 + "blue"])[0, BLUE] > 0
 
 
