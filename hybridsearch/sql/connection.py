@@ -108,7 +108,8 @@ class Connection:
         self._bare = bare
         self._front_end = front_end
         self._session = session
-        self._lent = Lent(bare, session, front_end.bound)
+        self._lent = Lent(bare, session, front_end.bound, alone=True)
+        self._shared = Lent(bare, session, Bound(), alone=False)
         self._in_hand: Step | None = None  # the statement whose rows are read
 
     def __getattr__(self, name: str) -> Any:
@@ -229,7 +230,13 @@ class Connection:
         return self._told(run, text, params, frame)
 
     def _relation(self, query: object, alias: str, params: object, frame: FrameType) -> Relation:
-        run = Run(partial(self._bare.sql, alias=alias), "params", later=True)
+        lease = Lease(_nothing, self.lend)
+        steps = self._session.steps(query) if isinstance(query, str) and not alias else None
+        if steps and len(steps) == 1:
+            found = guarded(self._shared.relation, steps[0])(steps[0], lease, params)
+            if found is not None:
+                return found
+        run = Run(partial(self._bare.sql, alias=alias), "params", later=True, lease=lease)
         return self._told(run, query, params, frame)
 
     def _told(self, run: Run, query: object, params: object, frame: FrameType) -> Relation:
@@ -238,6 +245,7 @@ class Connection:
         found: Relation = self._run(run, query, params, frame)
         step = self._in_hand
         if not isinstance(found, Relation) or step is None:
+            self.lend()
             return found
         return telling(found, step if run.lease is None else replace(step, lease=run.lease))
 
@@ -343,6 +351,10 @@ class Connection:
     ) -> Any:
         """Run the statement as it was written."""
         return seen_from(frame, run, step.text, values)
+
+
+def _nothing() -> None:
+    """What is done for a connection that stays with whoever has it."""
 
 
 def _degraded(count: int) -> list[str]:

@@ -1,12 +1,11 @@
-"""How is a relation made, and read, that has a connection to itself?
+"""How is a relation made, and read, whose connection is known to be in no transaction?
 
-Nobody can run anything on its connection but by the relation itself. So where that reads all rows
-at once, it may run the statement as `execute` does, its searches first, with what is known of the
-places of rows; which takes DuckDB a third of the time. Whatever else is done with it, and whoever
-else reads it, has the relation of `Connection.sql`, right whenever it is read. A statement that has
-been bound before gets that only when it is asked for.
+Where it reads all rows at once, it may run the statement as `execute` does, its searches first,
+with what is known of the places of rows; which takes DuckDB a third of the time. Whatever else is
+done with it, and whoever else reads it, has the relation of `Connection.sql`, right whenever it is
+read. A statement that has been bound before gets that only when it is asked for.
 
-    lent = Lent(bare, session, bound)
+    lent = Lent(bare, session, bound, alone=True)    # nobody else runs anything on the connection
     lent.relation(step, lease, ["space"]).fetchall()
 """
 
@@ -23,7 +22,8 @@ import duckdb
 from hybridsearch.sql.ahead import Ahead
 from hybridsearch.sql.hits import Later, Lease
 from hybridsearch.sql.lowering import Lowered
-from hybridsearch.sql.seen import NOBODY, UNBOUND, Run, numbers, seen_from
+from hybridsearch.sql.pushdown import Statement
+from hybridsearch.sql.seen import NOBODY, UNBOUND, Run, numbers, numbers_apart, seen_from
 from hybridsearch.sql.session import Session
 from hybridsearch.sql.telling import Step, telling, unmade
 from hybridsearch.store import Connection
@@ -33,6 +33,8 @@ __all__ = ["Bound", "Lent"]
 DIRECT = {"fetchall": "fetchall", "fetchnumpy": "fetchnumpy", "df": "df", "to_df": "df"}
 """Methods of a relation -> what a connection calls the same; others copy the rows once more."""
 MOST = 256
+CHANGING = {"insert", "update", "delete", "merge"}
+"""Words of statements that begin WITH and are run at once."""
 
 
 class Bound:
@@ -52,22 +54,32 @@ class Bound:
 
 
 class Lent:
-    """Makes the relations of one connection, of which one lives at a time."""
+    """Makes the relations of one connection.
 
-    def __init__(self, connection: Connection, session: Session, bound: Bound) -> None:
+    alone: whether one lives at a time, and nobody else has the connection; else what it was asked
+    last stays as it is.
+    """
+
+    def __init__(
+        self, connection: Connection, session: Session, bound: Bound, *, alone: bool
+    ) -> None:
         self._connection = connection
         self._session = session
         self._bound = bound
+        self._alone = alone
 
     def relation(self, step: Step, lease: Lease, values: object) -> duckdb.DuckDBPyRelation | None:
         """The relation of a statement that reads no variable; None where it has to be made else.
 
         Raises HybridSearchError for what is wrong with a search.
         """
-        if not step.searches or self._session.definition(step) is not None:
+        session = self._session
+        if not (step.searches and session.transactions.idle) or session.definition(step):
             return None
-        lowered = self._session.lowered(step)
-        made = self._session.ahead(lowered, step, values, None)
+        lowered = session.lowered(step)
+        if lowered.statement is None or _changes(lowered.statement):
+            return None
+        made = session.ahead(lowered, step, values, None)
         if made is None:
             return None
         for table in made.tables.values():
@@ -106,10 +118,12 @@ class Lent:
     ) -> tuple[Any] | None:
         """All rows of a statement as they are now, as `execute` finds them."""
         session = self._session
-        if session.lowered(step) is not lowered or not session.transactions.none():
+        if session.lowered(step) is not lowered or not session.transactions.idle:
             return None
+        own = self._connection
+        read = numbers(own, NOBODY) if self._alone else numbers_apart(own)
         try:
-            made = session.ahead(lowered, step, values, numbers(self._connection, NOBODY))
+            made = session.ahead(lowered, step, values, read)
             found = None if made is None else self._rows(made, name, given, named)
         except (*UNBOUND, duckdb.ResourceInUseException):  # the relation itself may tell otherwise
             return None
@@ -118,7 +132,7 @@ class Lent:
     def _rows(
         self, made: Ahead, name: str, given: tuple[Any, ...], named: Mapping[str, Any]
     ) -> tuple[Any]:
-        if name not in DIRECT:
+        if name not in DIRECT or not self._alone:
             run = Run(self._connection.sql, "params")
             rows = seen_from(NOBODY, run, made.text, made.values, made.tables)
             return (getattr(rows, name)(*given, **named),)
@@ -129,6 +143,10 @@ class Lent:
         except BaseException:  # what was not read would keep others from running a statement
             self._connection.abort()
             raise
+
+
+def _changes(statement: Statement) -> bool:
+    return any(token.word in CHANGING for token in statement.tokens)
 
 
 def _copied(values: object) -> object:

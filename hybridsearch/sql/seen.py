@@ -21,9 +21,11 @@ from hybridsearch.sql.ahead import Table
 from hybridsearch.sql.hits import Lease
 from hybridsearch.store import Connection
 
-__all__ = ["NOBODY", "UNBOUND", "Frame", "Run", "Tables", "numbers", "seen_from"]
+__all__ = ["NOBODY", "UNBOUND", "Frame", "Run", "Tables", "numbers", "numbers_apart", "seen_from"]
 
 Tables: TypeAlias = Mapping[str, Table]
+Reader: TypeAlias = Callable[[str, Any, Tables], Rows]
+"""(a SELECT of one column, parameters, tables by name) -> its numbers."""
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
@@ -74,15 +76,27 @@ def seen_from(
     )
 
 
-def numbers(
-    connection: Connection, frame: Frame
-) -> Callable[[str, Any, Mapping[str, Table]], Rows]:
+def numbers(connection: Connection, frame: Frame) -> Reader:
     """What reads the numbers that a SELECT of one column gives, without its nulls."""
 
     def read(text: str, values: Any, tables: Tables) -> Rows:
         seen_from(frame, Run(connection.execute, "parameters"), text, values, tables)
-        [column] = connection.fetchnumpy().values()
-        found: Rows = np.ma.compressed(column).astype(np.int64, copy=False)
-        return found
+        return _numbers(connection.fetchnumpy())
 
     return read
+
+
+def numbers_apart(connection: Connection) -> Reader:
+    """The same without variables; what was asked of the connection last stays as it is."""
+
+    def read(text: str, values: Any, tables: Tables) -> Rows:
+        found = seen_from(NOBODY, Run(connection.sql, "params"), text, values, tables)
+        return _numbers(found.fetchnumpy())
+
+    return read
+
+
+def _numbers(columns: Mapping[str, Any]) -> Rows:
+    [column] = columns.values()
+    found: Rows = np.ma.compressed(column).astype(np.int64, copy=False)
+    return found

@@ -333,6 +333,7 @@ def telling(relation: duckdb.DuckDBPyRelation, step: Step) -> duckdb.DuckDBPyRel
         relation.__class__ = Relation
     except TypeError:  # a DuckDB whose relations have another layout: its own errors stay
         if step.lease is not None:
+            step.lease.lend()
             step.lease.keep()
         return relation
     _steps[relation] = step

@@ -36,16 +36,21 @@ class Transactions:
         """The connection, or what can run statements on it, is given to somebody."""
         self._lent = True
 
+    @property
+    def idle(self) -> bool:
+        """Whether none can have begun; DuckDB is not asked."""
+        return not (self._maybe or self._lent)
+
     def end(self) -> None:
         """End the one that may be under way; nobody has the connection, or a result of it."""
-        if self._maybe or self._lent:
+        if not self.idle:
             with suppress(duckdb.TransactionException):  # there is none
                 self._connection.rollback()
         self._maybe = self._lent = False
 
     def none(self) -> bool:
         """Whether no transaction is under way; no result may be in the middle of being read."""
-        if not (self._maybe or self._lent):
+        if self.idle:
             return True
         first, second = (
             self._connection.execute("SELECT txid_current()").fetchall() for _ in range(2)

@@ -304,6 +304,16 @@ def test_a_relation_is_of_the_parameters_that_it_was_given(memory: Database, mov
             memory.sql("FROM search('movies', ?, k := ?)", ["alien", wrong])
 
 
+def test_a_statement_that_writes_is_run_each_time(memory: Database, movies: Index) -> None:
+    memory.sql("CREATE TABLE seen (id INTEGER)")
+    text = "WITH own AS (SELECT 1) INSERT INTO seen SELECT id FROM search('movies', '', k := 1)"
+    with memory.connect() as con:
+        for ask in (memory.sql, con.sql):
+            for _ in range(2):
+                ask(text)
+        assert con.execute("SELECT count(*) FROM seen").fetchall() == [(4,)]
+
+
 def test_a_connection_is_used_again_out_of_a_transaction(memory: Database, movies: Index) -> None:
     spare = memory._front_end._spare
     memory.sql("FROM movies").fetchall()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -267,8 +268,13 @@ def test_a_relation_gives_the_same_however_it_is_read(
     assert by_place(con, text)
     [step] = con._session.steps(text) or []
     one, by_key = db.sql(text), con._session.lowered(step).text
+    con.sql(text)
     for way, read in WAYS.items():
-        assert read(db.sql(text)) == read(one) == read(con.bare.sql(by_key)), way
+        found = read(con.sql(text)), read(db.sql(text)), read(one)
+        assert con._session.transactions.idle == (way != "view")
+        with con.cursor() as other:
+            assert found == (read(other.bare.sql(by_key)),) * 3, way
+        con._session.transactions.end()
 
 
 def test_a_relation_that_could_not_be_read_can_be_read_again(db: Database, con: Connection) -> None:
@@ -301,6 +307,30 @@ def test_a_relation_is_what_the_transaction_sees_that_reads_it(
         con.execute(edit)
         assert con.execute("FROM found ORDER BY _rank").fetchall() == native(con, FOUND)
         con.execute("ROLLBACK")
+
+
+def test_a_relation_of_a_connection_is_what_its_transaction_sees(con: Connection) -> None:
+    found = con.sql(FOUND), con.sql(FOUND)  # the second stands for another
+    for edit in EDITS:
+        assert {len(each.fetchall()) for each in found} == {50}
+        con.execute("BEGIN")
+        con.execute(edit)
+        expected = native(con, FOUND)
+        assert [each.fetchall() for each in (*found, con.sql(FOUND))] == [expected] * 3
+        con.execute("ROLLBACK")
+        assert con._session.transactions.none()
+
+
+def test_a_relation_leaves_what_its_connection_was_asked(con: Connection) -> None:
+    con.sql(KEPT)
+    found = con.sql(KEPT)
+    con.execute("SELECT 42 AS answer").fetchall()
+    assert found.fetchall()
+    assert [name for name, *_ in con.description] == ["answer"]
+    con.execute("FROM range(100_000)")
+    with pytest.raises(duckdb.ResourceInUseException):
+        found.fetchall()
+    assert len(con.fetchall()) == 100_000
 
 
 @pytest.mark.parametrize("way", ["query", "grouped"])
