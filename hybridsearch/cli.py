@@ -28,7 +28,7 @@ import click
 
 import hybridsearch
 from hybridsearch.errors import DocumentError
-from hybridsearch.exits import FAILED, Commands
+from hybridsearch.exits import FAILED, Commands, told_once
 from hybridsearch.extraction import project
 from hybridsearch.judging import eval_command, tune_command
 from hybridsearch.options import (
@@ -108,6 +108,7 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
     """
     settings = _settings(options["settings"], options["searchable"])
     with ExitStack() as stack:
+        stack.enter_context(told_once())
         sources = [stack.enter_context(_source(file)) for file in files]
         total = _count(sources)
         index = _made(stack.enter_context(hybridsearch.open(path)), name, options, settings)

@@ -39,7 +39,7 @@ from hybridsearch.errors import (
     InputError,
     NotFound,
 )
-from hybridsearch.files import remove_folder, side_folder
+from hybridsearch.files import remove_folder, side_folder, size_of
 from hybridsearch.index import REBUILD, SETTINGS, Host, Index, check_key
 from hybridsearch.inspection import folder_of
 from hybridsearch.leaving import follow as follow_to_end
@@ -480,9 +480,14 @@ class Database:
         return done
 
     def _rebuild(self, task: Task) -> Sequence[Task]:
-        self._engine(task.index_uid or "").rebuild(reuse=task.arguments["reuse"])
+        engine = self._engine(task.index_uid or "")
+        folder = self._path and folder_of(self._path, engine.record)
+        before = folder and size_of(folder)
+        engine.rebuild(reuse=task.arguments["reuse"])
+        details = {"bytes_before": before, "bytes_after": size_of(folder)} if folder else {}
         with self._store.transaction() as cursor:
-            return self._store.finish(cursor, [replace(task, status="succeeded")])
+            done = replace(task, status="succeeded", details=details)
+            return self._store.finish(cursor, [done])
 
 
 __all__ = ["Database", "attach", "open"]

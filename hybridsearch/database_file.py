@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ DATA = (".parquet", ".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".xlsx", ".arr
 PACKED = (".gz", ".zst")
 MAGIC = slice(8, 12), b"DUCK"
 """Where a database file says that it is one, and how."""
+SCHEMA = "hybridsearch"
 LOCKED = ("Could not set lock", "used by another process")
 
 _open_paths: set[Path] = set()
@@ -98,11 +99,12 @@ class Cursor:
 def connect(path: Path | None) -> Connection:
     """A connection to the file, made when absent; None is a database in memory.
 
-    Raises InputError for a file of data, which DuckDB would open as well, DatabaseLocked when
-    another process has it, StorageError when it cannot be opened.
+    Raises InputError for a file of data, which DuckDB would open as well, and for a name that
+    cannot be, DatabaseLocked when another process has it, StorageError when it cannot be opened.
     """
     if path is None:
         return duckdb.connect()
+    _check_name(path)
     _check_is_no_data(path)
     try:
         if not path.exists():
@@ -115,13 +117,38 @@ def connect(path: Path | None) -> Connection:
                 " process's server",
                 path=str(path),
             ) from error
-        raise StorageError(
-            f"could not open {path}: {_first_line(error)}", path=str(path)
-        ) from error
+        raise StorageError(_cannot_be_opened(path, error), path=str(path)) from error
     except duckdb.Error as error:
         raise StorageError(
             f"could not open {path}: {_first_line(error)}", path=str(path)
         ) from error
+
+
+def _check_name(path: Path) -> None:
+    """Raise InputError for a name that DuckDB takes for that of our schema.
+
+    To DuckDB a database is named as its file is, up to the first dot that does not begin it.
+    """
+    if path.name.lstrip(".").partition(".")[0].lower() == SCHEMA:
+        raise InputError(
+            f'{path} cannot be used: DuckDB would call the database "{SCHEMA}", as the schema in it'
+            " that holds what belongs to its indexes; give the file another name",
+            field="path",
+            path=str(path),
+        )
+
+
+def _cannot_be_opened(path: Path, error: Exception) -> str:
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return f"could not open {path}: there is no folder {folder}; make it first"
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        return (
+            f"could not open {path}, which may not be written: searching needs that too, for what"
+            " was left undone and to keep others out; permit it, or copy the database and the"
+            f" folder {path.name}.search to where writing is allowed"
+        )
+    return f"could not open {path}: {_first_line(error)}"
 
 
 def _check_is_no_data(path: Path) -> None:
@@ -161,7 +188,8 @@ def _create(path: Path) -> None:
     except OSError as error:
         raise refused(path, error) from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing may be written there is nothing to remove
+            fresh.unlink(missing_ok=True)
 
 
 def roll_back(cursor: Connection) -> None:

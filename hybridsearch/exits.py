@@ -10,6 +10,7 @@ command closes what it has open; a second Ctrl-C leaves at once.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -59,6 +60,27 @@ def _status(run: Callable[[], Any]) -> int:
                 click.echo("error: interrupted; what was acknowledged stays", err=True)
                 return INTERRUPTED
             return _failure(error)
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """What a failing task is logged for is not printed in the block: its error will be, at the end.
+
+    An error that names a parameter of Python's names the option instead.
+    """
+    log = logging.getLogger("hybridsearch")
+    log.addFilter(_is_no_failure)
+    try:
+        yield
+    except HybridSearchError as error:
+        error.message = error.message.replace("primary_key=", "--primary-key")
+        raise
+    finally:
+        log.removeFilter(_is_no_failure)
+
+
+def _is_no_failure(record: logging.LogRecord) -> bool:
+    return record.module != "writes"
 
 
 @contextmanager

@@ -45,6 +45,12 @@ def side_folder(database: Path) -> Path:
     return database.with_name(database.name + ".search")
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files under a folder; 0 where nothing is."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def sync_folder(path: Path) -> None:
     """Make the folder's list of names durable (a no-op where folders cannot be opened)."""
     if os.name == "nt":

@@ -145,7 +145,8 @@ def _clear(path: Path) -> None:
     remove_folder(path.with_name(f"{path.name}{PARTS}"))
     remove_folder(side_folder(fresh))
     for file in (fresh, fresh.with_name(f"{fresh.name}{LOG}")):
-        file.unlink(missing_ok=True)
+        if file.exists():
+            file.unlink()
 
 
 def _move(fresh: Path, path: Path) -> None:

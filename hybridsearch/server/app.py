@@ -150,7 +150,7 @@ class Door:
             body=body,
             media=media,
             headers=request.headers,
-            query=request.url.query,
+            query=request.scope["query_string"].decode("latin-1"),
         )
         return route.handler(call)
 

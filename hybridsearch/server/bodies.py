@@ -48,20 +48,18 @@ async def receive(
     if declared is not None and declared.isdigit() and int(declared) > limits.body_bytes:
         raise too_large(limits.body_bytes)
     held = bytearray()
+    now = asyncio.get_running_loop().time
+    end = now() + limits.body_seconds
     try:
-        async with asyncio.timeout(limits.body_seconds):
-            while (piece := await _next(pieces, limits.stall_seconds)) is not None:
+        async with asyncio.timeout_at(min(now() + limits.stall_seconds, end)) as patience:
+            async for piece in pieces:
                 held += piece
                 if len(held) > limits.body_bytes:
                     raise too_large(limits.body_bytes)
+                patience.reschedule(min(now() + limits.stall_seconds, end))
     except TimeoutError:
         raise Refused("The body came too slowly.", code="request_timeout") from None
     return bytes(held)
-
-
-async def _next(pieces: AsyncIterator[bytes], seconds: float) -> bytes | None:
-    async with asyncio.timeout(seconds):
-        return await anext(pieces, None)
 
 
 def unpacked(raw: bytes, encoding: str, most: int) -> bytes:

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from hybridsearch.document_table import DocumentTable
+from hybridsearch.files import size_of
 from hybridsearch.inspection import folder_of
 from hybridsearch.server.call import PATIENCE, Call, Route
 from hybridsearch.server.fields import Field
 from hybridsearch.server.figures import MEDIA
 from hybridsearch.server.indexes import record_of
-from hybridsearch.server.task_views import moment
+from hybridsearch.server.task_views import human, moment
 from hybridsearch.server.tasks import STATUSES
 from hybridsearch.server.wire import Refused, Reply, json_reply
 from hybridsearch.store import IndexRecord
 from hybridsearch.task_log import TaskFilter
 
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 FIELDS = (
     Field("showInternalDatabaseSizes", "boolean", "invalid_stats_show_internal_database_sizes"),
     Field("sizeFormat", "text", "invalid_stats_size_format", help="raw or human."),
@@ -30,7 +30,7 @@ def all_stats(call: Call) -> Reply:
     records = [record for record in call.db.store.indexes() if call.caller.sees(record.uid)]
     path = call.db.path
     own = path.stat().st_size if path is not None else 0
-    beside = sum(_size(folder) for record in records if (folder := _folder(call, record)))
+    beside = sum(size_of(folder) for record in records if (folder := _folder(call, record)))
     last = max((record.updated_at for record in records), default=None)
     return json_reply(
         {
@@ -94,13 +94,8 @@ def _parts(folder: Path | None) -> Mapping[str, int]:
         return {}
     found: dict[str, int] = {}
     for part in folder.glob("*/*"):
-        found[part.stem.lower()] = found.get(part.stem.lower(), 0) + _size(part)
+        found[part.stem.lower()] = found.get(part.stem.lower(), 0) + size_of(part)
     return found
-
-
-def _size(path: Path) -> int:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)
 
 
 def _shown(call: Call, size: int) -> int | str:
@@ -111,16 +106,6 @@ def _shown(call: Call, size: int) -> int | str:
             code="invalid_stats_size_format",
         )
     return size if wanted == "raw" else human(size)
-
-
-def human(size: int) -> str:
-    """A number of bytes for people.
-
-    >>> human(0), human(1024), human(5 << 30)
-    ('0 B', '1.00 KiB', '5.00 GiB')
-    """
-    power = min((max(size, 1).bit_length() - 1) // 10, len(UNITS) - 1)
-    return f"{size} B" if power == 0 else f"{size / 1024**power:.2f} {UNITS[power]}"
 
 
 def metrics(call: Call) -> Reply:

@@ -17,6 +17,8 @@ from hybridsearch.server.wire import HIDDEN, error_json, status_of
 from hybridsearch.setting_values import camel
 from hybridsearch.store import Task
 
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
 ENDED = ("succeeded", "failed", "canceled")
 
 
@@ -43,7 +45,7 @@ def task_json(task: Task) -> dict[str, Any]:
 
 def details_json(task: Task) -> dict[str, Any] | None:
     """What a task was asked and what it did, under the names that clients know."""
-    return DETAILS[task.kind](task) if task.kind in DETAILS else None
+    return DETAILS[task.kind](task) or None if task.kind in DETAILS else None
 
 
 def _counted(task: Task, name: str) -> int | None:
@@ -103,6 +105,13 @@ def _about_tasks(verb: str, name: str) -> Callable[[Task], dict[str, Any]]:
     return details
 
 
+def _compacted(task: Task) -> dict[str, Any]:
+    """How large the index's files were and are; nothing before the end, and in memory."""
+    names = {"preCompactionSize": "bytes_before", "postCompactionSize": "bytes_after"}
+    found = {name: task.details.get(own) for name, own in names.items()}
+    return {name: human(size) for name, size in found.items() if size is not None}
+
+
 DETAILS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "documentAdditionOrUpdate": _added,
     "documentDeletion": _deleted,
@@ -114,6 +123,7 @@ DETAILS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "taskCancelation": _about_tasks("canceledTasks", "canceled_tasks"),
     "taskDeletion": _about_tasks("deletedTasks", "deleted_tasks"),
     "dumpCreation": lambda task: {"dumpUid": task.details.get("dump_uid")},
+    "indexCompaction": _compacted,
 }
 
 
@@ -185,6 +195,16 @@ def _together(details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             both = type(value) is int and type(old) is int
             found[name] = value + old if both else value
     return found
+
+
+def human(size: int) -> str:
+    """A number of bytes for people.
+
+    >>> human(0), human(1024), human(5 << 30)
+    ('0 B', '1.00 KiB', '5.00 GiB')
+    """
+    power = min((max(size, 1).bit_length() - 1) // 10, len(UNITS) - 1)
+    return f"{size} B" if power == 0 else f"{size / 1024**power:.2f} {UNITS[power]}"
 
 
 def moment(time: datetime | None) -> str | None:

@@ -170,6 +170,13 @@ def test_a_read_only_folder_is_a_storage_error_and_harms_nothing(path: Path) -> 
     assert hybridsearch.check(path) == []
 
 
+def test_a_database_that_may_not_be_written_is_said_to_be_that(path: Path) -> None:
+    path.chmod(0o400)
+    with started(OPEN_AND_SAY_SO, path, before=as_anybody()) as other:
+        _, errors = other.communicate("")
+    assert "shop.duckdb, which may not be written: " in errors.splitlines()[-1]
+
+
 CATCH_UP_BY_ITSELF = """
 import sys, time, hybridsearch
 from hybridsearch.task_log import TaskFilter

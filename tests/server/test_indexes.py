@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+import hybridsearch
 from hybridsearch import Database
+from hybridsearch.server import app_for
 from tests.server.conftest import done, refusal, succeeded
 
 
@@ -135,3 +138,11 @@ def test_compacting_keeps_the_documents(client: TestClient, memory: Database) ->
     make(client, "films", {"id": 1, "title": "Up"})
     assert succeeded(client, client.post("/indexes/films/compact"))["type"] == "indexCompaction"
     assert memory.index("films").search("up").total == 1
+
+
+def test_compacting_tells_the_size_of_the_files_before_and_after(tmp_path: Path) -> None:
+    with hybridsearch.open(tmp_path / "shop.duckdb") as db, TestClient(app_for(db)) as client:
+        make(client, "films", {"id": 1, "title": "Up"})
+        details = succeeded(client, client.post("/indexes/films/compact"))["details"]
+    assert list(details) == ["preCompactionSize", "postCompactionSize"]
+    assert all(size.endswith((" B", "KiB")) and float(size.split()[0]) for size in details.values())

@@ -111,6 +111,13 @@ def test_a_faulty_document_is_a_failure_that_names_its_line(folder: Path) -> Non
     assert "line 2" in error(1, "index", "new.duckdb", "movies", "bad.ndjson")
 
 
+def test_what_python_calls_primary_key_is_an_option_here(folder: Path) -> None:
+    command = [*COMMAND, "index", "new.duckdb", "movies", "-"]  # in a process of its own, with logs
+    lines = b'{"film_id": 1, "user_id": 2}\n'
+    ended = subprocess.run(command, env=ENVIRONMENT, input=lines, capture_output=True)
+    assert re.fullmatch(rb"error: [^\n]+; name it with --primary-key\n", ended.stderr)
+
+
 def test_a_faulty_document_on_stdin_is_said_to_be_there(folder: Path) -> None:
     message = error(1, "index", "new.duckdb", "movies", "-", stdin=b'{"id": 1}\nno\n')
     assert '"stdin", line 2' in message

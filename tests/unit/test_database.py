@@ -21,6 +21,7 @@ from hybridsearch.errors import (
     InputError,
     NotFound,
     SettingsError,
+    StorageError,
 )
 from tests.conftest import BY_MEANING, LETTERS, MOVIES, letters, moody
 
@@ -70,6 +71,26 @@ def test_a_file_that_cannot_be_opened_can_be_tried_again(path: Path) -> None:
     for _ in range(2):
         with pytest.raises(hybridsearch.HybridSearchError, match="could not open"):
             opened(path)
+
+
+@pytest.mark.parametrize("name", ["hybridsearch.duckdb", "Hybridsearch", ".hybridsearch.a.db"])
+def test_a_file_that_duckdb_would_name_like_our_schema_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match="give the file another name"):
+        opened(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["hybridsearches.duckdb", "x.hybridsearch", "main.duckdb"])
+def test_any_other_name_will_do(tmp_path: Path, name: str) -> None:
+    with opened(tmp_path / name) as db:
+        assert db.create_index("a", primary_key="id").count() == 0
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=f"there is no folder {tmp_path}/no; make it first"):
+        opened(tmp_path / "no" / "a.duckdb")
 
 
 def test_an_unknown_default_embedder_is_refused(path: Path) -> None:
