@@ -113,7 +113,8 @@ def memory(spares: Spares, request: pytest.FixtureRequest) -> Iterator[Database]
             known[name](db)
         return db
 
-    if "monkeypatch" in request.fixturenames:  # which may change how it is made
+    patched = "monkeypatch" in request.fixturenames  # which may change how it is made
+    if patched or getattr(request.module, "FRESH", False):
         with made() as found:
             yield found
         return

@@ -25,7 +25,7 @@ export function showFacets(place, about, state, counts, opened, change, changeRa
 export function showChoices(place, state, change, changeRange, clear) {
   const chosen = Object.entries(state.chosen).flatMap(([name, picked]) =>
     picked.map((value) =>
-      choice(`${name}: ${value}`, () => change(name, picked.filter((other) => other !== value))),
+      choice(`${name}: ${named(value)}`, () => change(name, picked.filter((other) => other !== value))),
     ),
   );
   const ends = Object.entries(state.ranges)
@@ -77,6 +77,11 @@ function values(name, picked, counts, opened, change, again) {
   );
 }
 
+/** The value as it is shown: a box beside nothing would be a riddle. */
+function named(value) {
+  return value.trim() === "" ? "(empty)" : value;
+}
+
 function tick(name, n, value, count, picked, change) {
   const box = make("input", {
     type: "checkbox",
@@ -89,7 +94,7 @@ function tick(name, n, value, count, picked, change) {
     "label",
     { class: "tick" },
     box,
-    make("span", { class: "value" }, value),
+    make("span", { class: "value" }, named(value)),
     make("span", { class: "count" }, counted(count)),
   );
 }

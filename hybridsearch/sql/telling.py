@@ -305,6 +305,9 @@ class Relation(duckdb.DuckDBPyRelation):
     def __getitem__(self, name: str) -> duckdb.DuckDBPyRelation:
         return _made(guarded(super().__getitem__, _steps[self])(name), _steps[self])
 
+    def __copy__(self) -> duckdb.DuckDBPyRelation:
+        return self  # as good as another: it never changes
+
     def __repr__(self) -> str:
         return guarded(super().__repr__, _steps[self])()
 

@@ -55,6 +55,7 @@ def filled() -> Database:
                 "id": number,
                 "name": f"Shirt {number}",
                 "details": {"colour": ["red", "blue"][number % 2], "size": {"cm": 170}},
+                "label": ["", "new"][number % 2],
                 "offers": [{"shop": "Nord"}, {"shop": "Sued"}],
             }
             for number in range(8)

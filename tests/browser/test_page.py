@@ -59,6 +59,15 @@ def test_markup_in_a_document_is_text(visit: Open) -> None:
     assert page.complaints == []
 
 
+def test_a_value_without_a_letter_can_be_told_and_ticked(visit: Open) -> None:
+    page = visit("?index=goods")
+    total(page, 8)
+    tick(page, "(empty)").check()
+    total(page, 4)
+    assert page.locator("#choices button").first.inner_text().startswith("label: (empty)")
+    assert page.complaints == []
+
+
 def test_values_of_a_facet_add_to_each_other(visit: Open) -> None:
     page = visit("?q=sea&mix=0")
     total(page, 60)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from hybridsearch.errors import (
 )
 
 ROOT = Path(__file__).parents[2]
-AT_ONCE = 2.0
 OPEN_AND_SAY_SO = """
 import sys, hybridsearch
 with hybridsearch.open(sys.argv[1], default_embedder=None) as db:
@@ -64,10 +62,9 @@ def test_a_second_process_is_turned_away_at_once(path: Path) -> None:
     with started(OPEN_AND_SAY_SO, path) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        begun = time.perf_counter()
-        with pytest.raises(DatabaseLocked):
+        with pytest.raises(DatabaseLocked):  # without waiting: the other goes on until it is told
             hybridsearch.open(path)
-        assert time.perf_counter() - begun < AT_ONCE
+        assert other.poll() is None
         other.communicate("")
     with hybridsearch.open(path, default_embedder=None) as db:
         assert db.index("notes").count() == 1

@@ -17,6 +17,7 @@ from hybridsearch import Database, Index
 from hybridsearch.errors import HybridSearchError, NotFound
 from hybridsearch.sql.connection import Connection
 
+FRESH = True
 SEARCH = "SELECT id FROM search('movies', 'alien', mode := 'keyword') ORDER BY id"
 
 
