@@ -63,14 +63,16 @@ class Doubt:
 
 
 # Ranks say nothing of how far the first stands out; scores say it themselves, so less is doubted.
-BY_RANKS = Doubt(depth=10, factor=2.2)
-BY_SCORES = Doubt(depth=20, factor=1.25)
+BY_RANKS = Doubt(depth=10, factor=2.5)
+BY_SCORES = Doubt(depth=20, factor=1.3)
 
 Gains: TypeAlias = list[NDArray[np.float64]]
 """For each arm what it gives to each of its rows, float64 [n_i], in the order of the arm."""
 
 LEAST = 0.001
-SHARPER = 1.75
+CONFIRMED = 0.4
+"""How much of the doubt in meaning goes where both arms find the same."""
+SHARPER = 1.5
 """The power that shares of scores are raised to: near the best, differences tell the most."""
 
 # Sums of shares are taken in whole numbers of 2**-50: exact, so the order of the arms is nothing.
@@ -145,9 +147,10 @@ def share_of_meaning(
 ) -> float:
     """How much the semantic arm weighs for one query, LEAST to `most`.
 
-    The less, the further the best row by words stands out, but half of that doubt goes as the arms
-    agree; and nothing where a third of the query's letters is not known to the model (known, 0..1):
-    most * max(0, 3 * known - 2) * max(0, 1 - factor * confidence * (1 - agreement / 2)).
+    The less, the further the best row by words stands out, but up to CONFIRMED of that goes as the
+    arms agree; and nothing where a third of the query's letters is not known to the model (known,
+    0..1):
+    most * max(0, 3 * known - 2) * max(0, 1 - factor * confidence * (1 - CONFIRMED * agreement)).
     It is never nothing, so that rows without the words stand in the order of their meaning, and
     `most` where no row has the words. docs/relevance.md has what this was chosen by, and what else
     was tried.
@@ -159,7 +162,8 @@ def share_of_meaning(
     """
     if not len(words[0]):
         return most
-    sure = confidence(words[1], depth=doubt.depth) * (1.0 - agreement(words[0], near) / 2)
+    kept = 1.0 - CONFIRMED * agreement(words[0], near)
+    sure = confidence(words[1], depth=doubt.depth) * kept
     understood = max(0.0, 3.0 * known - 2.0)
     return max(LEAST, most * understood * (1.0 - doubt.factor * sure))
 

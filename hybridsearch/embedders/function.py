@@ -33,7 +33,7 @@ class FunctionEmbedder:
     callable starts to answer differently, so that an index knows its vectors are stale.
     """
 
-    weight = 0.7
+    weight = 0.8
     rrf_k = 5
     passage_pieces = 0
 

@@ -74,7 +74,7 @@ class OnnxEmbedder:
     all cores.
     """
 
-    weight = 0.7
+    weight = 0.8
     rrf_k = 5
 
     def __init__(

@@ -105,7 +105,7 @@ class RestEmbedder:
     query_prefix, document_prefix: put before each text. Safe to use from several threads.
     """
 
-    weight = 0.7
+    weight = 0.8
     rrf_k = 5
     passage_pieces = 0
 

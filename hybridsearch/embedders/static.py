@@ -57,7 +57,7 @@ class StaticEmbedder:
 
     folder: Path | None = None
     dim: ClassVar[int] = DIM
-    weight: ClassVar[float] = 0.35
+    weight: ClassVar[float] = 0.4
     rrf_k: ClassVar[int] = 5
     passage_pieces: ClassVar[int] = 0
 
