@@ -34,6 +34,7 @@ from hybridsearch.arrays import Rows, Scores, no_rows
 __all__ = [
     "BY_RANKS",
     "BY_SCORES",
+    "CONFIRMED",
     "SHARPER",
     "Doubt",
     "Gains",

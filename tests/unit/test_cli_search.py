@@ -96,7 +96,7 @@ def test_search_explains_how_the_score_adds_up(shop: Path) -> None:
 def test_search_fuses_as_asked(shop: Path) -> None:
     command = ["search", "shop.duckdb", "movies", "robots", "--explain", "--limit", "1"]
     told = run(*command, "--fusion", "score").stdout
-    assert "fusion: score, weights 0.883333 : 0.116667 = " in told
+    assert "fusion: score, weights 0.925867 : 0.0741333 = " in told
 
 
 @pytest.mark.parametrize("fusion", ["rrf", "score", "linear", "dbsf"])

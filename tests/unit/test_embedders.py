@@ -221,8 +221,8 @@ def test_every_embedder_says_how_far_it_is_to_be_trusted(make: Callable[[], Embe
 
 def test_the_static_arm_weighs_less_than_the_others() -> None:
     static, function = StaticEmbedder(), FunctionEmbedder(letters)
-    assert (static.weight, static.rrf_k) == (0.35, 5)
-    assert function.weight == 0.7
+    assert (static.weight, static.rrf_k) == (0.4, 5)
+    assert function.weight == 0.8
 
 
 @pytest.mark.parametrize(

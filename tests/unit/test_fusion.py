@@ -6,7 +6,9 @@ import pytest
 from hybridsearch import fusion
 from hybridsearch.arrays import Rows, Scores
 from hybridsearch.fusion import (
+    BY_RANKS,
     BY_SCORES,
+    CONFIRMED,
     LEAST,
     SHARPER,
     agreement,
@@ -260,7 +262,7 @@ def test_meaning_weighs_less_the_surer_the_words() -> None:
     near = np.arange(5, 15)
     shares = [share_of_meaning(0.6, (np.arange(60), s), near) for s in (EVEN, sure, surer)]
     assert shares == sorted(shares, reverse=True)
-    assert shares[1] == pytest.approx(0.6 * (1 - 2.2 * (1 / 3) / 2))
+    assert shares[1] == pytest.approx(0.6 * (1 - BY_RANKS.factor * (1 / 3) * (1 - CONFIRMED)))
 
 
 def test_meaning_that_the_words_do_not_confirm_weighs_less_where_they_are_sure() -> None:
@@ -268,7 +270,9 @@ def test_meaning_that_the_words_do_not_confirm_weighs_less_where_they_are_sure()
     sure[0], surest[0] = 1.5, 4.0
     far = np.arange(70, 80)
     assert share_of_meaning(0.6, (np.arange(60), EVEN), far) == pytest.approx(0.6)
-    assert share_of_meaning(0.6, (np.arange(60), sure), far) == pytest.approx(0.6 * (1 - 2.2 / 3))
+    assert share_of_meaning(0.6, (np.arange(60), sure), far) == pytest.approx(
+        0.6 * (1 - BY_RANKS.factor / 3)
+    )
     assert share_of_meaning(0.6, (np.arange(60), surest), far) == LEAST
 
 
