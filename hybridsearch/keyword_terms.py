@@ -218,11 +218,11 @@ class Terms:
     def _longer(self, attribute: str, word: Word) -> tuple[Alternatives, str]:
         """The most frequent terms that begin so, and the beginning if there are more."""
         typed, field = word.prefix or word.term, self._fields[attribute]
-        looked_at = max(self.scored, SUMMED)
-        found = self._searcher.terms_with_prefix(field, typed, limit=looked_at + 1)
+        looked_at = max(self.scored, SUMMED) + 2  # the word itself, and one to tell of more
+        found = self._searcher.terms_with_prefix(field, typed, limit=looked_at)
         longer = [(term, count) for term, count in found if term != word.term]
         more = len(longer) > self.scored
-        if more and len(found) <= looked_at:
+        if more and len(found) < looked_at:
             self._bound(field, typed, min(self._count, sum([count for _, count in found])))
         longer = longer[: self.scored]
         if not longer and word.stemmed:
