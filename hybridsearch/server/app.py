@@ -100,7 +100,9 @@ class Door:
         self._teller = Teller(db.queue, webhooks, Networks.of(networks))
         db.queue.listen(self._teller.finished)
         self._guard = Guard(master_key, keys)
-        self._searches = Gate("search", threads=limits.searches, waiting=limits.waiting)
+        self._searches = Gate(
+            "search", threads=limits.searches, at_once=limits.at_once, waiting=limits.waiting
+        )
         self._writes = Gate("write", threads=limits.writes, waiting=limits.waiting)
 
     async def answer(self, request: Request, route: Route) -> Reply:

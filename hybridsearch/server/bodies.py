@@ -29,14 +29,16 @@ class Limits:
 
     body_bytes: of a body, packed or unpacked. stall_seconds: between two pieces of a body.
     body_seconds: for all of it. send_seconds: for the client to take a piece of an answer.
-    searches, writes: threads for each. waiting: requests that wait for a thread; more get 503.
+    searches, writes: threads for each. at_once: how many searches run that have not lasted long.
+    waiting: requests that wait for a thread; more get 503.
     """
 
     body_bytes: int = 100 * MEGABYTE
     stall_seconds: float = 15.0
     body_seconds: float = 300.0
     send_seconds: float = 60.0
-    searches: int = 8
+    searches: int = 16
+    at_once: int = 2
     writes: int = 4
     waiting: int = 1000
 

@@ -6,7 +6,8 @@ import asyncio
 import gzip
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -16,7 +17,7 @@ from hybridsearch.errors import InputError
 from hybridsearch.server.bodies import Limits, receive, unpacked
 from hybridsearch.server.fields import Field, read_object, read_parameters
 from hybridsearch.server.serving import check_address, is_loopback
-from hybridsearch.server.threads import Gate
+from hybridsearch.server.threads import LONG_SECONDS, Gate
 from hybridsearch.server.wire import STATUS, Refused, error_reply
 from tests.conftest import refused
 from tests.server.conftest import MASTER
@@ -215,6 +216,75 @@ async def crowd() -> list[object]:
 
 def test_whoever_comes_when_too_many_wait_is_told_to_come_back() -> None:
     assert asyncio.run(crowd()) == ["too_many_search_requests", True]
+
+
+async def running(gate: Gate, works: Sequence[Callable[[], object]]) -> list[asyncio.Task[object]]:
+    """The works as tasks, each of which has asked for its turn."""
+    tasks = [asyncio.create_task(gate.run(work)) for work in works]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def in_turn() -> list[int]:
+    """In which order works begin of which one runs at a time."""
+    gate, began = Gate("test", threads=4, at_once=1, waiting=9), list[int]()
+    await asyncio.gather(*await running(gate, [partial(began.append, n) for n in range(6)]))
+    gate.close()
+    return began
+
+
+def test_who_comes_first_is_first() -> None:
+    assert asyncio.run(in_turn()) == list(range(6))
+
+
+async def past_one_that_lasts() -> bool:
+    """Whether a work ends that one before it, with the only turn, waits for."""
+    gate, told = Gate("test", threads=2, at_once=1, waiting=9), threading.Event()
+    waits, _ = await running(gate, [lambda: told.wait(10), told.set])
+    found = await waits
+    gate.close()
+    return bool(found)
+
+
+def test_work_that_lasts_keeps_nobody_back() -> None:
+    assert asyncio.run(past_one_that_lasts())
+
+
+async def with_one_thread() -> list[object]:
+    """What the last of three works gives after the second was given up while it waited."""
+    gate, held = Gate("test", threads=1, at_once=1, waiting=9), threading.Event()
+    first, second, third = await running(gate, [lambda: held.wait(10), lambda: 2, lambda: 3])
+    second.cancel()
+    await asyncio.sleep(2 * LONG_SECONDS)  # its turn has ended, and there is no other thread
+    held.set()
+    found = [await first, await third, second.cancelled(), await gate.run(lambda: 4)]
+    gate.close()
+    return found
+
+
+def test_whoever_gives_up_while_waiting_takes_no_place_with_him() -> None:
+    assert asyncio.run(with_one_thread()) == [True, 3, True, 4]
+
+
+async def given_up_when_admitted() -> object:
+    """What the next work gives after one was given up that had just been let in."""
+    gate = Gate("test", threads=1, at_once=1, waiting=9)
+
+    async def first() -> None:
+        await gate.run(lambda: 1)  # whose end lets the second in
+        second.cancel()
+
+    began = asyncio.create_task(first())
+    await asyncio.sleep(0)
+    second = asyncio.create_task(gate.run(lambda: 2))
+    await asyncio.wait([began, second])
+    found = second.cancelled(), await gate.run(lambda: 3)
+    gate.close()
+    return found
+
+
+def test_whoever_gives_up_when_admitted_gives_his_place_back() -> None:
+    assert asyncio.run(given_up_when_admitted()) == (True, 3)
 
 
 # Addresses
