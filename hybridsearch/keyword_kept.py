@@ -33,6 +33,10 @@ HANDED = 30
 """And in that of handing over a hit."""
 CALL = 4000
 """And in that of a call."""
+GATHERED = 2
+"""And in that of gathering a row of all the words that begin in some way."""
+SOUGHT = 6
+"""And in that of seeking other words' rows among these."""
 HEAD = 300
 """So many of the best of a clause tell which rows without rarer words may be worth a look."""
 REMEMBERED = 1 << 14
@@ -84,12 +88,14 @@ def _price(postings: int) -> float:
 class Key:
     """One clause of plans and their `tie`; size: at least as many as the rows that it matches.
 
-    There is one for each pair of these, so that it can be looked up by what it is.
+    begins: whether it matches all words that begin in some way. There is one for each pair of
+    clause and tie, so that it can be looked up by what it is.
     """
 
     clause: Clause
     tie: float
     size: int
+    begins: bool
 
 
 class Clauses:
@@ -131,7 +137,8 @@ class Clauses:
     def affordable(self, keys: Sequence[Key], *, needed: int, limit: int) -> Columns | None:
         """The same for a search of so many hits; what is not kept is fetched if that pays now."""
         missing = self._missing(keys)
-        if missing and not self._credits.enough(missing, cost=_cost(keys, limit)):
+        cost = _cost(keys, limit) + (SOUGHT * _begun(keys) if needed and len(keys) > 1 else 0)
+        if missing and not self._credits.enough(missing, cost=cost):
             return None
         return self.fetched(keys, needed=needed) if keys else None
 
@@ -167,6 +174,10 @@ class Clauses:
         """Pay in what took as long as to fetch so many postings."""
         self._credits.pay(self._missing(keys), cost=FETCHED * postings)
 
+    def gather(self, keys: Sequence[Key]) -> None:
+        """Pay in what it took to gather the rows of beginnings without scoring them."""
+        self._credits.pay(self._missing(keys), cost=GATHERED * _begun(keys))
+
     def absent(self, keys: Sequence[Key]) -> int:
         """How many postings would have to be fetched."""
         return sum(self._missing(keys).values())
@@ -188,7 +199,8 @@ class Clauses:
         if key is None:
             if len(self._keys) >= REMEMBERED:
                 self._keys.clear()  # what is kept under one that goes is not used any more
-            key = self._keys[clause, tie] = Key(clause, tie, self._size_of(clause))
+            begins = any([unit.start for unit, _ in clause])
+            key = self._keys[clause, tie] = Key(clause, tie, self._size_of(clause), begins)
         return key
 
     def _missing(self, keys: Sequence[Key]) -> dict[Key, int]:
@@ -216,3 +228,8 @@ def _near(rows: Rows, sums: Scores, others: Sequence[Postings], limit: int) -> R
 def _cost(keys: Sequence[Key], limit: int) -> int:
     """Postings that the engine scores for these clauses, and could in handing over its hits."""
     return sum([key.size for key in keys]) + HANDED * limit
+
+
+def _begun(keys: Sequence[Key]) -> int:
+    """Rows that words bring of which only the beginning is asked for."""
+    return sum([key.size for key in keys if key.begins])

@@ -50,7 +50,7 @@ def _of_unit(unit: Unit, weight: float, score: Score) -> dict[str, Any]:
     best = scores.index(max(scores))
     (asked, _), (terms, factor) = unit.alternatives[0], unit.alternatives[best]
     if unit.start and not scores[best]:
-        terms, factor, scores[best] = (f"{unit.start}*",), LAST, score(unit)
+        terms, factor, scores[best] = (*asked[:-1], f"{unit.start}*"), LAST, score(unit)
     return {
         "attribute": unit.attribute,
         "term": " ".join(terms),

@@ -52,7 +52,7 @@ class Unit(NamedTuple):
     """One word or phrase in one attribute; its score is that of its best alternative.
 
     alternatives: (terms side by side, factor) each. slop: words allowed in between. start: where no
-    alternative is, a term that begins so scores `LAST`.
+    alternative is, a term that begins so in place of the first one's last term scores `LAST`.
     """
 
     attribute: str
@@ -91,8 +91,9 @@ class Plan(NamedTuple):
     @property
     def is_open(self) -> bool:
         """Whether such terms only add rows, which stand behind all others."""
-        some = any([unit.start for clause in self.should for unit, _ in clause])
-        return some and not (self.must or self.excluded or self.near)
+        if self.excluded or self.near or (self.must and len(self.must) + len(self.should) > 1):
+            return False
+        return any([unit.start for clause in (*self.should, *self.must) for unit, _ in clause])
 
     @property
     def units(self) -> list[Unit]:
@@ -193,10 +194,11 @@ class _Layout(NamedTuple):
         """The sequence in one attribute; the last word stands for what may begin so."""
         terms = self.query.sequence_in(name)
         options: Alternatives = ((terms, 1.0),)
-        if last is not None:
-            ends = self.expand(name, self.query.item(last, name))
-            options += tuple((terms[:-1] + end, factor) for end, factor in ends)
-        return Unit(name, options)
+        if last is None:
+            return Unit(name, options)
+        last = self.query.item(last, name)
+        options += tuple((terms[:-1] + end, factor) for end, factor in self.expand(name, last))
+        return Unit(name, options, start=self.begins(name, last))
 
     def pairs(self, bonus: float) -> tuple[Clause, ...]:
         """Neighbouring words, near each other and in order."""

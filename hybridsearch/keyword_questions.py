@@ -3,13 +3,13 @@
 `Questions` makes queries of tantivy's out of the clauses of `hybridsearch.keyword_plan`, term by
 term: no text of a user reaches tantivy's parser.
 
-    questions = Questions(schema, {"title": "t0"})
+    questions = Questions(schema, {"title": "t0"}, statistics)
     searcher.search(questions.whole(plan), limit=10)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import product
 
@@ -17,21 +17,27 @@ import tantivy
 
 from hybridsearch.arrays import Rows
 from hybridsearch.keyword_plan import LAST, Clause, Plan, Unit
+from hybridsearch.keyword_terms import Terms, words_from
 
 __all__ = ["Questions"]
 
 MOST_LAYOUTS = 200
 """A loose phrase with a word that comes twice is asked as so many phrases at most."""
 
+_SPECIAL = frozenset(r"\.+*?()|[]{}^$#&-~")
+
 _Should, _Must, _Not = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
 
 
 class Questions:
-    """Queries over the fields of one index; fields: attribute -> its field."""
+    """Queries over the fields of one state of an index; fields: attribute -> its field."""
 
-    def __init__(self, schema: tantivy.Schema, fields: Mapping[str, str]) -> None:
+    def __init__(
+        self, schema: tantivy.Schema, fields: Mapping[str, str], statistics: Terms
+    ) -> None:
         self._schema = schema
         self._fields = fields
+        self._statistics = statistics
 
     def whole(self, laid: Plan) -> tantivy.Query:
         """The plan as a query of tantivy's."""
@@ -62,13 +68,24 @@ class Questions:
         field = self._fields[unit.attribute]
         options = [self._alternative(field, *option, unit.slop) for option in unit.alternatives]
         if unit.start:
-            options.append(self._beginning(field, unit.start))
+            options.append(self._beginning(field, unit))
         return options[0] if len(options) == 1 else tantivy.Query.disjunction_max_query(options)
 
-    def _beginning(self, field: str, start: str) -> tantivy.Query:
+    def _beginning(self, field: str, unit: Unit) -> tantivy.Query:
         """Every row with a term that begins so, at the score of those."""
-        query = tantivy.Query.fuzzy_term_query(self._schema, field, start, distance=0, prefix=True)
-        return tantivy.Query.const_score_query(query, LAST)
+        head = unit.alternatives[0][0][:-1]
+        if not head:
+            return tantivy.Query.const_score_query(
+                words_from(self._schema, field, unit.start), LAST
+            )
+        exact = [_escaped(term) for term in head]
+        options = [
+            tantivy.Query.regex_phrase_query(
+                self._schema, field, [*exact, _escaped(letters) + (".*" if longer else "")]
+            )
+            for letters, longer in self._statistics.pieces(field, unit.start)
+        ]
+        return tantivy.Query.const_score_query(tantivy.Query.disjunction_max_query(options), LAST)
 
     def _alternative(
         self, field: str, terms: tuple[str, ...], factor: float, slop: int
@@ -105,18 +122,20 @@ class Questions:
         """Which of a few rows the plan matches; as nothing is scored, in half the time."""
         if laid.must or laid.excluded or laid.near or not laid.should:
             return self.among(laid, rows)
-        words = [self._matching(unit) for clause in laid.should for unit, _ in clause]
-        any_word = tantivy.Query.boolean_query(
-            [(_Should, query) for some in words for query in some]
-        )
-        both = tantivy.Query.boolean_query([(_Must, any_word), (_Must, self._one_of(rows))])
-        return tantivy.Query.const_score_query(both, 1.0)
+        both = [(_Must, self.any_of(laid.should)), (_Must, self._one_of(rows))]
+        return tantivy.Query.const_score_query(tantivy.Query.boolean_query(both), 1.0)
+
+    def any_of(self, clauses: Iterable[Clause]) -> tantivy.Query:
+        """What any of the clauses matches, for counting: all score alike."""
+        words = [self._matching(unit) for clause in clauses for unit, _ in clause]
+        found = tantivy.Query.boolean_query([(_Should, query) for some in words for query in some])
+        return tantivy.Query.const_score_query(found, 1.0)
 
     def _matching(self, unit: Unit) -> list[tantivy.Query]:
         """Any of these matches where the unit does."""
         field, ask = self._fields[unit.attribute], self._alternative
         options = [ask(field, terms, 1.0, unit.slop) for terms, _ in unit.alternatives]
-        return [*options, self._beginning(field, unit.start)] if unit.start else options
+        return [*options, self._beginning(field, unit)] if unit.start else options
 
     def _one_of(self, rows: Rows) -> tantivy.Query:
         ask = tantivy.Query.term_query
@@ -131,6 +150,11 @@ class Questions:
         """This row, if it matches, with what the unit scores there."""
         wanted = tantivy.Query.const_score_query(self.row(row), 0.0)
         return tantivy.Query.boolean_query([(_Must, self.unit(unit)), (_Must, wanted)])
+
+
+def _escaped(text: str) -> str:
+    """A regular expression of tantivy's for the text itself."""
+    return "".join([f"\\{letter}" if letter in _SPECIAL else letter for letter in text])
 
 
 @lru_cache(maxsize=64)

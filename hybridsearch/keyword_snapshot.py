@@ -95,12 +95,12 @@ class KeywordSnapshot:
         self.attributes = tuple(fields)
         self._searcher = searcher
         self._fields = dict(fields)
-        self._ask = Questions(schema, self._fields)
         self._hits = Hits(searcher)
         self._words = words
         self._totals: dict[Plan, int] = {}
         self._spare: deque[Scores] = deque()
         self.statistics = Terms(searcher, schema, self._fields, self.count)
+        self._ask = Questions(schema, self._fields, self.statistics)
         self._units = Units(self._hits, self._ask, self.statistics)
         self._bodies = Bodies(searcher, self._ask)
 
@@ -129,7 +129,7 @@ class KeywordSnapshot:
         if mask is not None:
             return self._masked(laid, keys, columns, mask, limit=limit, cut=cut)
         if columns is None:
-            return self._asked(laid, limit, cut)
+            return self._asked(laid, keys, limit, cut)
         rows, scores = self._top(columns, limit, cut)
         return Ranking(rows, scores, len(rows) < limit, lambda: self._number_of(laid, keys))
 
@@ -228,6 +228,7 @@ class KeywordSnapshot:
             found = self.scores(query, rows, weights=weights, match=match, tie=tie)
             return int(np.count_nonzero(found))
         self._clauses.spend(keys, len(rows) * COST_OF_ROW)
+        self._clauses.gather(keys)
         return self._counted(self._ask.matching(laid, rows))
 
     def reference(
@@ -311,20 +312,31 @@ class KeywordSnapshot:
 
     # Asking tantivy
 
-    def _asked(self, laid: Plan, limit: int, cut: Cut) -> Ranking:
-        """The best rows. What only unlisted words bring stands last: once it is counted, it is
-        looked for only where a page reaches down to it."""
-        total = self._totals.get(laid) if laid.is_open else None
-        if total is not None:
-            found = self._search(self._ask.whole(laid.listed), limit, cut)
-            if len(found.rows) >= limit:
-                return Ranking(found.rows, found.scores, len(found.rows) == total, lambda: total)
-        found = self._search(self._ask.whole(laid), limit, cut)
-        if laid.is_open:
+    def _asked(self, laid: Plan, keys: Sequence[Key], limit: int, cut: Cut) -> Ranking:
+        """The best rows. What only unlisted words bring stands last: it is looked for where a page
+        reaches down to it, and counted where somebody asks."""
+        if not laid.is_open:
+            return self._search(self._ask.whole(laid), limit, cut)
+        found = self._search(self._ask.whole(laid.listed), limit, cut)
+        if len(found.rows) >= limit:
+            whole = self._totals.get(laid) == len(found.rows)
+            return Ranking(found.rows, found.scores, whole, lambda: self._total(laid, keys))
+        columns = self._clauses.fetched(keys, needed=len(laid.must))
+        rows, scores = self._top(columns, limit, cut)
+        return Ranking(rows, scores, len(rows) < limit, lambda: self._number_of(laid, keys))
+
+    def _total(self, laid: Plan, keys: Sequence[Key]) -> int:
+        """How many rows an open plan matches."""
+        total = self._totals.get(laid)
+        if total is None:
+            if self._clauses.known(keys, needed=len(laid.must)):
+                return self._number_of(laid, keys)
             if len(self._totals) >= TOTALS:
                 self._totals.clear()
-            self._totals[laid] = found.total
-        return found
+            self._clauses.gather(keys)
+            clauses = (*laid.must, *laid.should)
+            total = self._totals[laid] = self._counted(self._ask.any_of(clauses))
+        return total
 
     def _search(self, question: tantivy.Query, limit: int, cut: Cut = best) -> Ranking:
         """The best rows; fetches on while a tie crosses the limit, for ties go by row."""

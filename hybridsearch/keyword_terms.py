@@ -21,25 +21,35 @@ import tantivy
 from hybridsearch.keyword_plan import Alternatives, Clause
 from hybridsearch.query import Word
 
-__all__ = ["Terms"]
+__all__ = ["Terms", "words_from"]
 
 EXPANSIONS = 16
-"""How many of the longer words that a word may be the start of are scored, in each attribute."""
-MOST_UNLISTED = 300
-"""Where no more begin so, the others match all the same, behind these. Looking for more takes
-longer than the search itself."""
+"""How many of the longer words that a word may be the start of are scored, in each attribute; the
+others match all the same, behind these."""
 SMALL = 1_000
-"""Up to so many documents, `MOST_EXPANSIONS` are scored: what is left out would be missed."""
+"""Up to so many documents, `MOST_EXPANSIONS` are scored, so that all are in their places."""
 MOST_EXPANSIONS = 1_000
+SUMMED = 300
+"""Of so many words that begin alike the documents are summed up, of more they are counted, which
+takes as long as a search for them."""
 PREFIX = 0.8
 """What a longer word counts where no document holds the word as typed."""
 BEHIND_EXACT = 0.5
 """What it counts where some do, so that a higher frequency or a shorter text rarely wins."""
 SHORTEST_STEM = 4
+TOGETHER = 10_000
+"""Words that begin alike of which tantivy takes all into one phrase; at 16,384 it refuses."""
+MOST_WORDS = 1 << 20
+"""So many of them tell which letters come next."""
 MOST_TERMS = 1000
 """Terms of one attribute that are looked at for suggestions."""
 REMEMBERED = 1 << 14
 USUALS = 1 << 12
+
+
+def words_from(schema: tantivy.Schema, field: str, start: str) -> tantivy.Query:
+    """Every row with a word in the field that begins so; all score alike."""
+    return tantivy.Query.fuzzy_term_query(schema, field, start, distance=0, prefix=True)
 
 
 class Terms:
@@ -60,6 +70,11 @@ class Terms:
         self._beginning: dict[tuple[str, str], int] = {}
         self._counted: dict[tuple[str, str], int] = {}
         self._usuals: dict[Clause, float] = {}
+
+    @property
+    def scored(self) -> int:
+        """How many of the longer words that a word may be the start of are scored."""
+        return MOST_EXPANSIONS if self._count <= SMALL else EXPANSIONS
 
     def idf(self, frequency: int) -> float:
         """How much a term of so many documents tells: ln(1 + (n - f + .5) / (f + .5))."""
@@ -146,7 +161,33 @@ class Terms:
 
     def beginners(self, attribute: str, start: str) -> int:
         """At least as many as the documents that have a word with an `unlisted` beginning."""
-        return self._beginning[self._fields[attribute], start]
+        field = self._fields[attribute]
+        most = self._beginning.get((field, start))
+        return self._begun(field, start) if most is None else most
+
+    def pieces(self, field: str, start: str) -> list[tuple[str, bool]]:
+        """(letters, whether words go on) that between them are all words that begin so.
+
+        Of each of them there are at most `TOGETHER`; the field's terms are looked at.
+        """
+        if len(self._searcher.terms_with_prefix(field, start, limit=TOGETHER + 1)) <= TOGETHER:
+            return [(start, True)]
+        found = self._searcher.terms_with_prefix(field, start, limit=MOST_WORDS)
+        after = len(start) + 1
+        longer = sorted({term[:after] for term, _ in found if len(term) >= after})
+        return [(start, False), *[piece for one in longer for piece in self.pieces(field, one)]]
+
+    def _begun(self, field: str, start: str) -> int:
+        """How many documents have a word in the field that begins so."""
+        question = words_from(self._schema, field, start)
+        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+        return self._bound(field, start, found)
+
+    def _bound(self, field: str, start: str, most: int) -> int:
+        if len(self._beginning) >= REMEMBERED:
+            self._beginning.clear()
+        self._beginning[field, start] = most
+        return most
 
     def _meant(self, attribute: str, word: Word) -> tuple[Alternatives, str]:
         key = (attribute, word)
@@ -177,14 +218,13 @@ class Terms:
     def _longer(self, attribute: str, word: Word) -> tuple[Alternatives, str]:
         """The most frequent terms that begin so, and the beginning if there are more."""
         typed, field = word.prefix or word.term, self._fields[attribute]
-        small = self._count <= SMALL
-        looked_at = MOST_EXPANSIONS if small else MOST_UNLISTED
-        found = self._searcher.terms_with_prefix(field, typed, limit=looked_at + 1)
+        looked_at = max(self.scored, SUMMED) + 2  # the word itself, and one to tell of more
+        found = self._searcher.terms_with_prefix(field, typed, limit=looked_at)
         longer = [(term, count) for term, count in found if term != word.term]
-        more = not small and len(longer) > EXPANSIONS and len(found) <= looked_at
-        if more:
-            self._beginning[field, typed] = sum([count for _, count in found])
-        longer = longer[: MOST_EXPANSIONS if small else EXPANSIONS]
+        more = len(longer) > self.scored
+        if more and len(found) < looked_at:
+            self._bound(field, typed, min(self._count, sum([count for _, count in found])))
+        longer = longer[: self.scored]
         if not longer and word.stemmed:
             longer = self._shortened(field, word, typed)
         exact = self._documents(field, word.term)

@@ -9,8 +9,9 @@ and the statement that DuckDB gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from hybridsearch.extraction import is_wanted
 from hybridsearch.planning import must_embed
 from hybridsearch.request import SearchRequest
 from hybridsearch.sql.constants import NotConstant, constant
@@ -85,8 +86,31 @@ def _legs(statement: Statement, search: Search, state: State) -> list[str]:
             mode = constant(statement, given["mode"])
         except NotConstant:
             return ["legs: as mode says at each call"]
-    words = "off" if mode == "semantic" else f"BM25 over {', '.join(state.keyword.attributes)}"
+    words = "off" if mode == "semantic" else _keyword(statement, given, state)
     return [f"leg keyword: {words}", f"leg semantic: {_semantic(state, mode, 'vector' in given)}"]
+
+
+def _keyword(statement: Statement, given: Mapping[str, Range], state: State) -> str:
+    """The columns that words are looked for in, and what a beginning finds."""
+    names = state.keyword.attributes
+    fields = _told(statement, given, "fields")
+    if isinstance(fields, list):
+        names = tuple(name for name in names if is_wanted(name, fields))
+    over = f"BM25 over {', '.join(names)}"
+    if _told(statement, given, "match") != "prefix":
+        return over
+    return (
+        f"{over}; all words that begin like the last one, of each column the"
+        f" {state.keyword.statistics.scored:,} most frequent scored"
+    )
+
+
+def _told(statement: Statement, given: Mapping[str, Range], name: str) -> object:
+    """The value of a parameter; None where it is not given, or not the same at each call."""
+    try:
+        return constant(statement, given[name]) if name in given else None
+    except NotConstant:
+        return None
 
 
 def _semantic(state: State, mode: str | None, vector: bool) -> str:

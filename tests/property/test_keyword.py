@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hybridsearch import keyword_terms
 from hybridsearch.analysis import Analyzer
 from hybridsearch.keyword import KeywordIndex
 from hybridsearch.keyword_snapshot import KeywordSnapshot
@@ -27,7 +29,7 @@ Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Document: TypeAlias = dict[str, list[str]]
 """The terms by attribute."""
 
-terms = st.sampled_from(["a", "b", "c", "ab", "abc", "bc"])
+terms = st.sampled_from(["a", "b", "c", "ab", "abc", "bc", "a.b", "b東"])
 documents = st.fixed_dictionaries({name: st.lists(terms, max_size=6) for name in ATTRIBUTES})
 row_numbers = st.integers(0, MOST_ROWS - 1)
 
@@ -62,6 +64,17 @@ queries = st.builds(
 matches = st.sampled_from(["any", "all", "phrase"])
 ties = st.sampled_from([1.0, 0.5])
 masks = st.lists(st.booleans(), max_size=MOST_ROWS + 3).map(lambda kept: np.array(kept, bool))
+
+
+@pytest.fixture(scope="module", params=[16, 1], autouse=True)
+def scored(request: pytest.FixtureRequest) -> Iterator[None]:
+    """So many of the words that begin alike are scored, the others stand behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyword_terms, "SMALL", 0)
+        patch.setattr(keyword_terms, "EXPANSIONS", request.param)
+        patch.setattr(keyword_terms, "SUMMED", request.param)
+        patch.setattr(keyword_terms, "TOGETHER", request.param)
+        yield
 
 
 def apply(index: KeywordIndex, batch: Batch) -> None:

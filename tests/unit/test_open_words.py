@@ -8,6 +8,7 @@ import pytest
 from hybridsearch import keyword_kept, keyword_terms
 from hybridsearch.keyword import KeywordIndex, KeywordSnapshot
 from hybridsearch.keyword_plan import LAST
+from hybridsearch.query import Query, Word
 from tests.unit.keyword_texts import asked, put
 
 BODY = {"body": 1.0}
@@ -24,19 +25,45 @@ def found(monkeypatch: pytest.MonkeyPatch) -> KeywordSnapshot:
     return index.snapshot()
 
 
-@pytest.mark.parametrize(
-    ("small", "most", "total"), [(100, 300, 40), (39, 300, 40), (39, 40, 40), (39, 39, 16)]
-)
-def test_the_beginning_of_words_finds_all_of_them_or_the_most_frequent(
-    monkeypatch: pytest.MonkeyPatch, small: int, most: int, total: int
+@pytest.mark.parametrize("summed", [300, 39])
+@pytest.mark.parametrize("small", [100, 39])
+@pytest.mark.parametrize("match", ["any", "all", "phrase"])
+def test_the_beginning_of_words_finds_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, small: int, summed: int, match: str
 ) -> None:
     monkeypatch.setattr(keyword_terms, "SMALL", small)
-    monkeypatch.setattr(keyword_terms, "MOST_UNLISTED", most)
+    monkeypatch.setattr(keyword_terms, "MOST_EXPANSIONS", 20)
+    monkeypatch.setattr(keyword_terms, "SUMMED", summed)
     index = KeywordIndex.open(None)
     put(index, {row: f"s{row:02}" for row in range(40)})
-    snapshot = index.snapshot()
-    top = snapshot.top(asked("s", prefix=True), weights=BODY, limit=9)
-    assert top.total == total == len(snapshot.matches(asked("s", prefix=True), weights=BODY))
+    snapshot, query = index.snapshot(), asked("s", prefix=True)
+    for limit in (9, 30, 50):
+        top = snapshot.top(query, weights=BODY, limit=limit, match=match)
+        assert (len(set(top.rows.tolist())), top.total) == (min(limit, 40), 40)
+    assert len(snapshot.matches(query, weights=BODY, match=match)) == 40
+
+
+@pytest.mark.parametrize("together", [10_000, 3, 1])
+def test_a_phrase_ends_in_whatever_begins_so(
+    monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(keyword_terms, "SMALL", 3)
+    monkeypatch.setattr(keyword_terms, "EXPANSIONS", 2)
+    monkeypatch.setattr(keyword_terms, "TOGETHER", together)
+    index = KeywordIndex.open(None)
+    texts = ["c++ s", "c++ sea", "sea c++", "c++ sun", "c++ so it", "c.. so", "c++ s s.t", "c++ 5"]
+    texts += ["sea", "sun", "sea sun"]
+    own, none = np.arange(len(texts)), np.empty(0, np.int64)
+    index.apply(deletes=none, rows=own, texts={"body": texts}, bodies=[b""] * len(texts))
+    query = Query((Word("c++"), Word("s", prefix="s")), sequence=("c++", "s"))
+    for _ in range(2):
+        top = index.snapshot().top(query, weights=BODY, limit=9, match="phrase")
+        assert sorted(top.rows.tolist()) == [0, 1, 3, 4, 6]
+        assert top.total == 5
+    told = index.snapshot().explain(query, 4, weights=BODY, match="phrase")
+    assert [(p["term"], p["for"], p["kind"]) for p in told["parts"]] == [
+        ("c++ s*", "c++ s", "phrase")
+    ]
 
 
 @pytest.mark.parametrize("price", [10, 10_000])  # at the second tantivy is asked every time
