@@ -28,7 +28,7 @@ import click
 
 import hybridsearch
 from hybridsearch.errors import DocumentError
-from hybridsearch.exits import FAILED, Commands, told_once
+from hybridsearch.exits import FAILED, Commands, fill_streams, told_once
 from hybridsearch.extraction import project
 from hybridsearch.judging import eval_command, tune_command
 from hybridsearch.options import (
@@ -54,6 +54,7 @@ STDIN = "-"
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its status."""
+    fill_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -231,8 +232,9 @@ def _show_added(index: Index, added: Mapping[str, int], seconds: float, *, as_js
 def search_command(path: str, name: str, query: str, **options: Any) -> None:
     """Print the documents that fit a query best.
 
-    An empty QUERY gives every document. A hit shows its score, its id and its rank in the arms that
-    found it.
+    An empty QUERY gives every document; before one that begins with a minus stands --, as in
+    `search DB INDEX -- "-word"`. A hit shows its score, its id and its rank in the arms that found
+    it.
     """
     plain = ("mode", "limit", "offset", "fusion", "boost", "diversity", "explain")
     wanted = {key: options[key] for key in plain}

@@ -85,7 +85,7 @@ def open(
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
-    where = None if path is None or str(path) == ":memory:" else Path(path).absolute()
+    where = None if path is None or str(path) == ":memory:" else Path(path).resolve()
     folder = where and side_folder(where) / "embedded"
     supplies = Supplies(default_embedder, functions or {}, allowed_networks)
     embedders = EmbedderMaker(supplies, folder)

@@ -118,6 +118,12 @@ def connect(path: Path | None) -> Connection:
                 path=str(path),
             ) from error
         raise StorageError(_cannot_be_opened(path, error), path=str(path)) from error
+    except duckdb.ConnectionException as error:
+        raise DatabaseLocked(
+            f"{path} is open in this process with other settings, as read_only=True; close that"
+            " connection, or ask through the Database: db.connect() gives connections",
+            path=str(path),
+        ) from error
     except duckdb.Error as error:
         raise StorageError(
             f"could not open {path}: {_first_line(error)}", path=str(path)
@@ -142,7 +148,9 @@ def _cannot_be_opened(path: Path, error: Exception) -> str:
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"could not open {path}: there is no folder {folder}; make it first"
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    if not path.exists() and not os.access(folder, os.W_OK):
+        return f"could not make {path}: nothing may be written in {folder}; permit it"
+    if path.exists() and not os.access(path, os.W_OK):
         return (
             f"could not open {path}, which may not be written: searching needs that too, for what"
             " was left undone and to keep others out; permit it, or copy the database and the"

@@ -27,6 +27,9 @@ from hybridsearch.terminal import one_line
 FAILED, WRONG, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
 
+STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
 class PipeClosed(Exception):
     """The reader of stdout went away."""
 
@@ -62,6 +65,20 @@ def _status(run: Callable[[], Any]) -> int:
             return _failure(error)
 
 
+def fill_streams() -> None:
+    """Have a null device stand where the shell left a standard stream closed (`>&-`).
+
+    Python would have no such stream, and a database that is opened would get the number that
+    reports of any library are written to.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) < len(STREAMS):
+        os.set_inheritable(number, True)
+    os.close(number)
+    for number, (name, mode) in enumerate(STREAMS):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115  # till the end
+
+
 @contextmanager
 def told_once() -> Iterator[None]:
     """What a failing task is logged for is not printed in the block: its error will be, at the end.
@@ -80,7 +97,7 @@ def told_once() -> Iterator[None]:
 
 
 def _is_no_failure(record: logging.LogRecord) -> bool:
-    return record.module != "writes"
+    return record.module not in ("tasks", "writes")
 
 
 @contextmanager

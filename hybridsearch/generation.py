@@ -148,7 +148,11 @@ def generations(folder: Path) -> list[int]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StorageError(f"could not read {folder}: {error.strerror}") from error
+        raise StorageError(
+            f"could not read {folder}: {error.strerror}; permit it, or move {folder.parent} away:"
+            " what belongs in it is built anew",
+            path=str(folder),
+        ) from error
 
 
 def _place(folder: Path, embedder: str) -> Path:

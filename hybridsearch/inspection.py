@@ -26,7 +26,7 @@ def check(path: str | Path) -> list[str]:
     empty list means that all is as it was written. Raises DatabaseLocked, FormatTooNew or
     StorageError when the DuckDB file itself cannot be opened.
     """
-    where = Path(path).absolute()
+    where = Path(path).resolve()
     if not where.is_file():
         raise NotFound(f"there is no database at {where}", path=str(where))
     store = Store.open(where)
@@ -58,7 +58,7 @@ def _problems(store: Store, record: IndexRecord, folder: Path) -> list[str]:
     except IndexDamaged as error:
         return [error.message]
     if manifest.database != store.identity or manifest.index != record.number:
-        return [f"{newest}: it belongs to another database"]
+        return [f"{newest}: it belongs to another database; the next opening builds it anew"]
     if manifest.task < DocumentTable(store, record.number).last_stamp():
         return [f"{newest}: it lacks the last documents; the next opening puts them in"]
     return [f"{newest}: {problem}" for problem in problems(newest, manifest)]

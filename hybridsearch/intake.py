@@ -186,7 +186,7 @@ def _unfit_id(fields: Mapping[str, Any], primary_key: str, position: int) -> Doc
         )
     value = fields[primary_key]
     return DocumentError(
-        f'document {position}: "{primary_key}" is {_kind(value)} {value!r:.60}; an id is a whole'
+        f'document {position}: "{primary_key}" is {_told(value)}; an id is a whole'
         f" number or a text of 1 to {LONGEST_ID} bytes",
         code="invalid_document_id",
         position=position,
@@ -252,6 +252,10 @@ def _unfit_vector(what: str, position: int, id_: str, name: str) -> DocumentErro
         id=id_,
         field=name,
     )
+
+
+def _told(value: Any) -> str:
+    return "null" if value is None else f"{_kind(value)} {value!r:.60}"
 
 
 def _kind(value: Any) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -72,12 +73,14 @@ class KeywordIndex:
     def open(cls, path: Path | None, *, slots: int = 16) -> KeywordIndex:
         """The index in this folder, created with room for `slots` attributes when absent.
 
-        None opens an empty one in memory. Raises IndexDamaged when the files cannot be read.
+        None opens an empty one in memory. Raises IndexDamaged when the files cannot be read, and
+        StorageError when the folder may not be written.
         """
         if path is None:
             return cls(tantivy.Index(_schema(slots)), None, _Slots(slots))
         make_folder(path)
         if tantivy.Index.exists(str(path)):
+            _check_writable(path)
             return _guarded(lambda: cls._read(path), lambda error: _damaged(path, error))
         return _guarded(lambda: cls._create(path, slots), lambda error: _refused(path, error))
 
@@ -232,6 +235,15 @@ def _refused(path: Path | None, error: BaseException) -> StorageError:
         " space or permit writing, then try again",
         path=where,
     )
+
+
+def _check_writable(path: Path) -> None:
+    """Raise StorageError where tantivy could not lock the files, which is no damage."""
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"{path} may not be written, which searching needs too, to keep others out; permit it",
+            path=str(path),
+        )
 
 
 def _damaged(path: Path, error: BaseException) -> IndexDamaged:

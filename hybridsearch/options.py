@@ -36,14 +36,16 @@ def examples(*lines: str) -> str:
 
 @contextmanager
 def opened(path: str) -> Iterator[Database]:
-    """The database at a path that must be there. Raises NotFound."""
+    """The database at a path that must be there; see `must_exist`."""
     must_exist(path)
     with hybridsearch.open(path) as database:
         yield database
 
 
 def must_exist(path: str) -> None:
-    """Raise NotFound when there is no file at the path."""
+    """Raise NotFound when there is no file at the path, InputError for a folder."""
+    if Path(path).is_dir():
+        raise InputError(f'"{path}" is a folder; give the database file', field="path", path=path)
     if not Path(path).is_file():
         raise NotFound(
             f"there is no database at {path}; `hybridsearch index {path} INDEX FILE` makes one",

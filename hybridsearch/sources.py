@@ -24,6 +24,7 @@ import io
 import itertools
 import json
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
@@ -187,11 +188,23 @@ def _files(source: str | os.PathLike[str]) -> list[Path]:
     if path.is_dir():
         raise InputError(f'"{path}" is a folder; name its files, as in "{path / "*.ndjson"}"')
     files = [file for file in found if not file.is_dir()]
+    if not files and _is_address(str(source)):
+        hint = "only files are read; download it first, or let DuckDB read it: add(db.sql(...))"
+        raise InputError(f'no file "{source!s:.200}": {hint}')
     if not files:
         raise InputError(f'no file "{path}"{_neighbours(path)}')
     for file in files:
         _kind(file)
     return files
+
+
+_OTHERS = {
+    b"\xff\xfe": "is UTF-16; convert it, as with iconv -f UTF-16 -t UTF-8",
+    b"\xfe\xff": "is UTF-16; convert it, as with iconv -f UTF-16 -t UTF-8",
+    b"PAR1": "is a Parquet file; its name must end in .parquet",
+    b"\x1f\x8b": "is packed by gzip; its name must end in .gz",
+}
+_is_address = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://").match
 
 
 def _neighbours(path: Path) -> str:
@@ -256,11 +269,19 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
     raw: Any = gzip.GzipFile(path) if packed else io.FileIO(path)
     try:
         with raw, io.BufferedReader(raw) as file:
+            _check_is_text(path, file.peek(4)[:4])
             if file.peek(3)[:3] == _BOM:
                 file.read(3)
             yield file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f'"{path}" is no whole gzip file: {error}') from None
+
+
+def _check_is_text(path: Path, head: bytes) -> None:
+    """Raise InputError for what begins as another kind of file does."""
+    for sign, remedy in _OTHERS.items():
+        if head.startswith(sign):
+            raise InputError(f'"{path}" {remedy}')
 
 
 # ---- JSON text

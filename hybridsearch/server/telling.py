@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from hybridsearch.errors import HybridSearchError
 from hybridsearch.jsontext import dumps
+from hybridsearch.leaving import follow as follow_to_end
 from hybridsearch.outbound import Caller, Networks
 from hybridsearch.server.task_views import task_json
 from hybridsearch.server.webhook_store import Webhook, Webhooks
@@ -27,13 +28,14 @@ from hybridsearch.tasks import Queue
 log = logging.getLogger("hybridsearch")
 
 SECONDS = 10.0
+LEAVING = 0.2
 PAUSES = (0.5, 2.0)
 AT_ONCE = 1_000
 MOST_WAITING = 100_000
 
 
 class Teller:
-    """Tells the webhooks of one database, until it is closed."""
+    """Tells the webhooks of one database, until it is closed or the program ends."""
 
     def __init__(self, queue: Queue, webhooks: Webhooks, networks: Networks) -> None:
         self._queue = queue
@@ -44,6 +46,7 @@ class Teller:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hybridsearch-hooks", daemon=True)
         self._thread.start()
+        follow_to_end(self)  # else the thread keeps the database from being destroyed in order
 
     def finished(self, uids: Sequence[int]) -> None:
         """Take note of tasks that have finished; returns at once."""
@@ -53,10 +56,18 @@ class Teller:
 
     def close(self) -> None:
         """Stop after the call in hand."""
+        self._stop()
+        self._thread.join()
+
+    def leave(self) -> None:
+        """Stop as at the end of a program, which does not wait for a call for long."""
+        self._stop()
+        self._thread.join(LEAVING)
+
+    def _stop(self) -> None:
         self._closed.set()
         with self._changed:
             self._changed.notify()
-        self._thread.join()
 
     def _run(self) -> None:
         while not self._closed.is_set():

@@ -149,8 +149,9 @@ class Rows:
     def parquet(self, path: Path) -> None:
         """Write the rows to a Parquet file, which is there whole or not at all.
 
-        Raises StorageError when the disk refuses.
+        A link keeps leading to it. Raises StorageError when the disk refuses.
         """
+        path = path.resolve()
         temporary = path.with_name(path.name + TEMPORARY)
         try:
             temporary.touch()
@@ -164,7 +165,7 @@ class Rows:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            sync_folder(path.absolute().parent)
+            sync_folder(path.parent)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)

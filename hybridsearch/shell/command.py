@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from hybridsearch.errors import NotFound
+from hybridsearch.errors import InputError, NotFound
 from hybridsearch.jsontext import loads
 
 __all__ = ["sql_command"]
@@ -90,5 +90,17 @@ def sql_command(path: str, statement: str | None, **options: Any) -> None:
 def _check(path: str, options: Mapping[str, Any]) -> None:
     if options["form"] and options["parquet"]:
         raise click.UsageError(f"--{options['form']} and --parquet exclude each other.")
+    if options["parquet"] and Path(options["parquet"]).exists():
+        _check_is_file(options["parquet"])
     if not Path(path).is_file() and path != MEMORY and not options["create"]:
         raise NotFound(f"there is no database at {path}; --create makes one", path=path)
+
+
+def _check_is_file(path: str) -> None:
+    """Raise InputError for a folder, a device or a pipe: the rows would take its place."""
+    if not Path(path).is_file():
+        raise InputError(
+            f"{path} is no file, and Parquet cannot be written to it; give the name of a file",
+            field="--parquet",
+            path=path,
+        )

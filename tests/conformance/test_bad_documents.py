@@ -28,7 +28,7 @@ GIVEN = {"embedders": {"mine": {"source": "userProvided", "dimensions": 2}}}
 DOCUMENTS: list[tuple[Any, str, str, dict[str, Any]]] = [
     ({"title": "x"}, "missing_document_id", 'no primary key "id"', {"field": "id"}),
     ({"Id": 1}, "missing_document_id", "no primary key", {"field": "id"}),
-    ({"id": None}, "invalid_document_id", '"id" is null', {"field": "id"}),
+    ({"id": None}, "invalid_document_id", '"id" is null; an id is', {"field": "id"}),
     ({"id": 1.5}, "invalid_document_id", "a number 1.5", {"field": "id"}),
     ({"id": True}, "invalid_document_id", "a boolean", {"field": "id"}),
     ({"id": ""}, "invalid_document_id", "1 to 511 bytes", {"id": ""}),

@@ -28,6 +28,11 @@ with hybridsearch.open(sys.argv[1], default_embedder=None) as db:
     print("open", flush=True)
     sys.stdin.read()
 """
+SEARCH = """
+import sys, hybridsearch
+with hybridsearch.open(sys.argv[1], default_embedder=None) as db:
+    db.index("notes").search("first")
+"""
 ACCEPT_MUCH = """
 import os, signal, sys, hybridsearch
 db = hybridsearch.open(sys.argv[1], default_embedder=None)
@@ -73,6 +78,35 @@ def test_a_second_process_is_turned_away_at_once(path: Path) -> None:
 def test_a_second_opening_in_one_process_is_turned_away(path: Path) -> None:
     with hybridsearch.open(path), pytest.raises(DatabaseLocked):
         hybridsearch.open(path)
+
+
+def test_a_file_that_this_process_reads_otherwise_is_told(path: Path) -> None:
+    with (
+        duckdb.connect(str(path), read_only=True),
+        pytest.raises(DatabaseLocked, match="open in this process with other settings"),
+    ):
+        hybridsearch.open(path)
+    hybridsearch.open(path).close()
+
+
+def test_a_link_leads_to_the_database_and_its_folder(path: Path) -> None:
+    link = path.with_name("link.duckdb")
+    link.symlink_to(path.name)
+    assert hybridsearch.check(link) == []
+    with hybridsearch.open(link) as db:
+        assert db.index("notes").search("first").total == 1
+    assert not link.with_name("link.duckdb.search").exists()
+
+
+def test_a_file_in_the_place_of_the_side_folder_is_told(path: Path) -> None:
+    folder = path.with_name("shop.duckdb.search")
+    shutil.rmtree(folder)
+    folder.touch()
+    with (
+        hybridsearch.open(path, default_embedder=None) as db,
+        pytest.raises(StorageError, match=r"move .*search away: what belongs in it is built anew"),
+    ):
+        db.index("notes").search("first")
 
 
 def test_a_newer_format_is_refused(path: Path) -> None:
@@ -172,6 +206,24 @@ def test_a_database_that_may_not_be_written_is_said_to_be_that(path: Path) -> No
     with started(OPEN_AND_SAY_SO, path, before=as_anybody()) as other:
         _, errors = other.communicate("")
     assert "shop.duckdb, which may not be written: " in errors.splitlines()[-1]
+
+
+def test_a_folder_where_no_database_can_be_made_is_said_to_be_that(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with started(OPEN_AND_SAY_SO, tmp_path / "a.duckdb", before=as_anybody()) as other:
+        _, errors = other.communicate("")
+    tmp_path.chmod(0o700)
+    assert "a.duckdb: nothing may be written in " in errors.splitlines()[-1]
+
+
+def test_side_files_that_may_not_be_written_are_not_taken_for_damaged(path: Path) -> None:
+    text = path.with_name("shop.duckdb.search") / "1" / "1" / "text"
+    text.chmod(0o500)
+    with started(SEARCH, path, before=as_anybody()) as other:
+        _, errors = other.communicate("")
+    text.chmod(0o700)
+    assert errors.splitlines()[-1].endswith("keep others out; permit it")
+    assert "built anew" not in errors
 
 
 CATCH_UP_BY_ITSELF = """

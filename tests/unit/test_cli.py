@@ -139,6 +139,7 @@ def test_a_faulty_document_on_stdin_is_said_to_be_there(folder: Path) -> None:
         (["serch"], "'search'"),
         ([], "See hybridsearch --help"),
         (["check", "sho.duckdb"], "sho.duckdb"),
+        (["check", "."], '"." is a folder'),
         (["rebuild", "shop.duckdb", "moovies"], 'mean "movies"?'),
         (["index", "shop.duckdb", "a b", "movies.ndjson"], "a b"),
     ],
@@ -287,6 +288,17 @@ def test_a_pipe_closed_early_ends_without_a_word(folder: Path, more: list[str]) 
     said = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), said) == (141, b"")
+
+
+def test_streams_that_the_shell_closed_are_done_without(shop: Path) -> None:
+    asked = f"{' '.join(COMMAND)} sql shop.duckdb"
+    line = f"{asked} <&- && {asked} 'CREATE TABLE t AS SELECT 5 AS x' >&- 2>&- && {asked} 'FROM t'"
+    ended = subprocess.run(line, shell=True, env=ENVIRONMENT, capture_output=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        0,
+        b"x\n\xe2\x94\x80\n5\n1 row\n",
+        b"",
+    )
 
 
 def test_ctrl_c_while_indexing_keeps_what_was_acknowledged(folder: Path) -> None:

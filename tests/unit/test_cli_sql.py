@@ -106,6 +106,13 @@ def test_parquet_takes_the_place_of_printing(shop: Path) -> None:
     assert rows == [("Alien", 1), ("Aliens", 2)]
 
 
+def test_parquet_goes_where_a_link_leads(shop: Path) -> None:
+    Path("link.parquet").symlink_to("found.parquet")
+    printed("shop.duckdb", FOUND, "--parquet", "link.parquet")
+    assert Path("link.parquet").is_symlink()
+    assert Path("found.parquet").is_file()
+
+
 def test_a_script_shows_every_table_but_the_data_of_the_last(shop: Path) -> None:
     script = "CREATE TABLE t AS SELECT 5 AS x; SELECT 1 AS a; FROM t"
     assert printed("shop.duckdb", script).split() == [
@@ -187,6 +194,7 @@ def test_create_makes_a_database(shop: Path) -> None:
         (1, ["shop.duckdb", "SELECT 1", "--parquet", "none/a.parquet"], "none/a.parquet"),
         (2, ["sho.duckdb", "SELECT 1"], "no database at sho.duckdb; --create makes one"),
         (2, ["shop.duckdb", "SELECT 1", "--csv", "--parquet", "a"], "exclude each other"),
+        (2, ["shop.duckdb", "SELECT 1", "--parquet", "/dev/null"], "/dev/null is no file"),
         (2, ["shop.duckdb", "SELECT $query", "-p", "qery=1"], 'did you mean "query"?'),
         (2, ["shop.duckdb", "SELECT $q", "-p", "q"], "not name=value"),
         (2, ["shop.duckdb", ".tabels"], 'did you mean ".tables"?'),

@@ -12,7 +12,9 @@ FORGETFUL = """
 import os, sys
 import duckdb
 import hybridsearch
+from hybridsearch.server import app_for
 memory, db = hybridsearch.open(default_embedder=None), hybridsearch.open(sys.argv[1])
+app = app_for(db)  # whose threads know the database
 index = db.create_index("films", primary_key="id")
 index.add([{"id": 1, "title": "Alien"}])
 found = "SELECT title FROM search('films', 'alien')"

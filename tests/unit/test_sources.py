@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -272,10 +273,24 @@ def test_text_that_is_not_utf8_is_refused_at_its_byte(name: str, tmp_path: Path)
     assert f"not UTF-8 at byte {b''.join(lines).find(0xFF)}" in str(refused(path))
 
 
-def test_utf16_is_refused(tmp_path: Path) -> None:
-    assert "not UTF-8 at byte 0" in str(
-        refused(written(tmp_path / "a.ndjson", '{"a":1}'.encode("utf-16")))
-    )
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ('{"a":1}'.encode("utf-16"), "is UTF-16; convert it"),
+        (b"PAR1" + bytes(100), "is a Parquet file; its name must end in .parquet"),
+        (gzip.compress(b'{"a":1}'), "is packed by gzip; its name must end in .gz"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.ndjson", "a.json"])
+def test_a_file_of_another_kind_is_told(name: str, data: bytes, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        bodies(written(tmp_path / name, data))
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a.json", "s3://bucket/*.parquet"])
+def test_an_address_is_no_file(address: str) -> None:
+    with pytest.raises(InputError, match=f"no file .{re.escape(address)}.: only files are read"):
+        batches(address)
 
 
 @pytest.mark.parametrize("name", ["a.ndjson.gz", "a.json.gz", "a.csv.gz"])
