@@ -17,6 +17,7 @@ from typing import Any
 
 from hybridsearch.attaching import ATTACHING
 from hybridsearch.change_log import ChangeLog
+from hybridsearch.copies import Copies, Copy
 from hybridsearch.defining import define
 from hybridsearch.definition import (
     ALTERABLE,
@@ -139,6 +140,7 @@ class SearchIndexes:
         self._drop = drop
         self._signs = Signs(store)
         self._whereabouts: dict[int, Whereabouts] = {}
+        self._copies = Copies(store)
         self._looks: dict[int, _Look] = {}
         self._origins: dict[int, tuple[Any, Origin]] = {}
         self._locks: dict[int, threading.Lock] = {}
@@ -348,9 +350,20 @@ class SearchIndexes:
             )
         return known.standing(origin, self._signs.of(record.number, origin))
 
-    def stands(self, record: IndexRecord, standing: Standing) -> bool:
-        """Whether nothing was committed since the places were read."""
-        return self._signs.of(record.number, self._origin(record)) == standing.sign
+    def copy(self, record: IndexRecord) -> Copy | None:
+        """What the copy of the index's table gives back; None where they may not be the same.
+
+        It holds as the places do.
+        """
+        origin = self._origin(record)
+        sign, look = self._signs.of(record.number, origin), self._looks.get(record.number)
+        if sign is None or look is None or look.sign != sign or look.stale:
+            return None
+        return self._copies.copy(record.number, origin, sign)
+
+    def stands(self, record: IndexRecord, sign: Sign) -> bool:
+        """Whether nothing was committed since that was the sign of the database."""
+        return self._signs.of(record.number, self._origin(record)) == sign
 
     def _origin(self, record: IndexRecord) -> Origin:
         known = self._origins.get(record.number)

@@ -97,7 +97,13 @@ class Definition:
     @property
     def parts(self) -> int:
         """Of how many names a table's name is made: schema and table, or a catalog before."""
-        return len(_quoted_names(self.source)) if self.kind == "table" else 0
+        return len(self.names)
+
+    @property
+    def names(self) -> list[str]:
+        """Those names, as the catalog has them; none of what is no table."""
+        found = _quoted_names(self.source) if self.kind == "table" else []
+        return [name[1:-1].replace('""', '"') for name in found]
 
     @property
     def shown(self) -> str:

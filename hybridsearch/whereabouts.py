@@ -25,7 +25,7 @@ from hybridsearch.origin import Origin
 from hybridsearch.row_ids import INTEGERS, looked_up
 from hybridsearch.store import Store, quoted
 
-__all__ = ["FEW", "NOWHERE", "PATIENCE", "Standing", "Whereabouts"]
+__all__ = ["FEW", "NOWHERE", "PATIENCE", "Standing", "Whereabouts", "is_table"]
 
 NOWHERE = -1
 """The place of a row whose key the table has not."""
@@ -81,7 +81,7 @@ class Whereabouts:
 
         None while few have asked, and for what is no table whose rows are told apart by one key.
         """
-        if sign is None or not _is_table(origin):
+        if sign is None or not is_table(origin):
             return None
         known = self._known
         if known is not None and known[0] == sign:
@@ -120,7 +120,7 @@ class Whereabouts:
         return Standing(sign, places) if alone else None
 
 
-def _is_table(origin: Origin) -> bool:
+def is_table(origin: Origin) -> bool:
     """Whether each row of the index may be one of a table of this database."""
     definition = origin.definition
     hidden = any(name.lower() == PLACE for name, _ in definition.columns)

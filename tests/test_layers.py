@@ -32,11 +32,11 @@ embedders.making
 generation piecework aside preparation selection state planning relevance ranking arranging
 explaining similar questions batches snapshot engine openings
 writes tasks
-refreshing attaching freshness whereabouts attached sql.indexing
-sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.batches
-sql.holders sql.marks sql.signatures sql.functions sql.permission sql sql.tokens sql.levels
-sql.items sql.pushdown sql.boundaries sql.operators sql.parameters sql.semijoins
-sql.lowering sql.constants
+refreshing attaching freshness whereabouts copies attached sql.indexing
+sql.matching sql.whole_rows sql.calls sql.relation sql.raised sql.hits sql.asking sql.rows
+sql.batches sql.holders sql.marks sql.signatures sql.functions sql.permission sql sql.tokens
+sql.levels sql.items sql.pushdown sql.named sql.boundaries sql.operators sql.parameters
+sql.semijoins sql.lowering sql.constants
 sql.definitions sql.emitting sql.explaining sql.scoring sql.snippets sql.naming sql.ahead
 sql.telling sql.transactions sql.session
 sql.seen sql.lent sql.connection sql.sealed
@@ -97,7 +97,7 @@ OWNERS = {
         *("sql.raised", "sql.signatures"),
         *("row_ids", "sql.indexing"),
         *("server.bodies", "server.sql", "shell.answers"),
-        *("sql.ahead", "sql.batches", "sql.connection"),
+        *("sql.ahead", "sql.batches", "sql.connection", "copies", "sql.rows"),
     },
     "tokenizers": {"embedders.static", "embedders.onnx"},
     "liquid": {"templates"},

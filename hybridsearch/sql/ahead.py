@@ -16,12 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from hybridsearch.arrays import Rows
+from hybridsearch.copies import Copy
+from hybridsearch.freshness import Sign
+from hybridsearch.origin import Columns
 from hybridsearch.planning import CANDIDATES
 from hybridsearch.row_ids import INTEGERS, TEXT
 from hybridsearch.sql.calls import Call, written
@@ -36,37 +39,47 @@ from hybridsearch.sql.tokens import Edit, Token, scan, spliced
 from hybridsearch.store import quoted
 from hybridsearch.whereabouts import Standing
 
-__all__ = ["Ahead", "answer"]
+__all__ = ["Ahead", "Ground", "answer"]
 
 TABLE = "hybridsearch_hits_"
 LIVE = "numbers"
 """The parameter of sources of the user's, by keys."""
 MOST = 1000
+COPIED = 100
+"""Up to so many hits the index's copy of their rows is read as fast as DuckDB joins them."""
 PASSED = ("query", "vector")
 """Arguments that reach the native function as they are written."""
 READING = ("select", "from", "with")
 Table: TypeAlias = pa.Table | Later
 Run = Callable[[str, Any, Mapping[str, Table]], Rows]
 """Run a statement with parameters, among tables by name; the numbers of its one column."""
-Hits = Callable[[Call, Standing | None], tuple[Table, Mapping[str, str]]]
-"""The hits of a call, and what makes columns of some of them."""
+Hits = Callable[[Call, Standing | None, Columns | None], tuple[Table, Mapping[str, str]]]
+"""The hits of a call, and what makes columns of some of them; with columns of the source's copy."""
 Asked = Callable[[Call, Mapping[str, str]], tuple[str, Mapping[str, str]]]
 """The same as a SELECT, with expressions in the place of some of the call's values."""
-Stands = Callable[[str], Standing | None]
-"""Where the rows of the index of that name stand in its table, where that is known."""
+
+
+class Ground(NamedTuple):
+    """What is known of the table of the index of that name, where nothing was committed since.
+
+    stands: where its rows stand. copied: what the index's copy of it gives back.
+    """
+
+    stands: Callable[[str], Standing | None] = lambda _: None
+    copied: Callable[[str], Copy | None] = lambda _: None
 
 
 @dataclass(frozen=True)
 class Ahead:
     """The statement to run in the place of the other, its parameters, the tables that it reads.
 
-    standings: (name of an index, what the answer rests on) of each search that was placed.
+    signs: (name of an index, the sign under which it holds) of each search that rests on one.
     """
 
     text: str
     values: Any = None
     tables: Mapping[str, Table] = field(default_factory=dict)
-    standings: Sequence[tuple[str, Standing]] = ()
+    signs: Sequence[tuple[str, Sign]] = ()
 
 
 def answer(
@@ -76,7 +89,7 @@ def answer(
     run: Run | None,
     hits: Hits,
     asked: Asked | None = None,
-    stands: Stands = lambda _: None,
+    ground: Ground | None = None,
 ) -> Ahead | None:
     """The statement with tables in the place of searches; None if there are none to be made.
 
@@ -86,7 +99,7 @@ def answer(
     statement = lowered.statement
     if statement is None or statement.tokens[0].word not in READING or _odd(statement, values):
         return None
-    making = _Making(lowered, statement, values, run, hits, asked, stands)
+    making = _Making(lowered, statement, values, run, hits, asked, ground or Ground())
     for number in reversed(range(len(lowered.searches))):
         making.take(number)
     return making.made()
@@ -103,7 +116,7 @@ class _Making:
         run: Run | None,
         hits: Hits,
         asked: Asked | None,
-        stands: Stands,
+        ground: Ground,
     ) -> None:
         self._searches = lowered.searches
         self._statement = statement
@@ -111,9 +124,9 @@ class _Making:
         self._run = run
         self._hits = hits
         self._asked = asked
-        self._stands = stands
+        self._ground = ground
         self._tables: dict[str, Table] = {}
-        self._standings: list[tuple[str, Standing]] = []
+        self._signs: list[tuple[str, Sign]] = []
         self._ready: dict[int, Edit] = {}
 
     def take(self, number: int) -> None:
@@ -132,7 +145,7 @@ class _Making:
         if not self._ready:
             return None
         text = spliced(self._statement.text, edits_of(self._statement, self._searches, self._ready))
-        return Ahead(*_with_own(text, self._values), self._tables, self._standings)
+        return Ahead(*_with_own(text, self._values), self._tables, self._signs)
 
     def _leave(self, number: int, given: Mapping[str, Any]) -> None:
         """The native function with the search's arguments as values, and nothing around it."""
@@ -150,8 +163,11 @@ class _Making:
 
     def _answer(self, number: int, given: Mapping[str, Any]) -> None:
         """A table with the hits."""
-        search, rows = self._searches[number], None
-        standing = self._stands(given["index"]) if search.source.table else None
+        search, rows, uid = self._searches[number], None, given["index"]
+        copy, columns = self._copied(search, given)
+        standing = None
+        if search.source.table and (columns is None or search.pushed.conditions):
+            standing = self._ground.stands(uid)
         if search.pushed.conditions and self._run is not None:
             placed = standing is not None
             text = _reading(self._statement, search, self._inner(number), placed=placed)
@@ -160,12 +176,21 @@ class _Making:
         if call is None:
             return
         name = f"{TABLE}{len(self._tables)}"
-        table, made = self._hits(call, standing)
+        table, made = self._hits(call, standing, columns)
         self._tables[name] = table
-        self._standings += [] if standing is None else [(given["index"], standing)]
-        self._ready[number] = _edit(
-            self._statement, search, _text(search.source, name, table, made)
-        )
+        self._signs += [(uid, each.sign) for each in (copy, standing) if each is not None]
+        text = _read(name, made) if columns is not None else _text(search.source, name, table, made)
+        self._ready[number] = _edit(self._statement, search, text)
+
+    def _copied(
+        self, search: Search, given: Mapping[str, Any]
+    ) -> tuple[Copy | None, Columns | None]:
+        """What the copy of the index's table gives of the columns that are read, if all of them."""
+        if not search.source.table or self._run is None or given["k"] > COPIED:
+            return None, None
+        copy = self._ground.copied(given["index"])
+        columns = None if copy is None else copy.given(search.named)
+        return (None, None) if columns is None else (copy, columns)
 
     def _inner(self, number: int) -> list[Edit]:
         """What is changed in the searches inside this one."""

@@ -27,11 +27,11 @@ import duckdb
 import pyarrow as pa
 
 from hybridsearch import assets
-from hybridsearch.arrays import Rows
 from hybridsearch.columns import shown
 from hybridsearch.definition import definition_of
 from hybridsearch.errors import Conflict, DatabaseClosed, HybridSearchError, NotFound, QueryError
 from hybridsearch.kept_settings import custom_rules
+from hybridsearch.origin import Columns
 from hybridsearch.planning import must_embed
 from hybridsearch.ranking import Places
 from hybridsearch.request import SearchRequest
@@ -76,6 +76,7 @@ from hybridsearch.sql.relation import (
     marks,
     unfolded,
 )
+from hybridsearch.sql.rows import bodies, from_copy
 from hybridsearch.sql.signatures import (
     SIGNATURES,
     TESTS,
@@ -94,8 +95,6 @@ __all__ = ["Functions"]
 MACROS, STATEMENTS = "sql/macros", "sql/statements"
 PREFIX = "hybridsearch_"
 SUGGESTIONS = 10
-AT_ONCE = 400
-"""From so many bodies on one look into the table of documents is cheaper than one for each."""
 FACETING = {"by": "VARCHAR[]", "filter": "VARCHAR", "mode": "VARCHAR", "limit": "BIGINT"}
 SHAPING = {"k": "BIGINT", "highlight": "BOOLEAN"}
 """What decides where columns come from, and which there are."""
@@ -189,14 +188,16 @@ class Functions:
         """What the index knows now. Raises NotFound."""
         return self._engine(uid).snapshot.state
 
-    def hits(self, call: Call, standing: Standing | None = None) -> tuple[pa.Table, dict[str, str]]:
+    def hits(
+        self, call: Call, standing: Standing | None = None, columns: Columns | None = None
+    ) -> tuple[pa.Table, dict[str, str]]:
         """What search() gives for a call, as a table, and what makes the columns of some of it.
 
         For an index over a source of the user's it has the key as _row in the place of columns, and
         the place in the table as `PLACE` where the standing has it of all hits; null for a row that
-        the table has not. Raises HybridSearchError.
+        the table has not; or these columns of the copy. Raises HybridSearchError.
         """
-        return self._table(call, self._answers([call], places), standing)
+        return self._table(call, self._answers([call], places), standing, columns)
 
     def asked(self, call: Call, written: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         """A SELECT of what the native function finds for a call, and what makes columns of it.
@@ -242,21 +243,28 @@ class Functions:
         return Later(shape[0], remembering(lambda: self.hits(call)[0])), shape[1]
 
     def _table(
-        self, call: Call, answers: list[Shown | None], standing: Standing | None = None
+        self,
+        call: Call,
+        answers: list[Shown | None],
+        standing: Standing | None = None,
+        columns: Columns | None = None,
     ) -> tuple[pa.Table, dict[str, str]]:
         engine = self._engine(call.uid)
         state = engine.snapshot.state
         found = dict(zip(HIT, hit_columns(answers), strict=True))
         rows = found.pop("_row").to_numpy()
-        if engine.record.attached is None:
-            texts = _read(engine, rows).to_pylist()
+        made: dict[str, str] = {}
+        if columns is not None:
+            table, made = from_copy(engine, rows, columns)
+        elif engine.record.attached is None:
+            texts = bodies(engine, rows).to_pylist()
             table, json = unfolded(texts, state.columns, state.primary_key)
+            made = {name: f"{quoted(name)}::JSON" for name in json}
         else:
-            table, json = {"_row": engine.row_ids.of(rows)}, []
+            table = {"_row": engine.row_ids.of(rows)}
             at = None if standing is None else standing.of(rows)
             if at is not None:
                 table[PLACE] = pa.array(at, mask=at == NOWHERE)
-        made = {name: f"{quoted(name)}::JSON" for name in json}
         marked = found.pop("_highlight")
         if call.highlight:
             found["_highlight"], made["_highlight"] = marked, _marked(state, "_highlight")
@@ -383,7 +391,7 @@ class Functions:
         """The JSON text of each row; `relation` names one index for all of them."""
         if not len(rows):
             return pa.array([], pa.string())
-        return _read(self._engine(uids[0].as_py()), rows.to_numpy())
+        return bodies(self._engine(uids[0].as_py()), rows.to_numpy())
 
     def _ids(self, uids: Column, rows: Column) -> pa.Array:
         """The id of each row; `relation` names one index for all of them."""
@@ -475,13 +483,3 @@ def _shown(call: Call, made: SearchRequest, found: Places) -> Shown:
         return shown, found
     keep = shown >= call.min_score
     return shown[keep], found.where(keep)
-
-
-def _read(engine: Searchable, rows: Rows) -> pa.Array:
-    """The bodies of the rows: few from the text index, many or replaced ones from the documents."""
-    if len(rows) > AT_ONCE:
-        return engine.documents.bodies(rows)
-    try:
-        return pa.array(engine.snapshot.bodies(rows), pa.binary()).cast(pa.string())
-    except NotFound:
-        return engine.documents.bodies(rows)

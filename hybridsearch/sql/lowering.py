@@ -18,6 +18,7 @@ from hybridsearch.sql.boundaries import around, outside
 from hybridsearch.sql.calls import ARGUMENTS, INSIDE
 from hybridsearch.sql.items import SearchItem, is_call, items
 from hybridsearch.sql.levels import Level, Range, brackets, levels
+from hybridsearch.sql.named import named
 from hybridsearch.sql.pushdown import Facts, Pushed, Refusal, Statement, decide
 from hybridsearch.sql.relation import Source
 from hybridsearch.sql.semijoins import Decision
@@ -44,12 +45,16 @@ Sources = Callable[[str, bool], Source | None]
 
 @dataclass(frozen=True)
 class Search:
-    """One search() of a statement with what was decided for it."""
+    """One search() of a statement with what was decided for it.
+
+    named: names among which is every column of it that the statement reads; None: any may be.
+    """
 
     level: Level
     item: SearchItem
     pushed: Pushed
     source: Source
+    named: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ def lower(text: str, sources: Sources, facts: Facts) -> Lowered:
                 taken = around(statement, level, item, source, facts)
                 refused = (*pushed.refused, *outside(statement, level, item, taken))
                 pushed = replace(pushed, around=taken, refused=refused)
-                searches.append(Search(level, item, pushed, source))
+                names = named(statement, level, item)
+                searches.append(Search(level, item, pushed, source, names))
     made = spliced(statement.text, edits_of(statement, searches))
     if any(search.pushed.outer for search in searches) and not facts.binds(made):
         searches = [_without_outer(statement, search) for search in searches]

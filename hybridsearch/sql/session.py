@@ -19,8 +19,9 @@ from functools import partial
 import duckdb
 
 from hybridsearch.attached import SearchIndexes
+from hybridsearch.copies import Copy
 from hybridsearch.errors import HybridSearchError, NotFound, QueryError
-from hybridsearch.sql.ahead import Ahead, Run, answer
+from hybridsearch.sql.ahead import Ahead, Ground, Run, answer
 from hybridsearch.sql.calls import Call
 from hybridsearch.sql.definitions import Definition, Described, Explain, read_definition
 from hybridsearch.sql.emitting import described, native
@@ -206,8 +207,8 @@ class Session:
             asked = self._functions.asked
             ask = partial(answer, values=values, run=None, hits=self._later, asked=asked)
         else:
-            stands = self._standing if placed else _nowhere
-            ask = partial(answer, values=values, run=run, hits=self._functions.hits, stands=stands)
+            ground = Ground(self._standing, self._copy) if placed else Ground()
+            ask = partial(answer, values=values, run=run, hits=self._functions.hits, ground=ground)
         stamp = self.stamp(lowered)
         try:
             made = ask(lowered)
@@ -220,8 +221,7 @@ class Session:
     def stands(self, made: Ahead) -> bool:
         """Whether nothing was committed that the answer would have had to know."""
         return all(
-            self._indexes.stands(self._functions.record(uid), standing)
-            for uid, standing in made.standings
+            self._indexes.stands(self._functions.record(uid), sign) for uid, sign in made.signs
         )
 
     def _standing(self, uid: str) -> Standing | None:
@@ -229,7 +229,12 @@ class Session:
         found = self._indexes.standing(self._functions.record(uid))
         return found if found is not None and self.transactions.none() else None
 
-    def _later(self, call: Call, _: Standing | None) -> tuple[Later, Mapping[str, str]]:
+    def _copy(self, uid: str) -> Copy | None:
+        """What is known of the copy of the index's table; None in a transaction, as above."""
+        found = self._indexes.copy(self._functions.record(uid))
+        return found if found is not None and self.transactions.none() else None
+
+    def _later(self, call: Call, *_: object) -> tuple[Later, Mapping[str, str]]:
         return self._functions.later(call)
 
     @property
@@ -359,10 +364,6 @@ class Session:
             self._apart = self._connection.cursor()
             self._functions.attach(self._apart)
         return self._apart
-
-
-def _nowhere(_: str) -> None:
-    """Where the rows of an index stand, if that does not matter."""
 
 
 def _query(text: str) -> str:
