@@ -275,7 +275,14 @@ class SearchIndexes:
     def record(self, name: str) -> IndexRecord:
         """The record of that search index. Raises NotFound, with the names there are."""
         found = self._store.find_index(name)
-        if found is None or found.attached is None:
+        if found is not None and found.attached is None:
+            raise NotFound(
+                f'the index "{name}" follows no source, it holds documents of its own;'
+                " Database.index writes to it, `hybridsearch drop` removes it",
+                code="index_not_found",
+                uid=name,
+            )
+        if found is None:
             known = [record.uid for record in self._store.indexes() if record.attached]
             raise NotFound(
                 f'there is no search index "{name}"{near(str(name), known)}',

@@ -331,6 +331,24 @@ def rebuild_command(path: str, name: str | None, **options: Any) -> None:
         click.echo(f"{one['index']}: {_documents(one['documents'])} in {one['seconds']:.2f} s")
 
 
+@commands.command("drop", epilog=examples("hybridsearch drop shop.duckdb movies"))
+@database_argument
+@index_argument
+@as_json
+def drop_command(path: str, name: str, *, as_json: bool) -> None:
+    """Remove an index with its documents.
+
+    Of one that follows a table of yours the table stays.
+    """
+    with opened(path) as database:
+        count = database.index(name).count()
+        database.drop_index(name)
+    if as_json:
+        print_json({"index": name, "documents": count})
+    else:
+        click.echo(f"{name}: removed with {_documents(count)}")
+
+
 @commands.command(
     "serve",
     epilog=examples(

@@ -24,7 +24,7 @@ from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshRepor
 from hybridsearch.attaching import Attaching, forget
 from hybridsearch.chores import CREATION, Chores
 from hybridsearch.course import Course, Step
-from hybridsearch.database_file import claimed, released
+from hybridsearch.database_file import claimed, released, resolved
 from hybridsearch.definition import Item
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.embedders import Embedder
@@ -85,7 +85,7 @@ def open(
     """
     if default_embedder not in (STATIC, None):
         raise InputError(f'default_embedder must be "static" or None, not {default_embedder!r}')
-    where = None if path is None or str(path) == ":memory:" else Path(path).resolve()
+    where = resolved(path)
     folder = where and side_folder(where) / "embedded"
     supplies = Supplies(default_embedder, functions or {}, allowed_networks)
     embedders = EmbedderMaker(supplies, folder)
@@ -101,6 +101,8 @@ def attach(connection: Bare | Connection, db: Database) -> None:
     before the functions were there.
     """
     bare = connection.bare if isinstance(connection, Connection) else connection
+    if not isinstance(bare, Bare) or not isinstance(db, Database):
+        raise InputError("attach takes a DuckDB connection and then an open hybridsearch.Database")
     db._functions_in_sql.attach(bare)
 
 
@@ -271,7 +273,7 @@ class Database:
 
     def task(self, uid: int) -> Task:
         """The task of that number. Raises NotFound."""
-        found = self._store.tasks(uids=[uid])
+        found = self._store.tasks(uids=[uid]) if isinstance(uid, int) else []
         if not found:
             raise NotFound(f"there is no task {uid}", code="task_not_found", uid=uid)
         return found[0]

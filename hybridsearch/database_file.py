@@ -19,7 +19,16 @@ import duckdb
 from hybridsearch.errors import DatabaseLocked, InputError, StorageError
 from hybridsearch.files import refused, sync_folder
 
-__all__ = ["Connection", "Cursor", "claimed", "connect", "disk_errors", "released", "roll_back"]
+__all__ = [
+    "Connection",
+    "Cursor",
+    "claimed",
+    "connect",
+    "disk_errors",
+    "released",
+    "resolved",
+    "roll_back",
+]
 
 Connection = duckdb.DuckDBPyConnection
 REFUSALS = (
@@ -39,11 +48,32 @@ _open_paths: set[Path] = set()
 _opening = threading.Lock()
 
 
+def resolved(path: object) -> Path | None:
+    """Where the database file of that path is, whatever links lead there; None for one in memory.
+
+    Raises InputError for what is no path.
+    """
+    if path is None or str(path) == ":memory:":
+        return None
+    try:
+        found = Path(path).resolve()  # type: ignore[arg-type]  # what it does not take is told
+        found.exists()  # says whether there can be a file of that name
+    except (OSError, TypeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{path!r:.80} cannot be the path of a database: {reason}; give one such as"
+            " shop.duckdb",
+            field="path",
+        ) from None
+    if not found.name:
+        raise InputError(f"{found} is a folder; give a file such as shop.duckdb", field="path")
+    return found
+
+
 def claimed(path: Path | None) -> Path | None:
-    """The path, resolved, now open in this process. Raises DatabaseLocked when it is already."""
+    """The path, `resolved`, now open in this process. Raises DatabaseLocked when it is already."""
     if path is None:
         return None
-    path = path.resolve()
     with _opening:
         if path in _open_paths:
             raise DatabaseLocked(

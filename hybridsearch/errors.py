@@ -202,7 +202,7 @@ class DatabaseClosed(StorageError):
     default_code = "database_closed"
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def near(name: object, known: Iterable[str]) -> str:
     """The end of a message that offers the nearest known name, or lists what there is.
 
     >>> near("titel", ["title", "year"])
@@ -211,7 +211,7 @@ def near(name: str, known: Iterable[str]) -> str:
     '; there is: title, year'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(str(name), names, n=1)
     if close:
         return f'; did you mean "{close[0]}"?'
     listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")

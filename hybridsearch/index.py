@@ -174,6 +174,8 @@ class Index:
 
     def search_many(self, queries: Sequence[str | None], **options: Any) -> list[SearchResult]:
         """The answer to each query, in order, on one state; the texts are embedded in one call."""
+        if isinstance(queries, str):
+            raise QueryError(f"queries must be a list of texts, not {queries!r:.60}")
         return self.snapshot().search_many([_request(query, options) for query in queries])
 
     def similar(self, id: str | int, **options: Any) -> SearchResult:

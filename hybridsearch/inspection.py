@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hybridsearch.database_file import resolved
 from hybridsearch.definition import definition_of
 from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import Conflict, IndexDamaged, NotFound
@@ -26,9 +27,9 @@ def check(path: str | Path) -> list[str]:
     empty list means that all is as it was written. Raises DatabaseLocked, FormatTooNew or
     StorageError when the DuckDB file itself cannot be opened.
     """
-    where = Path(path).resolve()
-    if not where.is_file():
-        raise NotFound(f"there is no database at {where}", path=str(where))
+    where = resolved(path)
+    if where is None or not where.is_file():
+        raise NotFound(f"there is no database at {where or path}", path=str(where or path))
     store = Store.open(where)
     try:
         return [

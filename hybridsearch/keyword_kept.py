@@ -35,8 +35,8 @@ CALL = 4000
 """And in that of a call."""
 GATHERED = 2
 """And in that of gathering a row of all the words that begin in some way."""
-SOUGHT = 6
-"""And in that of seeking other words' rows among these."""
+SOUGHT = 40
+"""And in that of seeking a row of another word among these."""
 HEAD = 300
 """So many of the best of a clause tell which rows without rarer words may be worth a look."""
 REMEMBERED = 1 << 14
@@ -137,7 +137,7 @@ class Clauses:
     def affordable(self, keys: Sequence[Key], *, needed: int, limit: int) -> Columns | None:
         """The same for a search of so many hits; what is not kept is fetched if that pays now."""
         missing = self._missing(keys)
-        cost = _cost(keys, limit) + (SOUGHT * _begun(keys) if needed and len(keys) > 1 else 0)
+        cost = _cost(keys, limit) + _sought(keys, needed)
         if missing and not self._credits.enough(missing, cost=cost):
             return None
         return self.fetched(keys, needed=needed) if keys else None
@@ -228,6 +228,13 @@ def _near(rows: Rows, sums: Scores, others: Sequence[Postings], limit: int) -> R
 def _cost(keys: Sequence[Key], limit: int) -> int:
     """Postings that the engine scores for these clauses, and could in handing over its hits."""
     return sum([key.size for key in keys]) + HANDED * limit
+
+
+def _sought(keys: Sequence[Key], needed: int) -> int:
+    """What it takes on top to seek needed rows among those of a beginning."""
+    if not needed or len(keys) < 2 or not any([key.begins for key in keys]):
+        return 0
+    return GATHERED * _begun(keys) + SOUGHT * min([key.size for key in keys[:needed]])
 
 
 def _begun(keys: Sequence[Key]) -> int:

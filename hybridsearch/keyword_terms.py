@@ -31,7 +31,7 @@ SMALL = 1_000
 MOST_EXPANSIONS = 1_000
 SUMMED = 300
 """Of so many words that begin alike the documents are summed up, of more they are counted, which
-takes as long as a search for them."""
+takes as long as a search for them, unless these may be in all documents by themselves."""
 PREFIX = 0.8
 """What a longer word counts where no document holds the word as typed."""
 BEHIND_EXACT = 0.5
@@ -222,8 +222,9 @@ class Terms:
         found = self._searcher.terms_with_prefix(field, typed, limit=looked_at)
         longer = [(term, count) for term, count in found if term != word.term]
         more = len(longer) > self.scored
-        if more and len(found) < looked_at:
-            self._bound(field, typed, min(self._count, sum([count for _, count in found])))
+        bound = min(self._count, sum([count for _, count in found]))
+        if more and (len(found) < looked_at or bound == self._count):
+            self._bound(field, typed, bound)
         longer = longer[: self.scored]
         if not longer and word.stemmed:
             longer = self._shortened(field, word, typed)

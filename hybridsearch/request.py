@@ -401,11 +401,12 @@ def _check_locales(locales: object) -> None:
     if locales is None:
         return
     fit = not isinstance(locales, str) and isinstance(locales, Sequence)
+    hint = "" if fit else f", as [{locales!r:.10}]"
     for locale in locales if fit else [locales]:  # type: ignore[attr-defined]  # `fit` says it is a sequence
         if not fit or not isinstance(locale, str) or locale_of(locale) is None:
             raise QueryError(
                 f'locales must be a list of ISO 639 codes of languages, as "en" or "eng", not'
-                f" {locale!r:.40}{near(str(locale), LOCALES)}",
+                f" {locale!r:.40}{hint or near(locale, LOCALES)}",
                 code="invalid_search_locales",
                 field="locales",
             )

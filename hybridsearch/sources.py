@@ -180,6 +180,8 @@ _TABLES: tuple[tuple[Callable[[object], bool], Callable[[Any], Iterator[bytes]]]
 def _files(source: str | os.PathLike[str]) -> list[Path]:
     """The files of a path or glob, by name; each of a kind that can be read."""
     path = Path(source).expanduser()
+    if not str(source):
+        raise InputError('no file ""; give the path of one')
     try:
         found = [path] if path.exists() else sorted(map(Path, glob(str(path), recursive=True)))
     except (OSError, ValueError) as error:

@@ -42,6 +42,8 @@ __all__ = ["Speller"]
 
 MOST = 16
 """Words that one word is taken for, at most."""
+MOST_BEGUN = 300
+"""Words that a beginning with a typo is taken for, at most: the most frequent."""
 FACTORS = (0.95, 0.8, 0.6)
 """What a word counts that is 0 (but for accents), 1 or 2 typos away."""
 BEHIND_PREFIX = 0.5
@@ -317,11 +319,11 @@ class Speller:
         vocabulary = self.keyword.vocabulary
         factors = [factor * (BEHIND_PREFIX if behind else 1.0) for factor in FACTORS]
         near = [(w, factors[apart]) for w, apart in vocabulary.near(word.typed, most=typos)]
-        found = self._there(word, near, attributes)
+        found = self._there(word, near, attributes)[:MOST]
         if not found and word.prefix and not behind:
             near = [(w, BEGUN) for w, _ in vocabulary.starting(word.typed, most=1)]
-            found = self._there(word, near, attributes)
-        for factor, _, meant, term in found[:MOST]:
+            found = self._there(word, near, attributes)[:MOST_BEGUN]
+        for factor, _, meant, term in found:
             yield Other((term,), -factor, "typo", meant)
 
     def _there(

@@ -23,7 +23,7 @@ from hybridsearch.embedders.function import EmbedFunction, FunctionEmbedder
 from hybridsearch.embedders.kept import KeptEmbedder
 from hybridsearch.embedders.provided import ProvidedEmbedder
 from hybridsearch.embedders.static import StaticEmbedder
-from hybridsearch.errors import SettingsError
+from hybridsearch.errors import InputError, SettingsError
 from hybridsearch.jsontext import dumps
 from hybridsearch.settings import Settings
 
@@ -48,11 +48,19 @@ class Supplies:
     networks: Sequence[str] = ()
 
 
+def _check_functions(functions: object) -> None:
+    if not isinstance(functions, Mapping) or not all(map(callable, functions.values())):
+        raise InputError(
+            f"functions must be name: callable for each embedder, not {functions!r:.60}",
+            field="functions",
+        )
+
+
 class EmbedderMaker:
     """Makes the embedders that settings ask for, and gives the same one while it is in use.
 
     folder: where vectors of models and services are kept, None to keep none. Raises InputError
-    when a network of the supplies is none.
+    when a network of the supplies is none, or a function cannot be called.
     """
 
     def __init__(self, supplies: Supplies, folder: Path | None) -> None:
@@ -61,6 +69,7 @@ class EmbedderMaker:
         self._made: WeakValueDictionary[tuple[str, bytes], Embedder] = WeakValueDictionary()
         if supplies.networks:
             _networks(supplies.networks)
+        _check_functions(supplies.functions)
         self._makers: Mapping[str, Make] = {
             "static": lambda name, own: StaticEmbedder(),
             "userProvided": lambda name, own: ProvidedEmbedder(own.dimensions or 0, name=name),

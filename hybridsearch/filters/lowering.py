@@ -33,6 +33,7 @@ from hybridsearch.filters.tree import (
     Filter,
     Node,
     field_name,
+    gathered,
     unfold,
     value_text,
 )
@@ -108,17 +109,23 @@ def to_sql(
     """
     values: list[object] = []
 
-    def pieces(node: Node, holds: bool) -> Sequence[str | tuple[Node, bool]]:
+    def pieces(
+        node: Node, context: tuple[bool, object]
+    ) -> Sequence[str | tuple[Node, tuple[bool, object]]]:
+        holds, chain = context
+        if isinstance(node, exp.Connector) and type(node) is not chain:
+            return [(gathered(node), (holds, type(node)))]
         if isinstance(node, exp.Connector):
             word = " AND " if isinstance(node, exp.And) is holds else " OR "
-            return ["(", (node.this, holds), word, (node.expression, holds), ")"]
+            return ["(", (node.this, context), word, (node.expression, context), ")"]
         if isinstance(node, exp.Not):
-            return [(node.this, not holds)]
+            return [(node.this, (not holds, None))]
         sql, bound = _condition(node, columns, missing_ok)
         values.extend(bound)
         return [sql if isinstance(node, exp.NEQ) is not holds else f"NOT {sql}"]
 
-    sql = unfold(filter.tree, True, pieces)
+    start: tuple[bool, object] = True, None
+    sql = unfold(filter.tree, start, pieces)
     if sql.count("?") > MAX_PLANNED:
         sql = f"CASE WHEN {sql} THEN TRUE ELSE FALSE END"
     return sql, values
@@ -192,8 +199,15 @@ def _operand_test(sql: str, operands: list[Node]) -> _Test:
 def _in_test(leaf: exp.In) -> _Test:
     texts: list[object] = [value_text(value) for value in leaf.expressions]
     spelled = [number(value_text(value)) for value in leaf.expressions]
-    numbers: list[object] = [value for value in spelled if value is not None]
-    return _Test(_one_of("?", numbers), _one_of("lower(?)", texts))
+    whole, other = (_one_of("?", [v for v in spelled if type(v) is t]) for t in (int, float))
+    return _Test(_either(whole, other), _one_of("lower(?)", texts))
+
+
+def _either(some: Sql, others: Sql) -> Sql:
+    """Kept apart, or DuckDB would round the whole numbers to compare them all as DOUBLE."""
+    if _NOTHING in (some, others):
+        return others if some == _NOTHING else some
+    return f"({some[0]} OR {others[0]})", some[1] + others[1]
 
 
 def _one_of(parameter: str, values: list[object]) -> Sql:

@@ -84,6 +84,46 @@ def negated(node: Node) -> Node:
     return node.this if isinstance(node, exp.Not) else exp.Not(this=node)
 
 
+def gathered(node: exp.Connector) -> Node:
+    """The same condition with one list for the values that a field may have, or may not have.
+
+    a = 1 OR b OR a IN [2, 3] is a IN [1, 2, 3] OR b, and a != 1 AND b AND a != 2 is NOT a IN [1, 2]
+    AND b. The whole chain is looked at, what stands inside its parts is not.
+    """
+    parts = list(_chain(type(node), node))
+    alike: dict[str, list[Node]] = {}
+    for part in parts:
+        if _listable(node, part) is not None:
+            alike.setdefault(field_name(_leaf_of(part)), []).append(part)
+    lists = {id(some[0]): some for some in alike.values() if len(some) > 1}
+    if not lists:
+        return node
+    dropped = {id(part) for some in lists.values() for part in some[1:]}
+    kept = [part for part in parts if id(part) not in dropped]
+    return balanced(
+        type(node), [_list_of(node, lists[id(p)]) if id(p) in lists else p for p in kept]
+    )
+
+
+def _leaf_of(part: Node) -> Node:
+    return part.this if isinstance(part, exp.Not) else part
+
+
+def _listable(node: exp.Connector, part: Node) -> list[Node] | None:
+    """The values that a part of the chain allows (OR) or excludes (AND); None for other parts."""
+    single, leaf = (exp.EQ, part) if isinstance(node, exp.Or) else (exp.NEQ, _leaf_of(part))
+    if isinstance(part, single):
+        return [part.expression]
+    fits = isinstance(leaf, exp.In) and (leaf is not part) is isinstance(node, exp.And)
+    return list(leaf.expressions) if fits else None
+
+
+def _list_of(node: exp.Connector, parts: Sequence[Node]) -> Node:
+    values = [value for part in parts for value in _listable(node, part) or ()]
+    found = exp.In(this=_leaf_of(parts[0]).this, expressions=values)
+    return exp.Not(this=found) if isinstance(node, exp.And) else found
+
+
 def unfold(
     tree: Node,
     context: Context,

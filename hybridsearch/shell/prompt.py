@@ -19,7 +19,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from hybridsearch.shell.names import Names
-from hybridsearch.shell.statements import finished
+from hybridsearch.shell.statements import finished, typed
 
 __all__ = ["history_file", "prompt"]
 
@@ -37,14 +37,14 @@ def prompt(names: Callable[[], Names], *, history: Path) -> Callable[[], str]:
     """What reads one text from the terminal: it ends at Enter once every statement has its `;`."""
     session: PromptSession[str] = PromptSession(
         message=FIRST,
-        multiline=Condition(lambda: not finished(session.default_buffer.text)),
+        multiline=Condition(lambda: not finished(typed(session.default_buffer.text))),
         prompt_continuation=NEXT,
         completer=_Completer(names),
         complete_while_typing=False,
         history=_kept(history),
         enable_history_search=True,
     )
-    return session.prompt
+    return lambda: typed(session.prompt())
 
 
 def _kept(path: Path) -> History:

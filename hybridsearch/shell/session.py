@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,7 +112,7 @@ class Session:
         As a table or a list every answer is shown; the other forms hold the last one alone, so
         that they can be read. Raises StatementError with the line at which the statement begins.
         """
-        pieces = split(text)
+        pieces = list(takewhile(lambda piece: not piece.leaves, split(text)))
         self._check_parameters(pieces)
         last = next((piece for piece in reversed(pieces) if not piece.command), None)
         for piece in pieces:
@@ -139,10 +140,7 @@ class Session:
         with _plain_interrupts():
             self._refresh()
             read = prompt(lambda: self._names, history=history_file())
-            while (text := self._read(read)) is not None:
-                for piece in split(text):
-                    if not self._answered(piece):
-                        break
+            while (text := self._read(read)) is not None and self._goes_on(split(text)):
                 self._refresh()
 
     def _read(self, read: Callable[[], str]) -> str | None:
@@ -154,7 +152,16 @@ class Session:
                 continue
             except EOFError:
                 return None
-            return None if text.strip().rstrip(";") in (".quit", ".exit") else text
+            return text
+
+    def _goes_on(self, pieces: Iterable[Piece]) -> bool:
+        """Run the pieces up to the first that fails; False when the person leaves."""
+        for piece in pieces:
+            if piece.leaves:
+                return False
+            if not self._answered(piece):
+                break
+        return True
 
     def _answered(self, piece: Piece) -> bool:
         """Run one piece and say what went wrong with it; False if something did."""

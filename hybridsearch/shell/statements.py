@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Piece", "finished", "split"]
+__all__ = ["Piece", "finished", "split", "typed"]
 
 _next = re.compile(
     r"""
@@ -53,6 +53,11 @@ class Piece(NamedTuple):
         """Whether it is for the shell itself."""
         return self.text.startswith(".")
 
+    @property
+    def leaves(self) -> bool:
+        """Whether nothing after it counts."""
+        return self.text in (".quit", ".exit")
+
 
 def split(text: str) -> list[Piece]:
     """The statements and commands of a text, in order; the last one may not have ended.
@@ -66,6 +71,16 @@ def finished(text: str) -> bool:
     """Whether nothing has to follow: every statement of the text has its semicolon."""
     pieces = split(text)
     return not pieces or pieces[-1].ended
+
+
+def typed(text: str) -> str:
+    """What a person means: exit, quit and help alone are commands without their dot.
+
+    >>> typed("exit;"), typed("SELECT exit")
+    ('.exit', 'SELECT exit')
+    """
+    word = text.strip().rstrip("; ").lower()
+    return f".{word}" if word in ("exit", "quit", "help") else text
 
 
 def _pieces(text: str) -> Iterator[Piece]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ SEARCHES: list[tuple[dict[str, Any], Kind, str, str, dict[str, Any]]] = [
     ({"distinct": "yeer"}, QueryError, "invalid_search_distinct", 'mean "year"?', {}),
     ({"attributes": ["titel"]}, QueryError, "invalid_search_attributes_to_search_on", "titel", {}),
     ({"embedder": "open-ai"}, QueryError, "invalid_search_embedder", 'no embedder "open-ai"', {}),
+    ({"locales": "de"}, QueryError, "invalid_search_locales", "as ['de']", {"field": "locales"}),
     ({"limt": 3}, QueryError, "invalid_search_q", 'did you mean "limit"?', {"field": "limt"}),
     ({"mode": "semantic"}, QueryError, "invalid_search_q", 'mode="keyword"', {"field": "mode"}),
     ({"vector": [1.0]}, QueryError, "invalid_search_q", "no embedder", {"field": "mode"}),
@@ -431,6 +433,38 @@ def test_whatever_is_asked_after_closing_the_database_says_that_it_is_closed(pat
     ]
     for act in acts:
         refused(act, DatabaseClosed, "database_closed", "hybridsearch.open()")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (5, "5 cannot be the path of a database: "),
+        ("a\0b", "cannot be the path of a database: embedded null byte"),
+        ("x" * 5000, "cannot be the path of a database: File name too long"),
+        ("/", "/ is a folder"),
+    ],
+)
+def test_what_is_no_path_of_a_database_is_refused(path: Any, said: str) -> None:
+    for act in (hybridsearch.open, hybridsearch.check):
+        refused(partial(act, path), InputError, "bad_request", said, field="path")
+
+
+@pytest.mark.parametrize("functions", [3, {"mine": 3}, ["mine"]])
+def test_what_cannot_be_called_is_no_function(functions: Any) -> None:
+    refused(lambda: hybridsearch.open(functions=functions), InputError, "bad_request", "callable")
+
+
+def test_what_is_of_another_kind_is_refused(movies: Index, memory: Database) -> None:
+    anything: Any = 3
+    refused(lambda: memory.index(anything), NotFound, "index_not_found", 'no index "3"')
+    refused(lambda: memory.task(anything), NotFound, "task_not_found", "no task 3")
+    refused(lambda: memory.task("x"), NotFound, "task_not_found", "no task x")  # type: ignore[arg-type]
+    refused(lambda: movies.add(""), InputError, "bad_request", 'no file ""')
+    one: Any = "abc"
+    refused(lambda: movies.search_many(one), QueryError, "invalid_search_q", "list of texts")
+    with memory.connect() as connection:
+        for pair in ((anything, memory), (connection, anything)):
+            refused(partial(hybridsearch.attach, *pair), InputError, "bad_request", "attach")
 
 
 def test_closing_twice_does_nothing(path: Path) -> None:

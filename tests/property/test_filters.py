@@ -112,12 +112,26 @@ def leaf(random: Random, operands: Sequence[Any]) -> Tree:
 
 def tree_of(random: Random, operands: Sequence[Any], depth: int = 2) -> Tree:
     roll = random.random()
-    if not depth or roll < 0.6:
+    if not depth or roll < 0.5:
         return leaf(random, operands)
+    if roll < 0.6:
+        return chain(random, operands)
     if roll < 0.7:
         return ("NOT", tree_of(random, operands, depth - 1))
     pair = [tree_of(random, operands, depth - 1) for _ in range(2)]
     return (random.choice(["AND", "OR"]), *pair)
+
+
+def chain(random: Random, operands: Sequence[Any]) -> Tree:
+    """Values of two fields, allowed or excluded one by one."""
+    word, names = random.choice(["AND", "OR"]), random.choices(NAMES, NAME_WEIGHTS, k=2)
+    found: Tree = ("=", names[0], random.choice(operands))
+    for _ in range(random.randrange(2, 6)):
+        name, operator = random.choice(names), random.choice(["=", "!=", "IN", "NOT IN"])
+        value = random.choices(operands, k=2) if "IN" in operator else random.choice(operands)
+        part: Tree = (operator.removeprefix("NOT "), name, value)
+        found = (word, found, ("NOT", part) if operator == "NOT IN" else part)
+    return found
 
 
 def operands_in(documents: list[Document]) -> list[Any]:

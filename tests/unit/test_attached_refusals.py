@@ -101,7 +101,9 @@ def test_name_that_is_taken(db: Database) -> None:
 def test_what_is_no_search_index(db: Database) -> None:
     db.create_index("movies", primary_key="id")
     for act in (db.refresh_search_index, db.drop_search_index, db.describe_search_index):
-        with pytest.raises(NotFound, match='no search index "movies"; there is:'):
+        with pytest.raises(NotFound, match='no search index "moovies"; there is:'):
+            act("moovies")
+        with pytest.raises(NotFound, match='"movies" follows no source, it holds documents'):
             act("movies")
 
 

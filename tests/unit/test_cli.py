@@ -272,6 +272,18 @@ def test_help_needs_neither_the_engine_nor_numpy() -> None:
     assert ended.stdout.splitlines()[-1] == b"[]"
 
 
+def test_drop_removes_an_index_and_leaves_the_table_it_follows(shop: Path) -> None:
+    with hybridsearch.open("shop.duckdb") as db, db.connect() as con:
+        con.execute("CREATE TABLE own AS SELECT 1 AS id, 'red' AS name")
+        con.execute("CREATE SEARCH INDEX own_idx ON own (name) WITH (key = id)")
+    assert run("drop", "shop.duckdb", "movies").stdout == "movies: removed with 3 documents\n"
+    assert in_json("drop", "shop.duckdb", "own_idx") == {"index": "own_idx", "documents": 1}
+    assert "no index" in error(2, "drop", "shop.duckdb", "movies")
+    with hybridsearch.open("shop.duckdb") as db:
+        assert db.indexes() == []
+        assert db.sql("FROM own").fetchall() == [(1, "red")]
+
+
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_pipe_closed_early_ends_without_a_word(folder: Path, more: list[str]) -> None:
     documents = [{"id": number, "text": "words " * 200} for number in range(2_000)]

@@ -148,6 +148,7 @@ def test_commands_of_the_shell_work_in_a_script(shop: Path) -> None:
     assert re.search(r"main +movies  view", said)
     assert "n = NULL" in said
     assert "Ctrl-D leaves" in said
+    assert printed("shop.duckdb", "--csv", stdin="SELECT 1 AS a; .quit\nSELEC") == "a\n1\n"
 
 
 def test_long_and_wide_answers_are_counted(shop: Path) -> None:
@@ -398,6 +399,7 @@ def test_answers_fit_the_window_and_tell_their_time(terminal: Terminal) -> None:
     assert " ms)" not in terminal.ask("SELECT 1;")
 
 
-def test_quit_leaves(terminal: Terminal) -> None:
-    terminal.type(".quit\r")
+@pytest.mark.parametrize("line", [".quit", "exit", "quit;", "SELECT 1; .quit"])
+def test_quit_leaves(terminal: Terminal, line: str) -> None:
+    terminal.type(f"{line}\r")
     assert terminal.status() == 0

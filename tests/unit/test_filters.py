@@ -373,3 +373,27 @@ def test_the_examples_in_the_headers_hold(name: str) -> None:
     result = doctest.testmod(import_module(f"hybridsearch.filters{name}"))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("filter", "listed"),
+    [
+        ("j.k = 1 OR title = x OR j.k IN [2, a] OR j.k = 1", "j.k IN [1, 2, a, 1] OR title = x"),
+        ("j.k != 1 AND title = x AND j.k NOT IN [2]", "j.k NOT IN [1, 2] AND title = x"),
+        ("NOT (j.k = 1 OR j.k = 2)", "NOT j.k IN [1, 2]"),
+        ([["j.k = 1", "j.k = 2"], "title = x"], "j.k IN [1, 2] AND title = x"),
+    ],
+)
+def test_values_of_one_field_are_asked_for_at_once(filter: Any, listed: str) -> None:
+    columns = {"j": Column("j", "json"), "title": Column("title", "text")}
+    assert to_sql(_parsed(filter), columns) == to_sql(_parsed(listed), columns)
+    assert to_sql(_parsed(filter), columns)[0].count("list_filter") == 1
+
+
+def test_whole_numbers_of_a_list_stay_exact_beside_others() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t AS SELECT 9007199254740993 AS n")
+        where, values = to_sql(
+            _parsed("n IN [9007199254740992, 2.5]"), {"n": Column("n", "number")}
+        )
+        assert connection.execute(f"SELECT * FROM t WHERE {where}", values).fetchall() == []

@@ -82,6 +82,12 @@ def test_a_beginning_may_hold_a_typo(index: Index) -> None:
     assert ids(index, "relaito ") == []
 
 
+def test_a_beginning_with_a_typo_finds_all_words_that_begin_so(index: Index) -> None:
+    several = [f"{one}{two}" for one in "abcdef" for two in "klmnop"]
+    index.add([{"id": 100 + at, "title": f"bluegra{end}"} for at, end in enumerate(several)])
+    assert index.search("blxegra", limit=5, mode="keyword").total == len(several)
+
+
 def test_every_word_may_be_mistyped_when_all_have_to_match(index: Index) -> None:
     assert ids(index, "runing shoos ", match="all") == [1]
     assert ids(index, "runing boots ", match="all") == []
