@@ -118,11 +118,12 @@ def fitted(mask: Mask, size: int) -> Mask:
 
 
 def column(rows: Rows, scores: Scores, *, size: int) -> Column:
-    """What one clause scores: rows ascending, below `size`; scores above 0."""
+    """What one clause scores: rows below `size`, each once, in any order; scores above 0."""
     heights = np.sort(scores)[: -BEST - 1 : -1].copy()
     highest = float(heights[0]) if len(heights) else 0.0
     if len(rows) * DENSE < size:
-        return Sparse(rows, scores, heights, highest)
+        order = np.argsort(rows)
+        return Sparse(rows[order], scores[order], heights, highest)
     flat = np.zeros(padded(size), np.float32)
     flat[rows] = scores
     return Dense(flat, flat.reshape(-1, BLOCK).max(axis=1), heights, highest, len(rows))

@@ -177,7 +177,8 @@ class KeywordSnapshot:
         """Every row that matches, int64, ascending. tie: that of a search before, which may be
         quicker; the rows are the same for all."""
         laid, keys = self._lay(query, weights, match, tie, 0.0)
-        columns = self._clauses.known(keys, needed=len(laid.must))
+        find = self._clauses.fetched if laid.is_open else self._clauses.known
+        columns = find(keys, needed=len(laid.must))
         return self._units.evaluate(laid, None)[0] if columns is None else columns.matching()
 
     def marks(
@@ -440,18 +441,23 @@ class KeywordSnapshot:
         others = min(self._absent(laid, keys), kept * COST_OF_ROW, SIFTED)
         if limit < 1 or 2 * wanted > others:
             return None
-        rows, scores = self._hits.best(self._ask.whole(laid), wanted)
+        asked = laid.listed if laid.is_open else laid
+        rows, scores = self._hits.best(self._ask.whole(asked), wanted)
+        every = len(rows) < wanted and not laid.is_open
         if not len(rows):
-            return Ranking(*no_rows(), True, lambda: 0)
+            return Ranking(*no_rows(), True, lambda: 0) if every else None
         allowed = fitted(mask, int(rows.max()) + 1)[rows]
         if len(rows) == wanted:  # what is worth as much as the last may stand behind it
             allowed &= scores > scores[-1]
         count = int(np.count_nonzero(allowed))
-        if len(rows) == wanted and count < limit:
+        if count < limit and not every:
             return None
-        whole = len(rows) < wanted and count <= limit
         best_of_all = cut(rows[allowed], scores[allowed], limit)
-        return Ranking(*best_of_all, whole, lambda: len(self._all_within(laid, keys, mask)[0]))
+        return Ranking(
+            *best_of_all,
+            every and count <= limit,
+            lambda: len(self._all_within(laid, keys, mask)[0]),
+        )
 
     # Keeping postings
 
@@ -463,7 +469,7 @@ class KeywordSnapshot:
     def _column(self, clause: Clause, tie: float) -> Column:
         """What a clause scores in every row."""
         most = self._size_of(clause)
-        postings = self._hits.every(self._ask.clause(clause, tie), most) if most else no_rows()
+        postings = self._hits.best(self._ask.clause(clause, tie), most) if most else no_rows()
         return column(*postings, size=self._hits.size)
 
     def _head(self, clause: Clause, tie: float, most: int) -> Postings:

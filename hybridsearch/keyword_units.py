@@ -63,9 +63,14 @@ class Units:
 
     def most(self, unit: Unit) -> int:
         """At least as many as the documents that the unit matches."""
-        known, name = self._statistics, unit.attribute
-        most = sum(known.rarest(name, terms) for terms, _ in unit.alternatives)
-        return most + known.beginners(name, unit.start) if unit.start else most
+        known, name, start = self._statistics, unit.attribute, unit.start
+        if not start:
+            return sum(known.rarest(name, terms) for terms, _ in unit.alternatives)
+        apart = [terms for terms, _ in unit.alternatives if not terms[-1].startswith(start)]
+        most = known.beginners(name, start)
+        head = unit.alternatives[0][0][:-1]
+        most = min(most, known.rarest(name, head)) if head else most
+        return most + sum(known.rarest(name, terms) for terms in apart)
 
     def _fetch(self, unit: Unit) -> Postings:
         """Every row that a unit matches, ascending, and its score there."""

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from hybridsearch.arrays import Rows
 from hybridsearch.document_ids import DocumentIds
 
-__all__ = ["INTEGERS", "TEXT", "RowIds", "looked_up"]
+__all__ = ["INTEGERS", "TEXT", "Lookup", "RowIds"]
 
 TEXT = "VARCHAR"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
@@ -34,6 +34,9 @@ PATIENCE = 10
 as long as they do."""
 CALL = 300
 """Ids that can be put in order in the time that a call takes besides."""
+SPARSE = 2
+"""So many numbers for each that is a key take as much memory as the keys in order."""
+ABSENT = -1
 MOST_BYTES = 2**30
 """Ids in pieces are copied into one, unless it would be too large for Arrow: to take a few out of
 several, Arrow copies all of them each time."""
@@ -50,7 +53,7 @@ class RowIds:
         self._size = 0
         self._rows: Rows = np.empty(0, np.int64)
         self._ids: pa.ChunkedArray = pa.chunked_array([], pa.int64() if self.whole else pa.string())
-        self._order: tuple[Rows, Rows] | None = None
+        self._lookup: Lookup | None = None
         self._printed = 0, np.empty(0, np.int64), np.empty(0, np.int64)
         self._asked = 0
         self._spent = 0
@@ -70,9 +73,9 @@ class RowIds:
         wanted: the ids where they are whole numbers, else what `print_of` gives for them.
         """
         if self.whole:
-            chosen = looked_up(wanted, *self._known(size)[2])
+            chosen = self._known(size)[2].of(wanted)
         else:  # in order, or each is looked for in another part of memory
-            chosen = looked_up(np.sort(wanted), *self._prints(size))
+            chosen = _looked_up(np.sort(wanted), *self._prints(size))
         return chosen[chosen < size]
 
     def among(self, ids: Sequence[str], *, size: int) -> Rows | None:
@@ -126,20 +129,21 @@ class RowIds:
             return list(ids)
         return self._keys.retyped(ids, self.kind)
 
-    def _known(self, size: int) -> tuple[Rows, pa.ChunkedArray, tuple[Rows, Rows]]:
-        """(rows ascending, their ids, (ids ascending, their rows)), from row 0 to `size` at least.
+    def _known(self, size: int) -> tuple[Rows, pa.ChunkedArray, Lookup]:
+        """(rows ascending, their ids, what gives the rows of ids), from row 0 to `size` at least.
 
         The last is empty where ids are no whole numbers.
         """
         with self._lock:
-            if self._order is None or self._size < size:
+            if self._lookup is None or self._size < size:
                 rows, ids = self._keys.ids(self._size, size, kind=self._ids.type)
                 self._rows = np.concatenate([self._rows, rows])
                 chunks = [*self._ids.chunks, *ids.chunks]
                 self._ids = _joined(pa.chunked_array(chunks, self._ids.type))
-                self._order = self._sorted()
+                whole = self._ids.to_numpy() if self.whole else np.empty(0, np.int64)
+                self._lookup = Lookup(whole, self._rows[: len(whole)])
                 self._size = max(size, self._size)
-            return self._rows, self._ids, self._order
+            return self._rows, self._ids, self._lookup
 
     def _prints(self, size: int) -> tuple[Rows, Rows]:
         """(prints of ids ascending, their rows), from row 0 to `size` at least."""
@@ -152,20 +156,48 @@ class RowIds:
                 self._printed = size, prints[order], rows[order]
             return self._printed[1:]
 
-    def _sorted(self) -> tuple[Rows, Rows]:
-        if not self.whole:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        ids = self._ids.to_numpy()
-        order = np.argsort(ids, kind="stable")
-        return ids[order], self._rows[order]
 
+class Lookup:
+    """Which values, 0 or more, have these keys? Both are int64; a key may have several.
 
-def looked_up(wanted: Rows, keys: Rows, values: Rows) -> Rows:
-    """The values of all keys that are wanted, in any order; the keys ascend, and may repeat.
+    Keys that lie as close together as numbers given in turn are the places of an array.
 
-    >>> looked_up(np.array([7, 8]), np.array([3, 7, 7]), np.array([0, 1, 2])).tolist()
-    [1, 2]
+    >>> Lookup(np.array([7, 3, 7]), np.array([0, 1, 2])).of(np.array([7, 8])).tolist()
+    [0, 2]
     """
+
+    def __init__(self, keys: Rows, values: Rows) -> None:
+        self._start = int(keys.min(initial=0))
+        self._at = self._placed(keys, values)
+        self._sorted = None if self._at is not None else _ascending(keys, values)
+
+    def _placed(self, keys: Rows, values: Rows) -> Rows | None:
+        """The value of each whole number from the start on, ABSENT where it is no key."""
+        span = int(keys.max(initial=0)) - self._start + 1
+        if span > SPARSE * len(keys):
+            return None
+        found = np.full(span, ABSENT, np.int64)
+        found[keys - self._start] = values
+        return found if np.array_equal(found[keys - self._start], values) else None
+
+    def of(self, wanted: Rows) -> Rows:
+        """The values of all keys that are wanted, in any order."""
+        if self._sorted is not None:
+            return _looked_up(wanted, *self._sorted)
+        assert self._at is not None  # one of them is there
+        end = self._start + len(self._at)
+        found: Rows = self._at[wanted[(wanted >= self._start) & (wanted < end)] - self._start]
+        there: Rows = found[found != ABSENT]
+        return there
+
+
+def _ascending(keys: Rows, values: Rows) -> tuple[Rows, Rows]:
+    order = np.argsort(keys, kind="stable")
+    return keys[order], values[order]
+
+
+def _looked_up(wanted: Rows, keys: Rows, values: Rows) -> Rows:
+    """The values of all keys that are wanted, in any order; the keys ascend, and may repeat."""
     first = np.searchsorted(keys, wanted, "left")
     last = np.searchsorted(keys, wanted, "right")
     found: list[Rows] = []

@@ -22,7 +22,7 @@ from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import Conflict
 from hybridsearch.freshness import Sign
 from hybridsearch.origin import Origin
-from hybridsearch.row_ids import INTEGERS, looked_up
+from hybridsearch.row_ids import INTEGERS, Lookup
 from hybridsearch.store import Store, quoted
 
 __all__ = ["FEW", "NOWHERE", "PATIENCE", "Standing", "Whereabouts", "is_table"]
@@ -56,14 +56,12 @@ class Standing:
 
     def rows(self, places: Rows) -> Rows:
         """The rows whose keys stand at the places, in any order; a place of none is left out."""
-        return looked_up(places, *self._by_place)
+        return self._by_place.of(places)
 
     @cached_property
-    def _by_place(self) -> tuple[Rows, Rows]:
-        """(places ascending, their rows)"""
+    def _by_place(self) -> Lookup:
         rows = np.flatnonzero(self.places >= 0)
-        order = np.argsort(self.places[rows], kind="stable")
-        return self.places[rows][order], rows[order]
+        return Lookup(self.places[rows], rows)
 
 
 class Whereabouts:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from hybridsearch.arrays import Rows
 from hybridsearch.copies import Copy
@@ -50,9 +51,13 @@ COPIED = 100
 PASSED = ("query", "vector")
 """Arguments that reach the native function as they are written."""
 READING = ("select", "from", "with")
+LISTS = ("list", "array_agg")
 Table: TypeAlias = pa.Table | Later
-Run = Callable[[str, Any, Mapping[str, Table]], Rows]
-"""Run a statement with parameters, among tables by name; the numbers of its one column."""
+Run = Callable[[str, Any, Mapping[str, Table]], NDArray[Any]]
+"""Run a statement with parameters, among tables by name; its one column without nulls."""
+Keys: TypeAlias = Rows | tuple[str, ...] | None
+Allowed: TypeAlias = tuple[Keys, str]
+"""What a search is narrowed to, and the name of the parameter that takes that."""
 Hits = Callable[[Call, Standing | None, Columns | None], tuple[Table, Mapping[str, str]]]
 """The hits of a call, and what makes columns of some of them; with columns of the source's copy."""
 Asked = Callable[[Call, Mapping[str, str]], tuple[str, Mapping[str, str]]]
@@ -132,13 +137,14 @@ class _Making:
     def take(self, number: int) -> None:
         """Put something in the place of that search, if it can be."""
         search = self._searches[number]
-        given = _arguments(self._statement, search, self._values)
+        listed = None if self._run is None else _listed(self._statement, search)
+        given = _arguments(self._statement, search, self._values, listed)
         if given is None:
             return
         if search.pushed.conditions and self._run is None:
             self._leave(number, given)
         else:
-            self._answer(number, given)
+            self._answer(number, given, listed)
 
     def made(self) -> Ahead | None:
         """The statement; None if no search has another place."""
@@ -150,7 +156,7 @@ class _Making:
     def _leave(self, number: int, given: Mapping[str, Any]) -> None:
         """The native function with the search's arguments as values, and nothing around it."""
         search = self._searches[number]
-        call = _call(search, given, None, None)
+        call = _call(given, None, "rows")
         if self._asked is None or call is None or call.ids is not None:
             return
         arguments = search.item.arguments
@@ -161,18 +167,14 @@ class _Making:
         text = _joined(search.source, f"({found})", made)
         self._ready[number] = _edit(self._statement, search, text)
 
-    def _answer(self, number: int, given: Mapping[str, Any]) -> None:
-        """A table with the hits."""
-        search, rows, uid = self._searches[number], None, given["index"]
+    def _answer(self, number: int, given: Mapping[str, Any], listed: Range | None) -> None:
+        """A table with the hits. listed: what gives a list of the keys that are allowed."""
+        search, uid = self._searches[number], given["index"]
         copy, columns = self._copied(search, given)
         standing = None
         if search.source.table and (columns is None or search.pushed.conditions):
             standing = self._ground.stands(uid)
-        if search.pushed.conditions and self._run is not None:
-            placed = standing is not None
-            text = _reading(self._statement, search, self._inner(number), placed=placed)
-            rows = self._run(*_with_own(text, self._values), self._tables)
-        call = _call(search, given, rows, standing)
+        call = _call(given, *self._allowed(number, standing, listed))
         if call is None:
             return
         name = f"{TABLE}{len(self._tables)}"
@@ -181,6 +183,36 @@ class _Making:
         self._signs += [(uid, each.sign) for each in (copy, standing) if each is not None]
         text = _read(name, made) if columns is not None else _text(search.source, name, table, made)
         self._ready[number] = _edit(self._statement, search, text)
+
+    def _allowed(self, number: int, standing: Standing | None, listed: Range | None) -> Allowed:
+        """What the list or the conditions let through, and the parameter that takes it."""
+        search = self._searches[number]
+        if listed is not None:
+            return self._keys(search, listed)
+        if not search.pushed.conditions or self._run is None:
+            return None, "rows"
+        placed = standing is not None
+        text = _reading(self._statement, search, self._inner(number), placed=placed)
+        found = self._read(search, text).astype(np.int64, copy=False)
+        return (
+            (found, search.source.parameter) if standing is None else (standing.rows(found), "rows")
+        )
+
+    def _keys(self, search: Search, listed: Range) -> Allowed:
+        """The keys that are in a list which the statement makes."""
+        kind = search.source.key_type
+        text = f"SELECT unnest(CAST({self._statement.written(listed)} AS VARCHAR[])) AS text"
+        if kind in INTEGERS:
+            number = f"TRY_CAST(text AS {kind})"
+            text = f"SELECT {number} FROM ({text}) WHERE TRY_CAST(text AS DOUBLE) = {number}"
+            return self._read(search, text).astype(np.int64, copy=False), LIVE
+        return tuple(self._read(search, text).tolist()), "ids"
+
+    def _read(self, search: Search, text: str) -> NDArray[Any]:
+        """The one column of a SELECT among the WITH clauses that the search's own sees."""
+        assert self._run is not None  # what is to be read is left to DuckDB else
+        withs = [self._statement.written(common) for common in search.level.withs]
+        return self._run(*_with_own(" ".join([*withs, text]), self._values), self._tables)
 
     def _copied(
         self, search: Search, given: Mapping[str, Any]
@@ -197,16 +229,8 @@ class _Making:
         return edits_of(self._statement, self._searches, self._ready, first=number + 1)
 
 
-def _call(
-    search: Search,
-    given: Mapping[str, Any],
-    found: Rows | None,
-    standing: Standing | None,
-) -> Call | None:
-    """The call with what `_reading` has found; None where DuckDB has to convert a value."""
-    allowed, parameter = found, search.source.parameter
-    if standing is not None and found is not None:
-        allowed, parameter = standing.rows(found), "rows"
+def _call(given: Mapping[str, Any], allowed: Keys, parameter: str) -> Call | None:
+    """The call with what is allowed; None where DuckDB has to convert a value."""
     try:
         return written(given, allowed, parameter)
     except TypeError:
@@ -214,17 +238,40 @@ def _call(
 
 
 def _reading(statement: Statement, search: Search, edits: Sequence[Edit], *, placed: bool) -> str:
-    """The statement for the rows that the conditions allow; placed: for where they stand."""
+    """The SELECT of the rows that the conditions allow; placed: of where they stand."""
     source = search.source
     value, table = ("rowid", source.table) if placed else (source.value, "")
-    text = f"SELECT {value} {allowed(statement, search, edits, table)}"
-    for common in reversed(search.level.withs):
-        text = f"{statement.written(common)} {text}"
-    return text
+    return f"SELECT {value} {allowed(statement, search, edits, table)}"
 
 
-def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, Any] | None:
-    """The values of the arguments; None where one has none, or how many hits are wanted is open."""
+def _listed(statement: Statement, search: Search) -> Range | None:
+    """The argument `filter` where it is a SELECT of one list, which has keys.
+
+    It can be read before the search, since nothing stands beside that which it could read of.
+    """
+    where, pairs = search.item.arguments.get("filter"), statement.brackets
+    if where is None or not (search.item.alone and _reachable(statement, search)):
+        return None
+    if search.pushed.conditions or search.source.parameter not in ("rows", LIVE):
+        return None
+    inside = Range(where.start + 1, where.stop - 1)
+    if any(is_call(statement.tokens, at) for at in range(*inside)):
+        return None
+    for level in statement.levels:
+        made = level.clauses.get("select")
+        if level.tokens == inside and made and "from" in level.clauses:
+            is_list = statement.tokens[made.start].identifier in LISTS
+            return where if is_list and pairs.get(made.start + 1) == made.stop - 1 else None
+    return None
+
+
+def _arguments(
+    statement: Statement, search: Search, values: Any, listed: Range | None
+) -> dict[str, Any] | None:
+    """The values of the arguments but `listed`.
+
+    None where one has none, or how many hits are wanted is open.
+    """
     item, pushed = search.item, search.pushed
     simple = search.source.parameter in ("rows", LIVE) and not (pushed.outer or pushed.around)
     if not simple or (pushed.conditions and not _reachable(statement, search)):
@@ -237,7 +284,11 @@ def _arguments(statement: Statement, search: Search, values: Any) -> dict[str, A
         return found.tolist() if isinstance(found, np.ndarray) else found
 
     try:
-        given = {name: constant(statement, where, known) for name, where in item.arguments.items()}
+        given = {
+            name: constant(statement, where, known)
+            for name, where in item.arguments.items()
+            if where != listed
+        }
         if pushed.limit is not None:
             given["k"] = sum(_count(statement, token, known) for token in pushed.counts)
             given.setdefault("candidates", CANDIDATES)

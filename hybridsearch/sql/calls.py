@@ -216,10 +216,12 @@ def _number(value: Any) -> Any:
     return value
 
 
-def written(given: Mapping[str, Any], allowed: Rows | None, parameter: str = "rows") -> Call:
+def written(
+    given: Mapping[str, Any], allowed: Rows | tuple[str, ...] | None, parameter: str = "rows"
+) -> Call:
     """The call with these arguments, as values of Python; `filter` is a text or a list of ids.
 
-    allowed: what the parameter, "rows" or "numbers", is to be.
+    allowed: what the parameter, "rows", "numbers" or "ids", is to be.
 
     Raises TypeError for a value that DuckDB would have to convert.
     """
@@ -230,7 +232,9 @@ def written(given: Mapping[str, Any], allowed: Rows | None, parameter: str = "ro
     values["uid"] = values.pop("index", None)
     names = zip(Call._fields, ARGUMENTS.values(), strict=True)
     found = {name: _fit(values.get(name), kind) for name, kind in names}
-    return Call(**{**found, parameter: None if allowed is None else allowed.tobytes()})
+    if allowed is not None:
+        found[parameter] = allowed if isinstance(allowed, tuple) else allowed.tobytes()
+    return Call(**found)
 
 
 def _ids(chosen: Any) -> list[str]:

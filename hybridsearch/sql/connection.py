@@ -31,7 +31,7 @@ from hybridsearch.sql.functions import Functions
 from hybridsearch.sql.hits import Later, Lease
 from hybridsearch.sql.lent import Bound, Lent
 from hybridsearch.sql.lowering import Lowered
-from hybridsearch.sql.seen import UNBOUND, Run, numbers, seen_from
+from hybridsearch.sql.seen import UNBOUND, Run, column, seen_from
 from hybridsearch.sql.session import Session, Step
 from hybridsearch.sql.telling import guarded, telling, told
 from hybridsearch.store import Connection as Bare
@@ -326,7 +326,7 @@ class Connection:
         self, run: Run, lowered: Lowered, step: Step, values: object, frame: FrameType
     ) -> Any:
         """Run the statement with the hits of its searches in their place."""
-        reader = numbers(self._bare, frame) if run.once else None
+        reader = column(self._bare, frame) if run.once else None
         ask = partial(self._session.ahead, lowered, step, values, reader)
         made = ask()
         if made is None:

@@ -23,7 +23,7 @@ from hybridsearch.sql.ahead import Ahead
 from hybridsearch.sql.hits import Later, Lease
 from hybridsearch.sql.lowering import Lowered
 from hybridsearch.sql.pushdown import Statement
-from hybridsearch.sql.seen import NOBODY, UNBOUND, Run, numbers, numbers_apart, seen_from
+from hybridsearch.sql.seen import NOBODY, UNBOUND, Run, column, column_apart, seen_from
 from hybridsearch.sql.session import Session
 from hybridsearch.sql.telling import Step, telling, unmade
 from hybridsearch.store import Connection
@@ -121,7 +121,7 @@ class Lent:
         if session.lowered(step) is not lowered or not session.transactions.idle:
             return None
         own = self._connection
-        read = numbers(own, NOBODY) if self._alone else numbers_apart(own)
+        read = column(own, NOBODY) if self._alone else column_apart(own)
         try:
             made = session.ahead(lowered, step, values, read)
             found = None if made is None else self._rows(made, name, given, named)

@@ -15,17 +15,17 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
-from hybridsearch.arrays import Rows
 from hybridsearch.sql.ahead import Table
 from hybridsearch.sql.hits import Lease
 from hybridsearch.store import Connection
 
-__all__ = ["NOBODY", "UNBOUND", "Frame", "Run", "Tables", "numbers", "numbers_apart", "seen_from"]
+__all__ = ["NOBODY", "UNBOUND", "Frame", "Run", "Tables", "column", "column_apart", "seen_from"]
 
 Tables: TypeAlias = Mapping[str, Table]
-Reader: TypeAlias = Callable[[str, Any, Tables], Rows]
-"""(a SELECT of one column, parameters, tables by name) -> its numbers."""
+Reader: TypeAlias = Callable[[str, Any, Tables], NDArray[Any]]
+"""(a SELECT of one column, parameters, tables by name) -> its values."""
 UNBOUND = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 _CALL = compile("hybridsearch_call()", "<statement>", "eval")
 
@@ -76,27 +76,27 @@ def seen_from(
     )
 
 
-def numbers(connection: Connection, frame: Frame) -> Reader:
-    """What reads the numbers that a SELECT of one column gives, without its nulls."""
+def column(connection: Connection, frame: Frame) -> Reader:
+    """What reads the values that a SELECT of one column gives, without its nulls."""
 
-    def read(text: str, values: Any, tables: Tables) -> Rows:
+    def read(text: str, values: Any, tables: Tables) -> NDArray[Any]:
         seen_from(frame, Run(connection.execute, "parameters"), text, values, tables)
-        return _numbers(connection.fetchnumpy())
+        return _values(connection.fetchnumpy())
 
     return read
 
 
-def numbers_apart(connection: Connection) -> Reader:
+def column_apart(connection: Connection) -> Reader:
     """The same without variables; what was asked of the connection last stays as it is."""
 
-    def read(text: str, values: Any, tables: Tables) -> Rows:
+    def read(text: str, values: Any, tables: Tables) -> NDArray[Any]:
         found = seen_from(NOBODY, Run(connection.sql, "params"), text, values, tables)
-        return _numbers(found.fetchnumpy())
+        return _values(found.fetchnumpy())
 
     return read
 
 
-def _numbers(columns: Mapping[str, Any]) -> Rows:
-    [column] = columns.values()
-    found: Rows = np.ma.compressed(column).astype(np.int64, copy=False)
-    return found
+def _values(columns: Mapping[str, Any]) -> NDArray[Any]:
+    [found] = columns.values()
+    values: NDArray[Any] = np.ma.compressed(found)
+    return values

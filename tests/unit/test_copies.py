@@ -20,7 +20,7 @@ from hybridsearch.sql.connection import Connection
 from hybridsearch.sql.items import items
 from hybridsearch.sql.lowering import read
 from hybridsearch.sql.named import named
-from hybridsearch.sql.seen import numbers
+from hybridsearch.sql.seen import column
 
 WHOLE = "SELECT * FROM search('i', 'word', k := 50, mode := 'keyword')"
 
@@ -54,7 +54,7 @@ def ready(con: Connection) -> None:
 def from_copy(con: Connection, text: str) -> bool:
     """Whether the statement reads the copy alone."""
     [step] = con._session.steps(text) or []
-    reader = numbers(con._bare, sys._getframe())
+    reader = column(con._bare, sys._getframe())
     found = con._session.ahead(con._session.lowered(step), step, None, reader)
     assert found is not None
     return bool(found.signs) and " JOIN " not in found.text

@@ -105,3 +105,25 @@ def test_an_explanation_names_the_beginning(found: KeywordSnapshot) -> None:
     assert [(p["term"], p["for"], p["how"], p["score"]) for p in told["parts"]] == [
         ("s*", "s", "prefix", pytest.approx(LAST))
     ]
+
+
+@pytest.mark.parametrize("kept", [slice(None, None, 2), slice(68, None), slice(69, 75)])
+@pytest.mark.parametrize("text", ["s", "s blue", "blue s"])
+def test_under_a_mask_the_others_stand_behind_as_without(
+    monkeypatch: pytest.MonkeyPatch, kept: slice, text: str
+) -> None:
+    monkeypatch.setattr(keyword_terms, "SMALL", 3)
+    monkeypatch.setattr(keyword_terms, "EXPANSIONS", 2)
+    index = KeywordIndex.open(None)
+    words = ["sun"] * 40 + ["sea"] * 30 + [f"s{row:03}" for row in range(70, 398)]
+    texts = [word + " red" * row for row, word in enumerate(words)]
+    put(index, dict(enumerate([*texts, "blue", "red"])))
+    query, mask = asked(text, prefix=not text.endswith("blue")), np.zeros(400, bool)
+    mask[kept] = True
+    keeping = index.snapshot()
+    whole = keeping.top(query, weights=BODY, limit=400)
+    expected = whole.rows[mask[whole.rows]].tolist()
+    for limit in (1, 5, 60):
+        top = index._published().top(query, weights=BODY, limit=limit, mask=mask)
+        assert (top.rows.tolist(), top.total) == (expected[:limit], len(expected))
+        assert not top.whole or len(top.rows) == top.total

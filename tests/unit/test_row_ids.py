@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hybridsearch
 from hybridsearch import Database
 from hybridsearch.arrays import Rows
 from hybridsearch.document_ids import DocumentIds
-from hybridsearch.row_ids import PATIENCE, RowIds
+from hybridsearch.row_ids import PATIENCE, Lookup, RowIds
 
 
 @pytest.fixture
@@ -91,3 +93,13 @@ def test_a_list_of_keys_as_filter_goes_with_a_condition(db: Database) -> None:
     )
     found = [db.sql(text).fetchall() for _ in range(PATIENCE + 3)]
     assert found == [[(3,), (13,)]] * len(found)
+
+
+WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 12)
+
+
+@given(keys=st.lists(WHOLE, max_size=12), wanted=st.lists(WHOLE, max_size=12, unique=True))
+def test_values_of_keys_however_they_lie(keys: list[int], wanted: list[int]) -> None:
+    values = np.arange(len(keys), dtype=np.int64)
+    found = Lookup(np.array(keys, np.int64), values).of(np.array(wanted, np.int64))
+    assert sorted(found.tolist()) == [n for n, key in enumerate(keys) if key in wanted]

@@ -15,7 +15,7 @@ from hybridsearch import Database, Index, assets
 from hybridsearch.errors import Conflict, QueryError
 from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
 from hybridsearch.sql.connection import Connection
-from hybridsearch.sql.seen import numbers
+from hybridsearch.sql.seen import column
 from tests.conftest import in_memory
 
 ODD = [
@@ -69,7 +69,7 @@ def made_ahead(connection: Connection, text: str, values: Any = None) -> bool:
     """Whether the statement is run with hits in the place of its search."""
     [step] = connection._session.steps(text) or []
     lowered = connection._session.lowered(step)
-    reader = numbers(connection._bare, sys._getframe())
+    reader = column(connection._bare, sys._getframe())
     return connection._session.ahead(lowered, step, values, reader) is not None
 
 
@@ -276,3 +276,49 @@ def test_values_that_no_parameter_takes_are_refused(connection: Connection, valu
         connection.execute(text, values)
     with pytest.raises(duckdb.InvalidInputException):
         connection.sql(text, params=values)
+
+
+LISTS = [
+    ("", "SELECT list(id) FROM films WHERE year < 2000"),
+    ("", "SELECT list(title) FROM films"),
+    ("", "SELECT array_agg(DISTINCT id ORDER BY id) FROM films"),
+    ("", "SELECT list(id) FROM films WHERE year > 3000"),
+    ("", "SELECT list(id + 0.5) FROM films"),
+    ("", "SELECT list(x) FROM (VALUES (NULL), (' 1'), ('2.0'), ('x')) t(x)"),
+    ("", "SELECT list(id) FROM films WHERE year < $1"),
+    ("WITH old AS (SELECT id FROM films WHERE year < 2000) ", "SELECT list(id) FROM old"),
+]
+
+
+@pytest.mark.parametrize(("common", "listed"), LISTS)
+@pytest.mark.parametrize("uid", ["hybrid", "by_number", "by_text"])
+def test_a_list_of_keys_may_come_from_a_select(
+    connection: Connection, uid: str, common: str, listed: str
+) -> None:
+    connection.execute("CREATE TABLE films AS SELECT *, id::VARCHAR AS code FROM hybrid")
+    if uid != "hybrid":
+        key = "id" if uid == "by_number" else "code"
+        connection.execute(f"CREATE SEARCH INDEX {uid} ON films (title) WITH (key = '{key}')")
+    given = f"k := 9, mode := 'keyword', filter := ({listed})"
+    text = f"{common}SELECT id, _score FROM search('{uid}', '', {given})"
+    values = [1990] if "$1" in listed else None
+    assert made_ahead(connection, text, values)
+    assert table(connection, text, values) == table(connection.bare, text, values)
+
+
+def test_a_list_reads_nothing_of_the_search(connection: Connection) -> None:
+    """The year is not one of the films that the index is over."""
+    connection.execute("CREATE TABLE films AS SELECT id, title FROM hybrid")
+    for filtered in ("list(id) FROM films WHERE year < 2000", "list(search.id) FROM films"):
+        text = f"SELECT id FROM search('hybrid', '', k := 9, filter := (SELECT {filtered}))"
+        with pytest.raises(duckdb.BinderException, match=r"year|search"):
+            connection.execute(text)
+
+
+def test_a_list_of_another_kind_is_left_to_duckdb(connection: Connection) -> None:
+    connection.execute("CREATE TABLE films AS SELECT id, title FROM hybrid")
+    filtered = "(SELECT list(id) FILTER (id > 2) FROM films)"
+    beside = f"SELECT h.id FROM films, search('hybrid', 'a', k := 2, filter := {filtered}) h"
+    for text in (beside, f"SELECT id FROM search('hybrid', '', k := 2, filter := {filtered})"):
+        assert not made_ahead(connection, text)
+        assert sorted(table(connection, text)[1]) == sorted(table(connection.bare, text)[1])

@@ -17,7 +17,7 @@ import pytest
 import hybridsearch
 from hybridsearch import Database
 from hybridsearch.sql.connection import Connection
-from hybridsearch.sql.seen import numbers
+from hybridsearch.sql.seen import column
 from hybridsearch.whereabouts import PATIENCE
 
 COUNT = 200
@@ -71,7 +71,7 @@ def ready(con: Connection, path: Path, text: str = FOUND) -> None:
 def by_place(con: Connection, text: str = FOUND) -> bool:
     """Whether the statement finds the rows of the hits at their places."""
     [step] = con._session.steps(text) or []
-    lowered, reader = con._session.lowered(step), numbers(con._bare, sys._getframe())
+    lowered, reader = con._session.lowered(step), column(con._bare, sys._getframe())
     made = con._session.ahead(lowered, step, None, reader)
     assert made is not None
     return bool(made.signs)
