@@ -76,10 +76,14 @@ def crop(text: str, analyzer: Analyzer, query: Query, *, words: int = 10, marker
 def _words(
     text: str, tokens: Sequence[Token], query: Query, analyzer: Analyzer
 ) -> Iterator[tuple[int, int]]:
-    """(start, end) of each word asked for or meant, or of its letters typed so far."""
+    """(start, end) of each word asked for or meant, or of its letters typed so far.
+
+    All that begins with what was asked for as a beginning is meant, and marked whole.
+    """
     terms = {word.term for word in query.words}
     terms.update(other.terms[0] for other in _others(query) if len(other.terms) == 1)
-    typed = tuple(word.prefix for word in query.words if word.prefix)
+    typed = tuple(word.prefix for word in query.words if word.prefix and not word.begins)
+    whole = tuple(word.begins for word in query.words if word.prefix and word.begins)
     begun: dict[str, int | None] = {}
     for token in tokens:
         word = text[token.start : token.end] if typed else ""
@@ -88,8 +92,12 @@ def _words(
         letters = begun.get(word)
         if letters is not None:
             yield token.start, token.start + letters
-        elif token.term in terms:
+        elif token.term in terms or (whole and _starts(text, token, whole, analyzer)):
             yield token.start, token.end
+
+
+def _starts(text: str, token: Token, starts: tuple[str, ...], analyzer: Analyzer) -> bool:
+    return analyzer.folded(text[token.start : token.end]).startswith(starts)
 
 
 def _typed(word: str, term: str, typed: tuple[str, ...], analyzer: Analyzer) -> int | None:

@@ -54,7 +54,8 @@ JOINED = 0.8
 LONGER = 0.8
 """What a word counts of which the beginning was asked for."""
 MOST_MEANT = 1000
-"""Words that one may stand for where all of them were asked for; more is refused."""
+"""Words that one may stand for where all of them were asked for. More that are near are refused, of
+more that begin so the most frequent are scored."""
 SYNONYM = 0.9
 SHORTEST_JOINED = 5
 SHORTEST_PART = 3
@@ -132,13 +133,16 @@ class Speller:
     # What the query language asks for
 
     def _opened(self, item: _Item, *, attributes: tuple[str, ...]) -> _Item:
-        """A word with all that begins so, or is near. Raises QueryError where that is too much."""
+        """A word with all that begins so, or is near; with the letters alone where it is too much
+        that begins so. Raises QueryError where too much is near."""
         loose = isinstance(item, Word) and item.loose
         return self._with_meant(item, attributes) if loose else item  # type: ignore[arg-type]  # a Word by then
 
     def _with_meant(self, item: Word, attributes: tuple[str, ...]) -> Word:
         if item.only is not None:
             attributes = tuple(name for name in attributes if is_wanted(name, (item.only,)))
+        if item.begins and self._begins_many(item.begins, attributes):
+            return item._replace(prefix=item.begins)
         ask = self._beginning if item.begins else self._apart
         meant = ask(item, attributes)
         found: dict[Hashable, Other] = {}
@@ -147,8 +151,15 @@ class Speller:
                 key = (other.terms, other.word) if self.analyzers.rules else other.terms
                 found.setdefault(key, other)
         meaning = [other for other in found.values() if other.terms != (item.term,)]
+        if item.begins and len(meaning) > MOST_MEANT:
+            return item._replace(prefix=item.begins)
         _check_meant(item, len(meaning))
         return item._replace(others=(*item.others, *meaning))
+
+    def _begins_many(self, start: str, attributes: Sequence[str]) -> bool:
+        """Whether more words of an attribute begin so than one may stand for."""
+        terms = self.keyword.statistics.beginning
+        return any(terms(name, start, most=MOST_MEANT) is None for name in attributes)
 
     def _of_words(self, meant: Mapping[str, float], name: str, how: str) -> Iterator[Other]:
         """Those of the words that an attribute holds, as it has them."""
@@ -359,9 +370,8 @@ def _folded(words: tuple[str, ...]) -> frozenset[str]:
 def _check_meant(word: Word, count: int) -> None:
     """Raise QueryError where a word of the query language stands for too many others."""
     if count > MOST_MEANT:
-        asked = f"{word.begins}*" if word.begins else f"{word.typed}~{word.typos}"
         raise QueryError(
-            f'"{asked}" stands for {count:,} words of this index or more, and at most'
-            f" {MOST_MEANT:,} are looked for; give more letters",
+            f'"{word.typed}~{word.typos}" stands for {count:,} words of this index or more, and'
+            f" at most {MOST_MEANT:,} are looked for; give more letters",
             field="query",
         )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import hybridsearch
-from hybridsearch import Index
+from hybridsearch import Index, keyword_terms
 from hybridsearch.analysis import Analyzer
 from hybridsearch.errors import QueryError
 from hybridsearch.query import Phrase, Query
@@ -171,12 +171,30 @@ def test_what_was_meant_is_marked_and_explained(index: Index) -> None:
     assert hit.explanation is not None
 
 
-def test_a_beginning_of_too_many_words_is_refused(index: Index) -> None:
+def test_a_beginning_of_very_many_words_finds_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyword_terms, "SMALL", 0)
+    monkeypatch.setattr(keyword_terms, "EXPANSIONS", 2)
     with hybridsearch.open(default_embedder=None) as db:
         many = db.create_index("many", primary_key="id", settings={"language": "none"})
         letters = "abcdefghijk"
         words = [f"q{a}{b}{c}" for a in letters for b in letters for c in letters]
+        texts = [f"x {' '.join(words)}", "Qaaa end", "qzzz end", "x end", "Quick end"]
+        many.add([{"id": id_, "text": text} for id_, text in enumerate(texts, 1)])
+        assert sorted(ids(many, "qa*")) == [1, 2]
+        assert sorted(ids(many, "q*")) == [1, 2, 3, 5]
+        assert ids(many, "end -q*") == [4]
+        assert sorted(ids(many, "end text:q*")) == [2, 3, 5]
+        hits = many.search("q*", match="query", mode="keyword", highlight=["text"]).hits
+        marked = {hit.id: hit.highlights["text"] for hit in hits}
+        assert marked[5] == "<em>Quick</em> end"
+
+
+def test_a_word_that_is_near_too_many_is_refused() -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [f"q{one}aaaa{two}a" for one in letters for two in letters]
+    words += [f"qa{one}a{two}aaa" for one in letters for two in letters]
+    with hybridsearch.open(default_embedder=None) as db:
+        many = db.create_index("many", primary_key="id", settings={"language": "none"})
         many.add([{"id": 1, "text": " ".join(words)}])
-        assert ids(many, "qa*") == [1]
-        with pytest.raises(QueryError, match=r'"q\*" stands for 1,33\d words'):
-            ids(many, "q*")
+        with pytest.raises(QueryError, match=r'"qaaaaaaa~2" stands for 1,\d+ words'):
+            ids(many, "qaaaaaaa~2")
