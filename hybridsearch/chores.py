@@ -15,7 +15,7 @@ from typing import Any
 
 from hybridsearch.columns import Columns
 from hybridsearch.course import Course
-from hybridsearch.document_table import DocumentTable, check_free
+from hybridsearch.document_table import DocumentTable, check_free, is_shown
 from hybridsearch.dumping import write_dump
 from hybridsearch.engine import Engine
 from hybridsearch.errors import InputError, NotFound, SettingsError, near
@@ -27,6 +27,16 @@ from hybridsearch.store import Connection, IndexRecord, Store, Task, quoted
 CREATION, UPDATE = "indexCreation", "indexUpdate"
 SWAP, SNAPSHOT, DUMP = "indexSwap", "snapshotCreation", "dumpCreation"
 COPY = "hybridsearch_copy"
+
+
+def show(store: Store, cursor: Connection, record: IndexRecord) -> None:
+    """Make the view of an index's documents, unless it is over a relation of the user's.
+
+    One like that hides none of his names. Raises Conflict when a table has the name.
+    """
+    if record.attached is None:
+        table, columns = DocumentTable(store, record.number), Columns.read(record.columns)
+        table.show(cursor, record.uid, columns, record.primary_key)
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class Chores:
         checked = Settings().updated(settings)
         record = self.store.save_index(cursor, replace(record, settings=checked))
         DocumentTable(self.store, record.number).create(cursor)
-        self._show(cursor, record)
+        show(self.store, cursor, record)
 
     def _update(self, task: Task) -> list[Task]:
         """Give an index another name, another primary key, or both.
@@ -94,7 +104,7 @@ class Chores:
         with self.store.transaction() as cursor:
             _hide(cursor, old)
             new = self.store.save_index(cursor, replace(old, uid=name, primary_key=key))
-            self._show(cursor, new)
+            show(self.store, cursor, new)
             done = self.store.finish(cursor, [replace(task, status="succeeded")])
         self._tell([new])
         return done
@@ -113,7 +123,7 @@ class Chores:
                 _hide(cursor, numbered[record.number])
             saved = [self.store.save_index(cursor, record) for record in changed]
             for record in saved:
-                self._show(cursor, record)
+                show(self.store, cursor, record)
             done = self.store.finish(cursor, [replace(task, status="succeeded")])
         self._tell(saved)
         return done
@@ -187,11 +197,6 @@ class Chores:
             )
         return [records[uid] for uid in uids]
 
-    def _show(self, cursor: Connection, record: IndexRecord) -> None:
-        if record.attached is None:  # one over a relation of the user's hides none of his names
-            table, columns = DocumentTable(self.store, record.number), Columns.read(record.columns)
-            table.show(cursor, record.uid, columns, record.primary_key)
-
     def _tell(self, records: Sequence[IndexRecord]) -> None:
         for record in records:
             if record.number in self.engines:
@@ -199,5 +204,5 @@ class Chores:
 
 
 def _hide(cursor: Connection, record: IndexRecord) -> None:
-    if record.attached is None:
+    if record.attached is None and is_shown(cursor, record.uid):
         cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(record.uid)}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from hybridsearch.aside import Aside
 from hybridsearch.attached import ALTERING, Freshness, IndexReport, RefreshReport, SearchIndexes
 from hybridsearch.attaching import Attaching, forget
-from hybridsearch.chores import CREATION, Chores
+from hybridsearch.chores import CREATION, Chores, show
 from hybridsearch.course import Course, Step
 from hybridsearch.database_file import claimed, released, resolved
 from hybridsearch.definition import Item
@@ -488,6 +489,8 @@ class Database:
         engine.rebuild(reuse=task.arguments["reuse"])
         details = {"bytes_before": before, "bytes_after": size_of(folder)} if folder else {}
         with self._store.transaction() as cursor:
+            with suppress(Conflict):  # a table has its name; `check` tells
+                show(self._store, cursor, engine.record)
             done = replace(task, status="succeeded", details=details)
             return self._store.finish(cursor, [done])
 

@@ -80,7 +80,7 @@ class DocumentTable:
 
     def drop(self, cursor: Connection, uid: str | None) -> None:
         """Remove the tables, and the view if it has one, with that name."""
-        if uid is not None:
+        if uid is not None and is_shown(cursor, uid):
             cursor.execute(f"DROP VIEW IF EXISTS main.{quoted(uid)}")
         cursor.execute(f"DROP TABLE IF EXISTS {self._table}")
         cursor.execute(f"DROP TABLE IF EXISTS {self._vectors}")
@@ -441,6 +441,15 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     for batch in cursor.sql(query).to_arrow_reader(BATCH):
         yield batch.rename_columns(list(columns))
+
+
+def is_shown(cursor: Connection, uid: str) -> bool:
+    """Whether there is a view of the index's name: a user can drop it, and put a table there."""
+    views = (
+        "SELECT count(*) FROM duckdb_views() WHERE database_name = current_database()"
+        " AND schema_name = 'main' AND view_name = ?"
+    )
+    return bool(cursor.execute(views, [uid]).fetchall()[0][0])
 
 
 def check_free(cursor: Connection, uid: str) -> None:

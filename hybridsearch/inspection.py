@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hybridsearch.database_file import resolved
 from hybridsearch.definition import definition_of
-from hybridsearch.document_table import DocumentTable
+from hybridsearch.document_table import DocumentTable, is_shown
 from hybridsearch.errors import Conflict, IndexDamaged, NotFound
 from hybridsearch.files import side_folder
 from hybridsearch.generation import generations
@@ -38,6 +38,7 @@ def check(path: str | Path) -> list[str]:
             for problem in (
                 *_problems(store, record, folder_of(where, record)),
                 *_source_problems(store, record),
+                *_view_problems(store, record),
             )
         ]
     finally:
@@ -79,3 +80,13 @@ def _source_problems(store: Store, record: IndexRecord) -> list[str]:
     if not lacking:
         return []
     return [f"its copy lacks {lacking} rows; REFRESH SEARCH INDEX {record.uid} FULL puts them in"]
+
+
+def _view_problems(store: Store, record: IndexRecord) -> list[str]:
+    """Whether SQL still shows the documents under the name of the index."""
+    if record.attached is not None or is_shown(store.cursor(), record.uid):
+        return []
+    return [
+        f'the view "{record.uid}" of its documents is gone; `hybridsearch rebuild` makes it anew,'
+        " where no table has the name"
+    ]

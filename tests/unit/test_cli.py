@@ -181,6 +181,23 @@ def test_check_names_a_damaged_file_until_rebuild_made_it_anew(shop: Path) -> No
     assert run("check", "shop.duckdb").exit_code == 0
 
 
+def test_a_view_that_was_dropped_is_told_until_rebuild_made_it_anew(shop: Path) -> None:
+    with hybridsearch.open("shop.duckdb") as db:
+        db.connect().execute("DROP VIEW movies; CREATE TABLE movies AS SELECT 1 AS own")
+    assert run("rebuild", "shop.duckdb").exit_code == 0
+    assert 'the view "movies" of its documents is gone' in run("check", "shop.duckdb").stdout
+    with hybridsearch.open("shop.duckdb") as db:
+        assert db.sql("FROM movies").fetchall() == [(1,)]
+        db.connect().execute("DROP TABLE movies")
+    assert run("rebuild", "shop.duckdb").exit_code == 0
+    assert run("check", "shop.duckdb").exit_code == 0
+    with hybridsearch.open("shop.duckdb") as db:
+        assert db.sql("SELECT count(*) FROM movies").fetchall() == [(3,)]
+        db.connect().execute("DROP VIEW movies; CREATE TABLE movies AS SELECT 1 AS own")
+        db.drop_index("movies")
+        assert db.sql("FROM movies").fetchall() == [(1,)]
+
+
 def test_check_in_json_lists_problems_and_exits_with_1(shop: Path) -> None:
     for manifest in (shop / "shop.duckdb.search").rglob("MANIFEST.json"):
         manifest.write_bytes(b"{}")
