@@ -115,4 +115,5 @@ def test_the_query_may_stand_without_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["sort", "facets", "highlight"])
 def test_none_of_a_list_is_no_item(name: str) -> None:
-    assert SearchRequest(**{name: None}) == SearchRequest()
+    given: Any = {name: None}
+    assert SearchRequest(**given) == SearchRequest()
