@@ -110,8 +110,7 @@ def settings_reports(
     for name in changes:
         if name not in TRIED:
             raise SettingsError(
-                f'"{name}" cannot be tried out without indexing anew; {" and ".join(TRIED)} can'
-                f"{near(name, TRIED)}",
+                f'"{name}" cannot be tried out without indexing anew; attributeWeights, fusion can',
                 field=name,
             )
     state = replace(snapshot.state, settings=index.settings.updated(changes))

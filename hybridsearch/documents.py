@@ -37,7 +37,7 @@ __all__ = [
     "to_json",
 ]
 
-DEEPEST = 250
+DEEPEST = 200
 """Levels a document may nest; orjson writes 253."""
 TOO_DEEP = f"is nested deeper than {DEEPEST} levels; make it flatter"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS

@@ -371,7 +371,8 @@ def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}; give a file of UTF-8 text") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {reason}; give a file of UTF-8 text") from error
 
 
 def _query(path: Path | str, number: int, line: str) -> tuple[str, str]:

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hybridsearch.documents import DEEPEST, TOO_DEEP
 from hybridsearch.errors import MOST_REPORTED, DocumentError, near
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.turns import give_way
 
 LONGEST_ID = 511
-DEEPEST = 200
 VECTORS = "_vectors"
 PLACES = ("position", "id", "field")
 OPENING, CLOSING = b"[{", b"]}"
@@ -149,9 +149,7 @@ def _read(body: bytes, primary_key: str, known: Embedders, position: int) -> Inc
 
 def _object(body: bytes, position: int) -> dict[str, Any]:
     if body.count(b"[") + body.count(b"{") > DEEPEST and _depth(body) > DEEPEST:
-        raise DocumentError(
-            f"document {position} is nested deeper than {DEEPEST} levels", position=position
-        )
+        raise DocumentError(f"document {position} {TOO_DEEP}", position=position)
     try:
         found = loads(body)
     except ValueError as error:

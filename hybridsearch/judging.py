@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hybridsearch.errors import InputError
 from hybridsearch.options import (
     as_json,
     database_argument,
@@ -38,7 +39,9 @@ queries_option = click.option(
 qrels_option = click.option(
     "--qrels", required=True, metavar="FILE", help="Lines: query, document, grade."
 )
-at_option = click.option("--at", type=int, default=10, show_default=True, help="Hits that count.")
+at_option = click.option(
+    "--at", type=click.IntRange(1), default=10, show_default=True, help="Hits that count."
+)
 
 
 @click.command(
@@ -70,7 +73,7 @@ def eval_command(path: str, name: str, **options: Any) -> None:
     """
     evaluate = import_module("hybridsearch.evaluate")
     queries = evaluate.read_queries(options["queries"])
-    qrels = _judged(evaluate.read_qrels(options["qrels"]), queries)
+    qrels = _judged(evaluate.read_qrels(options["qrels"]), queries, options)
     with opened(path) as database, working("searching", shown=not options["as_json"]):
         reports = _reports(database.index(name), queries, qrels, options)
     if not any(report.mean["recall"] for report in reports.values()):
@@ -83,15 +86,25 @@ def eval_command(path: str, name: str, **options: Any) -> None:
         print_json(_reports_json(reports, per_query=options["per_query"]))
         return
     first = next(iter(reports.values()))
-    click.echo(f"{len(first.queries)} queries, {len(first.skipped)} without an answer left out")
+    count, left = len(first.queries), len(queries) - len(first.queries)
+    click.echo(f"{count} quer{'y' if count == 1 else 'ies'}, {left} without an answer left out")
     click.echo(evaluate.table(reports, metrics=SHOWN_METRICS))
     if options["per_query"]:
         _show_queries(reports, queries)
 
 
-def _judged(qrels: Qrels, queries: Mapping[str, str]) -> Qrels:
-    """The judgments of the queries that are asked, so that a part of them can be looked at."""
-    return {query: grades for query, grades in qrels.items() if query in queries}
+def _judged(qrels: Qrels, queries: Mapping[str, str], options: Mapping[str, Any]) -> Qrels:
+    """The judgments of the queries that are asked, so that a part of them can be looked at.
+
+    Raises InputError when there is none.
+    """
+    judged = {query: grades for query, grades in qrels.items() if query in queries}
+    if not judged:
+        raise InputError(
+            f"none of the {len(queries)} queries in {options['queries']} is among the"
+            f" {len(qrels)} that {options['qrels']} judges; give files with the same ids of queries"
+        )
+    return judged
 
 
 def _reports(

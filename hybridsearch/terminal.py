@@ -138,7 +138,8 @@ def _total(result: SearchResult, start: int) -> str:
 def _show_hit(out: Console, hit: Hit, rank: int, fields: Sequence[str]) -> None:
     title = None if fields else _title(hit)
     arms = _arms(hit)
-    head = Text(f"{rank:>3}. ", "dim") + Text(f"{hit.score:.3f}  " if arms else "", "cyan")
+    score = f"{hit.score:.3f}  " if arms else ""
+    head = Text.assemble((f"{rank:>3}. ", "dim"), (score, "cyan"))  # a first style is for all
     if title is not None:
         head += Text.assemble(marked(_shown(hit)[title], width=out.width // 2), "  ")
     head.append(f"[{one_line(hit.id)}]{arms}", "dim")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import os
 import signal
 import socket
 import sys
@@ -123,9 +124,17 @@ class Server(uvicorn.Server):
     """uvicorn's server; a signal ends it, and is not raised again after it."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Finish what is in hand; a second SIGINT does not wait for it."""
+        """Finish what is in hand; a second SIGINT waits for nobody to read, a third for nothing."""
+        if self.force_exit and sig == signal.SIGINT:
+            os._exit(128 + sig)  # costs nothing but the time to catch up at the next opening
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Also close the application where nothing is waited for, or it would be cut off."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
 
 
 class HeaderTooLarge(Exception):

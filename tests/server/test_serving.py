@@ -117,9 +117,13 @@ def test_many_kills_lose_no_acknowledged_task(path: Path, seed: int) -> None:
     assert survive(path, 6, seed) > 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "numbers",
+    [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT] * 2],
+    ids=["term", "int", "int twice"],
+)
 def test_a_signal_ends_the_server_and_leaves_what_waits_for_the_next(
-    path: Path, number: signal.Signals
+    path: Path, numbers: list[signal.Signals]
 ) -> None:
     with served(path) as (process, client):
         told = []
@@ -127,11 +131,23 @@ def test_a_signal_ends_the_server_and_leaves_what_waits_for_the_next(
             body = [{"id": f"{batch}-{n}", "text": "words"} for n in range(DOCUMENTS)]
             reply = client.post("/indexes/films/documents", json=body)
             told.append((reply.json()["taskUid"], batch))
-        process.send_signal(number)
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.02)  # two that come at once would be one
         assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
     check_kept(path, told)
+
+
+def test_a_third_interrupt_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr("os._exit", left.append)
+    with hybridsearch.open(default_embedder=None) as db:
+        server = serving.server_for(app_for(db))
+        for wanted in ([], [], [130]):
+            server.handle_exit(signal.SIGINT, None)
+            assert left == wanted
 
 
 # In this process

@@ -237,7 +237,7 @@ def test_eval_has_only_the_keyword_arm_without_vectors(shop: Path) -> None:
 def test_eval_warns_when_no_judged_document_is_found(shop: Path) -> None:
     (shop / "qrels.tsv").write_text("q1\telsewhere\t1\n", encoding="utf-8")
     result = run(*JUDGED)
-    assert result.exit_code == 0
+    assert result.stdout.startswith("1 query, 1 without an answer left out\n")
     assert result.stderr.startswith("warning: no judged document was found")
 
 
@@ -245,11 +245,14 @@ def test_eval_warns_when_no_judged_document_is_found(shop: Path) -> None:
     ("more", "said"),
     [
         (["--mode", "hybird"], 'mean "hybrid"?'),
-        (["--at", "0"], "at least 1"),
-        (["--qrels", "none.tsv"], "none.tsv"),
+        (["--at", "0"], "'--at': 0"),
+        (["--qrels", "none.tsv"], "cannot read none.tsv: No such file or directory; give"),
+        (["--qrels", "other.tsv"], "none of the 2 queries in queries.jsonl is among the 1 that"),
+        (["--against", '{"synonyms": {}}'], '"synonyms" cannot be tried out'),
     ],
 )
 def test_eval_refuses_what_is_wrong(shop: Path, more: list[str], said: str) -> None:
+    Path("other.tsv").write_text("q9\t1\t1\n", encoding="utf-8")
     assert said in error(2, *JUDGED, *more)
 
 

@@ -155,6 +155,7 @@ def at_terminal(*arguments: str) -> str:
 def test_a_terminal_shows_matches_marked(shop: Path) -> None:
     printed = at_terminal("search", "shop.duckdb", "movies", "opera")
     assert re.search(r"space \x1b\[[\d;]+mopera\x1b\[0m", printed)
+    assert re.search(r"\x1b\[0mStar Wars  \x1b\[2m\[2\]", printed)  # a title is not dim
 
 
 def test_a_terminal_shows_progress_but_not_with_json(folder: Path) -> None:

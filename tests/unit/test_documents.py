@@ -104,13 +104,13 @@ def test_deep_nesting_is_refused() -> None:
     deep: dict[str, Any] = {}
     for _ in range(5000):
         deep = {"a": deep}
-    assert "deeper than 250" in str(refused([deep]))
+    assert "deeper than 200" in str(refused([deep]))
 
 
 def test_a_document_that_holds_itself_is_refused() -> None:
     loop: dict[str, Any] = {}
     loop["a"] = [loop]
-    assert "deeper than 250" in str(refused([loop]))
+    assert "deeper than 200" in str(refused([loop]))
 
 
 def test_to_json_says_the_position_it_is_given() -> None:
