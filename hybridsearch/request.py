@@ -126,6 +126,8 @@ class SearchRequest:
                 _check_number(name, getattr(self, name), 1)
         for name in ("sort", "facets", "highlight", "attributes"):
             _check_names(name, getattr(self, name))
+            if getattr(self, name) is None and name != "attributes":
+                object.__setattr__(self, name, ())
         for name in ("distinct", "embedder"):
             _check_name(name, getattr(self, name))
         _check_tags(self.highlight_tags)

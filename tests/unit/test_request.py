@@ -111,3 +111,9 @@ def test_a_number_too_large_for_a_column_comes_as_json(number: int) -> None:
 
 def test_the_query_may_stand_without_its_name() -> None:
     assert SearchRequest("red", limit=3) == SearchRequest(query="red", limit=3)
+
+
+@pytest.mark.parametrize("name", ["sort", "facets", "highlight"])
+def test_none_of_a_list_is_no_item(name: str) -> None:
+    given: Any = {name: None}
+    assert SearchRequest(**given) == SearchRequest()
