@@ -31,7 +31,7 @@ from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.errors import EmbedderError, IndexBehind, IndexDamaged, StorageError
 from hybridsearch.files import remove_folder
-from hybridsearch.generation import Generation, Prepared, generations
+from hybridsearch.generation import Generation, Prepared, generations, sweep
 from hybridsearch.intake import Incoming
 from hybridsearch.jsontext import loads
 from hybridsearch.keyword import SlotsFull
@@ -112,7 +112,9 @@ class Engine:
         self._dead = self.documents.dead_count()
         self._held: weakref.WeakSet[Snapshot] = weakref.WeakSet()
         self._behind = True
+        self._newest = 0
         self._generation = self._opened() or self._built(record.settings, embedders)
+        self._newest = self._generation.manifest.generation
         self.catch_up()
         self.course = course or self.course
         self.snapshot = self._publish()
@@ -136,7 +138,7 @@ class Engine:
             log.warning('index "%s" is built anew: %s', self.record.uid, error)
             return None
         if self._fits(found.manifest):
-            self._sweep(keep=numbers[-1])
+            sweep(self._folder, keep=numbers[-1])
             return found
         found.close()
         log.warning('index "%s" is built anew: its files are of another state', self.record.uid)
@@ -150,12 +152,6 @@ class Engine:
             and follows(manifest, self.record.settings, self.embedders)
         )
 
-    def _sweep(self, *, keep: int) -> None:
-        if self._folder is not None:
-            for number in generations(self._folder):
-                if number != keep:
-                    remove_folder(self._folder / str(number))
-
     # Writing documents
 
     def apply(self, change: Change, *, stamp: int, finish: Finish) -> None:
@@ -166,6 +162,7 @@ class Engine:
         is written; StorageError when the disk refuses and nothing was written; IndexBehind when
         the documents are in, but not searchable before the next `apply` or `catch_up`.
         """
+        self._behind |= self._generation.is_gone()
         if self._behind:
             self.catch_up()
             self.snapshot = self._publish()
@@ -262,7 +259,9 @@ class Engine:
         if not self._behind:
             return
         since, last = self.task, self.documents.last_stamp()
-        if last > since:
+        if self._generation.is_gone():
+            self._replace(self.record.settings, self.embedders)
+        elif last > since:
             if since == NOTHING_YET:  # or what the crash left would keep the language of nothing
                 self._speak(self._sample())
             try:
@@ -352,8 +351,8 @@ class Engine:
         old: Generation | None,
         slots: int,
     ) -> Generation:
-        numbers = [0] if self._folder is None else [0, *generations(self._folder)]
-        number = numbers[-1] + 1
+        listed = [] if self._folder is None else generations(self._folder)
+        number = self._newest = max([self._newest, *listed]) + 1
         wanted = recipe(settings, embedders)
         found = language_of(settings, self._sample())
         manifest = Manifest(

@@ -19,7 +19,7 @@ import numpy as np
 
 from hybridsearch.arrays import Rows, Vectors
 from hybridsearch.errors import IndexDamaged, StorageError
-from hybridsearch.files import make_folder, refused
+from hybridsearch.files import make_folder, refused, remove_folder
 from hybridsearch.keyword import KeywordIndex
 from hybridsearch.manifest import (
     Manifest,
@@ -129,6 +129,13 @@ class Generation:
             found.extend(index.files())
         return found
 
+    def is_gone(self) -> bool:
+        """Whether somebody removed a folder of it, which can still be read but not written."""
+        if self.folder is None:
+            return False
+        places = [self.folder / "text", *(_place(self.folder, name) for name in self.vectors)]
+        return not all(place.is_dir() for place in places)
+
     def close(self) -> None:
         """Close the writers; the files stay."""
         self.text.close()
@@ -153,6 +160,13 @@ def generations(folder: Path) -> list[int]:
             " what belongs in it is built anew",
             path=str(folder),
         ) from error
+
+
+def sweep(folder: Path, *, keep: int) -> None:
+    """Remove the generations in an index's folder but that of one number."""
+    for number in generations(folder):
+        if number != keep:
+            remove_folder(folder / str(number))
 
 
 def _place(folder: Path, embedder: str) -> Path:

@@ -340,3 +340,20 @@ def test_a_side_folder_that_went_missing_is_built_anew(path: Path) -> None:
     with hybridsearch.open(path, default_embedder=None) as db:
         assert [hit.id for hit in db.index("notes").search("first").hits] == [1]
     assert hybridsearch.check(path) == []
+
+
+def test_a_side_folder_that_goes_missing_while_it_is_open_is_built_anew(path: Path) -> None:
+    folder = path.with_name(path.name + ".search")
+    with hybridsearch.open(path) as db:
+        index = db.index("notes")
+        assert index.search("first").total == 1
+        shutil.rmtree(folder)
+        assert index.search("first").total == 1
+        index.add([{"id": 2, "title": "second"}])
+        assert [hit.id for hit in index.search("second", mode="keyword").hits] == [2]
+        shutil.rmtree(folder)
+        index.rebuild()
+        index.add([{"id": 3, "title": "third"}])
+        assert [hit.id for hit in index.search("third", mode="keyword").hits] == [3]
+        assert index.search("first second third", mode="keyword").total == 3
+    assert hybridsearch.check(path) == []
