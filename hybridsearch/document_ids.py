@@ -16,7 +16,7 @@ import pyarrow as pa
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.store import Store, registered
 
-__all__ = ["DocumentIds", "print_of"]
+__all__ = ["DocumentIds", "print_of", "said"]
 
 
 def print_of(text: str) -> str:
@@ -26,6 +26,13 @@ def print_of(text: str) -> str:
     in one of ten million cases.
     """
     return f"CAST(hash({text}) >> 1 AS BIGINT)"
+
+
+def said(text: str, kind: str) -> str:
+    """A condition: the text says a value of that type, and no number beside it, as 2.5 beside 2."""
+    value = f"CAST(TRY_CAST({text} AS {kind}) AS VARCHAR)"
+    alike = f"TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+    return f"{value} IS NOT NULL AND coalesce({alike}, true)"
 
 
 class DocumentIds:
@@ -78,10 +85,8 @@ class DocumentIds:
     def retyped(self, ids: Sequence[str], kind: str) -> list[str]:
         """The ids as DuckDB writes values of that type; what is none is left out."""
         rows = self._store.cursor().execute(
-            "SELECT id FROM (SELECT text, CAST(TRY_CAST(text AS "
-            f"{kind}) AS VARCHAR) AS id FROM (SELECT unnest(?::VARCHAR[]) AS text))"
-            " WHERE id IS NOT NULL AND coalesce(TRY_CAST(text AS DOUBLE) = TRY_CAST(id AS DOUBLE),"
-            " true)",  # 2.5 would be rounded
+            f"SELECT CAST(TRY_CAST(text AS {kind}) AS VARCHAR)"
+            f" FROM (SELECT unnest(?::VARCHAR[]) AS text) WHERE {said('text', kind)}",
             [list(ids)],
         )
         return [id_ for (id_,) in rows.fetchall()]

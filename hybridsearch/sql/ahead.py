@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from hybridsearch.arrays import Rows
 from hybridsearch.copies import Copy
+from hybridsearch.document_ids import said
 from hybridsearch.freshness import Sign
 from hybridsearch.origin import Columns
 from hybridsearch.planning import CANDIDATES
@@ -203,8 +204,7 @@ class _Making:
         kind = search.source.key_type
         text = f"SELECT unnest(CAST({self._statement.written(listed)} AS VARCHAR[])) AS text"
         if kind in INTEGERS:
-            number = f"TRY_CAST(text AS {kind})"
-            text = f"SELECT {number} FROM ({text}) WHERE TRY_CAST(text AS DOUBLE) = {number}"
+            text = f"SELECT TRY_CAST(text AS {kind}) FROM ({text}) WHERE {said('text', kind)}"
             return self._read(search, text).astype(np.int64, copy=False), LIVE
         return tuple(self._read(search, text).tolist()), "ids"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +14,8 @@ from hybridsearch import Database, Index, assets
 from hybridsearch.errors import Conflict, QueryError
 from hybridsearch.sql.calls import ARGUMENTS, DEFAULTS
 from hybridsearch.sql.connection import Connection
-from hybridsearch.sql.seen import column
 from tests.conftest import in_memory
+from tests.unit.front_end import ahead
 
 ODD = [
     {"id": 1, "Name": "a", "name": "b", 'it\'s "odd"': "c", "_score": 7, "deep": {"x": [1, 1.5]}},
@@ -67,10 +66,7 @@ def table(connection: Any, text: str, values: Any = None) -> tuple[Any, ...]:
 
 def made_ahead(connection: Connection, text: str, values: Any = None) -> bool:
     """Whether the statement is run with hits in the place of its search."""
-    [step] = connection._session.steps(text) or []
-    lowered = connection._session.lowered(step)
-    reader = column(connection._bare, sys._getframe())
-    return connection._session.ahead(lowered, step, values, reader) is not None
+    return ahead(connection, text, values) is not None
 
 
 @pytest.mark.parametrize("given", CALLS)
@@ -207,10 +203,7 @@ def test_a_source_is_joined_by_a_key_of_any_type(fruit: Connection, given: str) 
 
 def made_later(connection: Connection, text: str) -> bool:
     """Whether a relation of the statement searches by itself whenever it is read."""
-    [step] = connection._session.steps(text) or []
-    return (
-        connection._session.ahead(connection._session.lowered(step), step, None, None) is not None
-    )
+    return ahead(connection, text, later=True) is not None
 
 
 @pytest.mark.parametrize("given", CALLS)
@@ -285,6 +278,7 @@ LISTS = [
     ("", "SELECT list(id) FROM films WHERE year > 3000"),
     ("", "SELECT list(id + 0.5) FROM films"),
     ("", "SELECT list(x) FROM (VALUES (NULL), (' 1'), ('2.0'), ('x')) t(x)"),
+    ("", "SELECT list(x) FROM (VALUES ('0x1'), ('1_0'), ('2.5'), ('3e0')) t(x)"),
     ("", "SELECT list(id) FROM films WHERE year < $1"),
     ("WITH old AS (SELECT id FROM films WHERE year < 2000) ", "SELECT list(id) FROM old"),
 ]
