@@ -356,8 +356,9 @@ class SearchIndexes:
         It holds as the places do.
         """
         origin = self._origin(record)
-        sign, look = self._signs.of(record.number, origin), self._looks.get(record.number)
-        if sign is None or look is None or look.sign != sign or look.stale:
+        sign = self._signs.of(record.number, origin)
+        look = self._seen(record, sign)
+        if sign is None or look is None or look.stale:
             return None
         return self._copies.copy(record.number, origin, sign)
 
@@ -372,9 +373,10 @@ class SearchIndexes:
             self._origins[record.number] = known
         return known[1]
 
-    def _seen(self, record: IndexRecord, sign: Sign | None) -> bool:
+    def _seen(self, record: IndexRecord, sign: Sign | None) -> _Look | None:
+        """The last look at the source, if it was under this sign."""
         look = self._looks.get(record.number)
-        return sign is not None and look is not None and look.sign == sign
+        return look if sign is not None and look is not None and look.sign == sign else None
 
     def _refreshed(self, record: IndexRecord, stale: int) -> int:
         """How many rows are still stale after a refresh."""

@@ -13,7 +13,7 @@ the database.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,7 +26,7 @@ from hybridsearch.freshness import Sign
 from hybridsearch.jsontext import loads
 from hybridsearch.origin import Columns, Origin, columns_of
 from hybridsearch.row_ids import INTEGERS
-from hybridsearch.store import Store, quoted
+from hybridsearch.store import Connection, Store, quoted
 from hybridsearch.whereabouts import is_table
 
 __all__ = ["Copies", "Copy", "unfolded"]
@@ -83,17 +83,16 @@ class Copies:
         return known[1]
 
     def _looked(self, origin: Origin, sign: Sign) -> Copy | None:
-        definition, cursor = origin.definition, self._store.cursor()
         if not is_table(origin):
             return None
+        definition, cursor = origin.definition, self._store.cursor()
         try:
             with origin.reading():
-                if columns_of(cursor, f"FROM {origin.source}") != definition.columns:
+                same = columns_of(cursor, f"FROM {origin.source}") == definition.columns
+                if not same or not _is_plain(origin, cursor):
                     return None
-                odd = _odd(origin, cursor.execute)
+                odd = _odd(origin, cursor)
         except Conflict:
-            return None
-        if odd is None:
             return None
         carried = {name for name, _ in origin.carried}
         exact = {
@@ -115,15 +114,18 @@ def _is_exact(kind: str, *, key: bool) -> bool:
     return kind in PLAIN or kind in FLOATING or kind in WRITTEN
 
 
-def _odd(origin: Origin, execute: Callable[..., Any]) -> set[str] | None:
-    """The floating columns with values that JSON has not; None where texts have a collation."""
-    found = execute(
+def _is_plain(origin: Origin, cursor: Connection) -> bool:
+    """Whether it is a table, and no view, whose texts have no collation: no type tells of one."""
+    found = cursor.execute(
         "SELECT sql FROM duckdb_tables() WHERE database_name = current_database()"
         " AND schema_name = $1 AND table_name = $2",
         origin.definition.names,
     ).fetchall()
-    if not found or "collate" in found[0][0].lower():
-        return None
+    return bool(found) and "collate" not in found[0][0].lower()
+
+
+def _odd(origin: Origin, cursor: Connection) -> set[str]:
+    """The floating columns with values that JSON has not."""
     names = [name for name, kind in origin.definition.columns if kind in FLOATING]
     if not names:
         return set()
@@ -131,7 +133,7 @@ def _odd(origin: Origin, execute: Callable[..., Any]) -> set[str] | None:
         f"coalesce(bool_or(NOT isfinite({c}) OR ({c} = 0 AND signbit({c}))), false)"
         for c in map(quoted, names)
     )
-    [answers] = execute(f"SELECT {', '.join(tests)} FROM {origin.source}").fetchall()
+    [answers] = cursor.execute(f"SELECT {', '.join(tests)} FROM {origin.source}").fetchall()
     return {name for name, odd in zip(names, answers, strict=True) if odd}
 
 

@@ -33,7 +33,7 @@ from hybridsearch.keyword_plan import Clause, Plan
 from hybridsearch.keyword_postings import Column, Columns, column, fitted, padded
 from hybridsearch.keyword_questions import Questions
 from hybridsearch.keyword_scores import Cut, Postings, at_rows, best, leading
-from hybridsearch.keyword_terms import Terms
+from hybridsearch.keyword_terms import Terms, counted
 from hybridsearch.keyword_units import Units
 from hybridsearch.query import Query, Word
 from hybridsearch.vocabulary import Vocabulary
@@ -230,7 +230,7 @@ class KeywordSnapshot:
             return int(np.count_nonzero(found))
         self._clauses.spend(keys, len(rows) * COST_OF_ROW)
         self._clauses.gather(keys)
-        return self._counted(self._ask.matching(laid, rows))
+        return counted(self._searcher, self._ask.matching(laid, rows))
 
     def reference(
         self,
@@ -305,11 +305,7 @@ class KeywordSnapshot:
 
     def _number(self, laid: Plan) -> int:
         """How many rows the plan matches."""
-        return self._counted(self._ask.whole(laid))
-
-    def _counted(self, question: tantivy.Query) -> int:
-        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
-        return found
+        return counted(self._searcher, self._ask.whole(laid))
 
     # Asking tantivy
 
@@ -336,7 +332,7 @@ class KeywordSnapshot:
                 self._totals.clear()
             self._clauses.gather(keys)
             clauses = (*laid.must, *laid.should)
-            total = self._totals[laid] = self._counted(self._ask.any_of(clauses))
+            total = self._totals[laid] = counted(self._searcher, self._ask.any_of(clauses))
         return total
 
     def _search(self, question: tantivy.Query, limit: int, cut: Cut = best) -> Ranking:

@@ -21,7 +21,7 @@ import tantivy
 from hybridsearch.keyword_plan import Alternatives, Clause
 from hybridsearch.query import Word
 
-__all__ = ["Terms", "words_from"]
+__all__ = ["Terms", "counted", "words_from"]
 
 EXPANSIONS = 16
 """How many of the longer words that a word may be the start of are scored, in each attribute; the
@@ -50,6 +50,12 @@ USUALS = 1 << 12
 def words_from(schema: tantivy.Schema, field: str, start: str) -> tantivy.Query:
     """Every row with a word in the field that begins so; all score alike."""
     return tantivy.Query.fuzzy_term_query(schema, field, start, distance=0, prefix=True)
+
+
+def counted(searcher: tantivy.Searcher, question: tantivy.Query) -> int:
+    """How many rows the question matches."""
+    found: int = searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
+    return found
 
 
 class Terms:
@@ -180,8 +186,7 @@ class Terms:
     def _begun(self, field: str, start: str) -> int:
         """How many documents have a word in the field that begins so."""
         question = words_from(self._schema, field, start)
-        found: int = self._searcher.search(question, limit=1).count  # type: ignore[attr-defined]  # missing in tantivy's stub
-        return self._bound(field, start, found)
+        return self._bound(field, start, counted(self._searcher, question))
 
     def _bound(self, field: str, start: str, most: int) -> int:
         if len(self._beginning) >= REMEMBERED:

@@ -34,26 +34,20 @@ class Gate:
         self, name: str, *, threads: int, waiting: int, at_once: int | None = None
     ) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"hybridsearch-{name}")
+        self._size = threads
         self._most = threads + waiting
-        self._inside = 0
         self._threads = threads
         self._turns = threads if at_once is None else at_once
         self._line: deque[asyncio.Future[None]] = deque()
 
     async def run(self, work: Callable[[], Found]) -> Found:
         """What the work gives. Raises what it raises, and Refused when too many wait."""
-        if self._inside >= self._most:
+        inside = self._size - self._threads + len(self._line)
+        if inside >= self._most:
             raise Refused(
-                f"Too many requests running at the same time: {self._inside}. Retry after 10s.",
+                f"Too many requests running at the same time: {inside}. Retry after 10s.",
                 code="too_many_search_requests",
             )
-        self._inside += 1
-        try:
-            return await self._run(work)
-        finally:
-            self._inside -= 1
-
-    async def _run(self, work: Callable[[], Found]) -> Found:
         await self._admitted()
         loop, turn = asyncio.get_running_loop(), _Turn(self._turn_ended)
         long = loop.call_later(LONG_SECONDS, turn.end)

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import duckdb
 
 from hybridsearch.attached import SearchIndexes
-from hybridsearch.copies import Copy
 from hybridsearch.errors import HybridSearchError, NotFound, QueryError
 from hybridsearch.sql.ahead import Ahead, Ground, Run, answer
 from hybridsearch.sql.calls import Call
@@ -41,12 +41,12 @@ from hybridsearch.sql.snippets import marking
 from hybridsearch.sql.telling import Step, at_call, placed
 from hybridsearch.sql.tokens import scan, spliced, statements
 from hybridsearch.sql.transactions import Transactions
-from hybridsearch.store import Connection
-from hybridsearch.whereabouts import Standing
+from hybridsearch.store import Connection, IndexRecord
 
 __all__ = ["Session", "Step"]
 
 KEPT = 256
+Found = TypeVar("Found")
 TRIED = "hybridsearch_tried"
 _searches = re.compile(
     r"\b(?:search|similar|facets|tokens|suggest|score|search_rank|match_phrase|highlight|snippets?"
@@ -207,7 +207,9 @@ class Session:
             asked = self._functions.asked
             ask = partial(answer, values=values, run=None, hits=self._later, asked=asked)
         else:
-            ground = Ground(self._standing, self._copy) if placed else Ground()
+            stands = partial(self._committed, self._indexes.standing)
+            copied = partial(self._committed, self._indexes.copy)
+            ground = Ground(stands, copied) if placed else Ground()
             ask = partial(answer, values=values, run=run, hits=self._functions.hits, ground=ground)
         stamp = self.stamp(lowered)
         try:
@@ -224,14 +226,9 @@ class Session:
             self._indexes.stands(self._functions.record(uid), sign) for uid, sign in made.signs
         )
 
-    def _standing(self, uid: str) -> Standing | None:
-        """Where the rows stand; None in a transaction, which may see others than was committed."""
-        found = self._indexes.standing(self._functions.record(uid))
-        return found if found is not None and self.transactions.none() else None
-
-    def _copy(self, uid: str) -> Copy | None:
-        """What is known of the copy of the index's table; None in a transaction, as above."""
-        found = self._indexes.copy(self._functions.record(uid))
+    def _committed(self, known: Callable[[IndexRecord], Found | None], uid: str) -> Found | None:
+        """What is known of the index's table; None in a transaction, which may see another."""
+        found = known(self._functions.record(uid))
         return found if found is not None and self.transactions.none() else None
 
     def _later(self, call: Call, *_: object) -> tuple[Later, Mapping[str, str]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +17,7 @@ from hybridsearch.sql.connection import Connection
 from hybridsearch.sql.items import items
 from hybridsearch.sql.lowering import read
 from hybridsearch.sql.named import named
-from hybridsearch.sql.seen import column
+from tests.unit.front_end import ahead, native, settle
 
 WHOLE = "SELECT * FROM search('i', 'word', k := 50, mode := 'keyword')"
 
@@ -41,32 +38,25 @@ def made(con: Connection, table: str, *, on: str = "title", options: str = "") -
 def ready(con: Connection) -> None:
     """Long after the last commit, the index has looked at its table."""
     con.execute(WHOLE).fetchall()
-    [(path,)] = con.bare.execute(
-        "SELECT path FROM duckdb_databases() WHERE path IS NOT NULL"
-    ).fetchall()
-    long_ago = time.time_ns() - 10**10
-    for name in (path, f"{path}.wal"):
-        if Path(name).exists():
-            os.utime(name, ns=(long_ago, long_ago))
+    paths = "SELECT path FROM duckdb_databases() WHERE path IS NOT NULL"
+    [(path,)] = con.bare.execute(paths).fetchall()
+    settle(Path(path))
     con.execute(WHOLE).fetchall()
 
 
 def from_copy(con: Connection, text: str) -> bool:
     """Whether the statement reads the copy alone."""
-    [step] = con._session.steps(text) or []
-    reader = column(con._bare, sys._getframe())
-    found = con._session.ahead(con._session.lowered(step), step, None, reader)
+    found = ahead(con, text)
     assert found is not None
     return bool(found.signs) and " JOIN " not in found.text
 
 
 def same(con: Connection, text: str) -> bool:
     """Whether the statement gives what the functions give that know of no copy, types too."""
-    [step] = con._session.steps(text) or []
     found = con.execute(text)
     ours = found.description, repr(found.fetchall())
-    native = con._bare.execute(con._session.lowered(step).text)
-    theirs = native.description, repr(native.fetchall())
+    other = native(con, text)
+    theirs = other.description, repr(other.fetchall())
     return ours == theirs and "word" in ours[1]
 
 

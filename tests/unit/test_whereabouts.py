@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
@@ -17,8 +14,9 @@ import pytest
 import hybridsearch
 from hybridsearch import Database
 from hybridsearch.sql.connection import Connection
-from hybridsearch.sql.seen import column
 from hybridsearch.whereabouts import PATIENCE
+from tests.unit import front_end
+from tests.unit.front_end import ahead, settle
 
 COUNT = 200
 TABLE = f"""
@@ -60,27 +58,21 @@ def index(con: Connection, *, key: str = "name", options: str = "") -> None:
 
 def ready(con: Connection, path: Path, text: str = FOUND) -> None:
     """Long after the last commit, so many searches were made that the places are read."""
-    long_ago = time.time_ns() - 10**10
-    for name in (path, Path(f"{path}.wal")):
-        if name.exists():
-            os.utime(name, ns=(long_ago, long_ago))
+    settle(path)
     for _ in range(PATIENCE + 1):
         con.execute(text).fetchall()
 
 
 def by_place(con: Connection, text: str = FOUND) -> bool:
     """Whether the statement finds the rows of the hits at their places."""
-    [step] = con._session.steps(text) or []
-    lowered, reader = con._session.lowered(step), column(con._bare, sys._getframe())
-    made = con._session.ahead(lowered, step, None, reader)
+    made = ahead(con, text)
     assert made is not None
     return bool(made.signs)
 
 
 def native(con: Connection, text: str) -> list[Any]:
     """What the functions give that know of no places; a WHERE goes with it as a list of keys."""
-    [step] = con._session.steps(text) or []
-    found: list[Any] = con._bare.execute(con._session.lowered(step).text).fetchall()
+    found: list[Any] = front_end.native(con, text).fetchall()
     return found
 
 
