@@ -76,7 +76,7 @@ class Queue:
         self._refused: dict[int, BaseException] = {}
         self._listeners: list[Callable[[Sequence[int]], None]] = []
         self._own: dict[str, Work] = {CANCELATION: self._cancel, TASK_DELETION: self._delete}
-        self._closing = self._stopped = False
+        self._closing = self._stopped = self._recalled = False
         self._thread = threading.Thread(target=self._run, name="hybridsearch", daemon=True)
         self._thread.start()
 
@@ -135,6 +135,8 @@ class Queue:
     def _ended(self, uid: int) -> Task:
         if self._closing and uid in self._unfinished:
             raise DatabaseClosed(f"the database was closed before task {uid}; it is not lost")
+        if uid in self._unseen:
+            raise IndexBehind(f"what task {uid} wrote is stored, but cannot be found yet", uid=uid)
         found = self._store.tasks(uids=[uid])
         if not found:
             raise NotFound(f"there is no task {uid}", code="task_not_found", uid=uid)
@@ -174,6 +176,15 @@ class Queue:
             if self._in_hand + self._unseen == hidden:
                 return found
 
+    def recall(self, index_uid: str, *, after: int) -> None:
+        """Have an index mended that lacks what the tasks after one did; they count as in hand."""
+        done, _ = find(self._store, TaskFilter(indexes=[index_uid], statuses=["succeeded"]))
+        with self._lock:
+            self._unseen += tuple(task.uid for task in done if task.uid > after)
+            self._pause = self._pause or FIRST_PAUSE
+            self._recalled = True
+            self._changed.notify_all()
+
     def idle(self) -> bool:
         """Whether there is nothing left to do."""
         with self._lock:
@@ -202,7 +213,10 @@ class Queue:
     def _run(self) -> None:
         while True:
             with self._lock:
-                self._changed.wait_for(lambda: self._closing or self._waiting, self._pause)
+                self._changed.wait_for(self._is_called, self._pause)
+                if self._recalled:
+                    self._recalled = False
+                    continue
                 if self._closing:
                     self._stopped = True
                     self._changed.notify_all()
@@ -214,6 +228,9 @@ class Queue:
                 self._process(run)
             if self._pause is not None:
                 self._catch_up()
+
+    def _is_called(self) -> bool:
+        return bool(self._closing or self._waiting or self._recalled)
 
     def _catch_up(self) -> None:
         """Try again what the disk refused; a longer pause follows each time that it still does."""
