@@ -117,6 +117,8 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
         started = time.perf_counter()
         added = _add(index, sources, options, done)
         _show_added(index, added, time.perf_counter() - started, as_json=options["as_json"])
+        for doubt in index.doubts():
+            click.echo(f"note: {one_line(doubt)}", err=True)
 
 
 def _settings(text: str | None, searchable: Sequence[str]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from hybridsearch.errors import InputError, NotFound, QueryError, near
 from hybridsearch.filters import parse
 from hybridsearch.intake import document_id
 from hybridsearch.jsontext import loads
+from hybridsearch.presence import doubts
 from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
@@ -212,6 +213,17 @@ class Index:
     def count(self) -> int:
         """How many documents there are to be found."""
         return self.snapshot().count
+
+    def doubts(self) -> list[str]:
+        """What the settings may have misspelt: a line for each attribute that no document has.
+
+        Documents to come may have it, so nothing is refused for that. An index without documents
+        gives none.
+        """
+        engine = self._host.engine(self.uid)
+        state = engine.snapshot.state
+        known = len(state.living)
+        return doubts(state.settings, engine.documents, state.columns) if known else []
 
     def stats(self) -> dict[str, Any]:
         """Figures of the index: documents, attributes with their types, and vectors.

@@ -87,6 +87,16 @@ def test_index_changes_the_settings_of_an_index_that_is_there(shop: Path) -> Non
     assert in_json("search", "shop.duckdb", "movies", "robots", "--mode", "keyword")["total"] == 0
 
 
+def test_index_tells_what_is_named_and_no_document_has(folder: Path) -> None:
+    options = ["--searchable", "titel,overview", "--settings", '{"sortableAttributes": ["yaer"]}']
+    result = run("index", "new.duckdb", "movies", "movies.ndjson", *options)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        'note: no document has "titel", which searchableAttributes names; did you mean "title"?',
+        'note: no document has "yaer", which sortableAttributes names; did you mean "year"?',
+    ]
+
+
 def test_index_without_a_file_of_that_name_makes_nothing(folder: Path) -> None:
     message = error(2, "index", "new.duckdb", "movies", "movie.ndjson")
     assert 'did you mean "movies.ndjson"?' in message
