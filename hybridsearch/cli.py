@@ -28,7 +28,7 @@ import click
 
 import hybridsearch
 from hybridsearch.errors import DocumentError
-from hybridsearch.exits import FAILED, Commands, fill_streams, told_once
+from hybridsearch.exits import FAILED, Commands, fill_streams, with_options
 from hybridsearch.extraction import project
 from hybridsearch.judging import eval_command, tune_command
 from hybridsearch.options import (
@@ -109,7 +109,7 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
     """
     settings = _settings(options["settings"], options["searchable"])
     with ExitStack() as stack:
-        stack.enter_context(told_once())
+        stack.enter_context(with_options())
         sources = [stack.enter_context(_source(file)) for file in files]
         total = _count(sources)
         index = _made(stack.enter_context(hybridsearch.open(path)), name, options, settings)
