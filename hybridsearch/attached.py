@@ -358,7 +358,7 @@ class SearchIndexes:
         origin = self._origin(record)
         sign = self._signs.of(record.number, origin)
         look = self._seen(record, sign)
-        if sign is None or look is None or look.stale:
+        if sign is None or look is None or look.stale or self._engine(record.uid).behind:
             return None
         return self._copies.copy(record.number, origin, sign)
 

@@ -384,7 +384,9 @@ class Database:
         with self._lock:
             record = self._store.index(uid)
             if record.number not in self._engines:
-                self._engines[record.number] = self._opened(record)
+                engine = self._engines[record.number] = self._opened(record)
+                if engine.behind:
+                    self._queue.recall(uid, after=engine.task)
             return self._engines[record.number]
 
     def _current(self, uid: str) -> Engine:

@@ -186,6 +186,13 @@ class DocumentTable:
             Document(row, id_, body.encode(), {}, vectors.get(row, {})) for row, id_, body in found
         ]
 
+    def text(self, id_: str) -> str | None:
+        """The JSON text of the living document of that id; None when there is none."""
+        found = self._store.cursor().execute(
+            f"SELECT body FROM {self._table} WHERE id = ? AND died IS NULL", [id_]
+        )
+        return str(text[0]) if (text := found.fetchone()) else None
+
     def texts(self, rows: Sequence[int]) -> list[tuple[int, str, str]]:
         """Row, id and JSON text of each, in order of row, without absent rows."""
         if not len(rows):
@@ -256,6 +263,14 @@ class DocumentTable:
     def living(self) -> Rows:
         """The rows of every living document, ascending."""
         return self._column(f"SELECT row FROM {self._table} WHERE died IS NULL ORDER BY row", [])
+
+    def living_at(self, stamp: int) -> Rows:
+        """The rows of every document that lived at the stamp, ascending."""
+        return self._column(
+            f"SELECT row FROM {self._table} WHERE born <= $1 AND (died IS NULL OR died > $1)"
+            " ORDER BY row",
+            [stamp],
+        )
 
     def last_stamp(self) -> int:
         """The last stamp at which a document was born or died; -1 when there was none."""

@@ -30,7 +30,6 @@ from hybridsearch.definition import definition_of
 from hybridsearch.document_table import Document, DocumentTable
 from hybridsearch.embedders import Embedder
 from hybridsearch.errors import EmbedderError, IndexBehind, IndexDamaged, StorageError
-from hybridsearch.files import remove_folder
 from hybridsearch.generation import Generation, Prepared, generations, sweep
 from hybridsearch.intake import Incoming
 from hybridsearch.jsontext import loads
@@ -84,6 +83,7 @@ class Engine:
     embedders: name -> embedder, for every embedder of the record's settings. folder: where the
     generations are, None in memory. course: is told how far a write is, and may stop it. hands: who
     prepares its batches. opening: is told how far making the files anew is, if they have to be.
+    behind: whether documents are stored that the files do not hold, or may not hold, yet.
     """
 
     def __init__(
@@ -105,19 +105,19 @@ class Engine:
         self._store = store
         self._folder = folder
         self._identity = store.identity
-        self.row_ids = RowIds(self.documents.keys, kind=_id_type(record))
+        kind = TEXT if record.attached is None else definition_of(record).key_type
+        self.row_ids = RowIds(self.documents.keys, kind=kind)
         self._selection = Selection(self.documents)
         self._columns = Columns.read(record.columns)
         self._living = self.documents.living()
         self._dead = self.documents.dead_count()
         self._held: weakref.WeakSet[Snapshot] = weakref.WeakSet()
-        self._behind = True
+        self.behind = True
         self._newest = 0
         self._generation = self._opened() or self._built(record.settings, embedders)
         self._newest = self._generation.manifest.generation
-        self.catch_up()
+        self.snapshot = self._first()
         self.course = course or self.course
-        self.snapshot = self._publish()
 
     @property
     def task(self) -> int:
@@ -126,10 +126,27 @@ class Engine:
 
     # Opening
 
+    def _first(self) -> Snapshot:
+        """The newest state; where the disk refuses to bring the files there, the one they are of.
+
+        Raises StorageError or EmbedderError where that failed and the files are of no one state.
+        """
+        older = None
+        if self._generation.outdated:
+            older = self._publish(self.documents.living_at(self.task))
+        try:
+            self.catch_up()
+        except (StorageError, EmbedderError) as error:
+            found = self._publish() if self._holds_all() else older
+            if found is None:
+                raise
+            log.warning('index "%s" is searched as its files are: %s', self.record.uid, error)
+            return found
+        return self._publish()
+
     def _opened(self) -> Generation | None:
         """The generation on disk; None when there is none that is fit for use."""
-        numbers = [] if self._folder is None else generations(self._folder)
-        if self._folder is None or not numbers:
+        if self._folder is None or not (numbers := generations(self._folder)):
             return None
         try:
             last = self.documents.last_stamp()
@@ -162,8 +179,8 @@ class Engine:
         is written; StorageError when the disk refuses and nothing was written; IndexBehind when
         the documents are in, but not searchable before the next `apply` or `catch_up`.
         """
-        self._behind |= self._generation.is_gone()
-        if self._behind:
+        self.behind |= self._generation.is_gone()
+        if self.behind:
             self.catch_up()
             self.snapshot = self._publish()
         documents = self._numbered(change)
@@ -171,10 +188,11 @@ class Engine:
         dead = np.union1d(np.fromiter(found.values(), np.int64, len(found)), change.gone_rows)
         if not len(self._living):
             self._speak([document.fields for document in documents[:SAMPLE]])
-        batch = self._prepared(documents, primary_key=change.primary_key)
+        key = self.record.primary_key or change.primary_key
+        batch = self._made(self._generation, documents, self.embedders, key)
         self.course.settle()
         self._commit(change, documents, dead, stamp, finish)
-        self._behind = True
+        self.behind = True
         self._advance(dead, batch, stamp)
         self.snapshot = self._publish()
         try:
@@ -231,7 +249,7 @@ class Engine:
                 "the documents are stored, but they cannot be found before the next write or"
                 f" opening succeeds: {error}",
             ) from error
-        self._behind = False
+        self.behind = False
 
     def rows_where(self, filter: Filter) -> Rows:
         """The rows of the living documents that a filter keeps, ascending. Raises FilterError."""
@@ -242,13 +260,6 @@ class Engine:
         mask = self.documents.rows_where(where, values, size=self.record.next_row)
         return self._living[mask[self._living]]
 
-    def document(self, id_: str) -> dict[str, Any] | None:
-        """The document of that id, as it was sent; None when there is none."""
-        with self._store.transaction():  # between the two the row may die and be purged
-            rows = self.documents.find([id_])
-            found = self.documents.texts(list(rows.values()))
-        return loads(found[0][2]) if found else None
-
     # Bringing the files up to the documents
 
     def catch_up(self) -> None:
@@ -256,7 +267,7 @@ class Engine:
 
         Raises StorageError or EmbedderError; it can be called again.
         """
-        if not self._behind:
+        if not self.behind:
             return
         since, last = self.task, self.documents.last_stamp()
         if self._generation.is_gone():
@@ -265,15 +276,20 @@ class Engine:
             if since == NOTHING_YET:  # or what the crash left would keep the language of nothing
                 self._speak(self._sample())
             try:
-                self._replay(self._generation, since=since)
+                if since == NOTHING_YET or not self._holds_all():
+                    self._replay(self._generation, since=since)
                 self._generation.seal(task=last)
             except SlotsFull:
                 self._replace(self.record.settings, self.embedders)
-        self._behind = False
+        self.behind = False
+
+    def _holds_all(self) -> bool:
+        """Whether the files hold every document already; text is written last of a batch."""
+        return np.array_equal(self._generation.text.snapshot().rows(), self._living)
 
     def mend(self) -> bool:
         """Do what a failed write left undone; whether nothing is undone any more."""
-        if not self._behind:
+        if not self.behind:
             return True
         try:
             self.catch_up()
@@ -312,7 +328,7 @@ class Engine:
         embedding. Raises StorageError or EmbedderError; the files before stay in use then.
         """
         self._replace(self.record.settings, self.embedders, reuse=reuse)
-        self._behind = False
+        self.behind = False
         self.snapshot = self._publish()
 
     def _replace(
@@ -324,12 +340,7 @@ class Engine:
     ) -> None:
         old = self._generation
         self._generation = self._built(settings, embedders, old if reuse else None)
-        self._retire(old)
-
-    def _retire(self, old: Generation) -> None:
-        old.close()
-        if old.folder is not None:
-            remove_folder(old.folder)
+        old.remove()
 
     def _built(
         self,
@@ -374,15 +385,11 @@ class Engine:
                 )
             fresh.seal(task=self.documents.last_stamp())
         except BaseException:
-            self._retire(fresh)
+            fresh.remove()
             raise
         return fresh
 
     # Language
-
-    def _prepared(self, documents: Sequence[Document], *, primary_key: str | None) -> Prepared:
-        key = self.record.primary_key or primary_key
-        return self._made(self._generation, documents, self.embedders, key)
 
     def _made(
         self,
@@ -448,31 +455,34 @@ class Engine:
                 finish(cursor)
         except BaseException:
             if fresh is not None:
-                self._retire(fresh)
+                fresh.remove()
             raise
         self.record, self.embedders = record, embedders
         if fresh is not None:
             self._generation = fresh
-            self._retire(old)
+            old.remove()
         self.snapshot = self._publish()
 
     def take_record(self, record: IndexRecord) -> None:
         """Go on under another name or primary key, which the caller has written down."""
         self.record = record
-        self.snapshot = self._publish()
+        if not self.behind:
+            self.snapshot = self._publish()
 
     # Publishing
 
-    def _publish(self) -> Snapshot:
-        manifest = self._generation.manifest
+    def _publish(self, living: Rows | None = None) -> Snapshot:
+        """The state that the files are of; living: its documents, where it is not the newest."""
+        manifest, settings = self._generation.manifest, self.record.settings
+        words = frozenset(settings.stop_words) or stop_words(manifest.text["found"])
         state = State(
             task=manifest.task,
             primary_key=self.record.primary_key,
-            settings=self.record.settings,
+            settings=settings,
             columns=self._columns,
-            living=self._living,
+            living=self._living if living is None else living,
             size=self.record.next_row,
-            analyzers=analyzers_of(manifest).with_stop_words(self._stop_words(manifest)),
+            analyzers=analyzers_of(manifest).with_stop_words(words),
             keyword=self._generation.text.snapshot(),
             arms={
                 name: Arm(self.embedders[name], index.snapshot(), texts_of(manifest, name))
@@ -484,16 +494,6 @@ class Engine:
         self._held.add(snapshot)
         return snapshot
 
-    def _stop_words(self, manifest: Manifest) -> frozenset[str]:
-        """The words set, or those of the language when none are."""
-        given = frozenset(self.record.settings.stop_words)
-        return given or stop_words(manifest.text["found"])
-
     def close(self) -> None:
         """Close the files."""
         self._generation.close()
-
-
-def _id_type(record: IndexRecord) -> str:
-    """The DuckDB type of the ids: that of the source's key, or text."""
-    return TEXT if record.attached is None else definition_of(record).key_type

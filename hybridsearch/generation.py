@@ -23,6 +23,7 @@ from hybridsearch.files import make_folder, refused, remove_folder
 from hybridsearch.keyword import KeywordIndex
 from hybridsearch.manifest import (
     Manifest,
+    ahead,
     astray,
     marks,
     missing,
@@ -50,11 +51,15 @@ class Prepared:
 
 
 class Generation:
-    """One state of the derived files, with its writers open. One thread writes."""
+    """One state of the derived files, with its writers open. One thread writes.
+
+    outdated: whether it was opened in the state that its manifest names, and documents are newer.
+    """
 
     def __init__(self, folder: Path | None, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.outdated = False
         if folder is not None:
             make_folder(folder)
         self.text = KeywordIndex.open(folder and folder / "text", slots=_slots(manifest))
@@ -83,6 +88,7 @@ class Generation:
         found = cls(folder, manifest)
         try:
             _require(folder, astray(folder, manifest, found._files()))
+            found.outdated = not ahead(folder, manifest)
         except IndexDamaged:
             found.close()
             raise
@@ -141,6 +147,12 @@ class Generation:
         self.text.close()
         for index in self.vectors.values():
             index.close()
+
+    def remove(self) -> None:
+        """Close it and remove its files; snapshots that are held stay good."""
+        self.close()
+        if self.folder is not None:
+            remove_folder(self.folder)
 
 
 def _require(folder: Path, wrong: Sequence[str]) -> None:

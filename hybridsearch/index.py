@@ -22,6 +22,7 @@ from hybridsearch.engine import Engine
 from hybridsearch.errors import InputError, NotFound, QueryError, near
 from hybridsearch.filters import parse
 from hybridsearch.intake import document_id
+from hybridsearch.jsontext import loads
 from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
@@ -193,14 +194,15 @@ class Index:
 
     def get(self, id: str | int) -> dict[str, Any]:
         """The document of that id, as it was sent. Raises NotFound."""
-        document = self._host.engine(self.uid).document(_id(id))
-        if document is None:
+        text = self._host.engine(self.uid).documents.text(_id(id))
+        if text is None:
             raise NotFound(
                 f'there is no document "{id}" in index "{self.uid}"',
                 code="document_not_found",
                 id=str(id),
             )
-        return document
+        found: dict[str, Any] = loads(text)
+        return found
 
     def known(self, ids: Iterable[str | int]) -> set[str]:
         """Those of the ids, as texts, of which there is a document. Raises InputError for no id."""
@@ -212,10 +214,15 @@ class Index:
         return self.snapshot().count
 
     def stats(self) -> dict[str, Any]:
-        """Figures of the index: documents, attributes with their types, and vectors."""
-        state = self.snapshot().state
+        """Figures of the index: documents, attributes with their types, and vectors.
+
+        behind: whether documents are stored that cannot be found yet, since the disk refused.
+        """
+        engine = self._host.engine(self.uid)
+        state = engine.snapshot.state
         return {
             "documents": len(state.living),
+            "behind": engine.behind,
             "primary_key": state.primary_key,
             "language": state.analyzer.language,
             "attributes": {name: column.type for name, column in state.columns.items()},

@@ -275,6 +275,10 @@ class KeywordSnapshot:
         told = parts(query, laid, lambda unit: self._units.score(unit, row))
         return {"score": score, "parts": told if score > 0 else []}
 
+    def rows(self) -> Rows:
+        """The rows of all documents, ascending."""
+        return self._hits.listed(tantivy.Query.all_query())
+
     @property
     def vocabulary(self) -> Vocabulary:
         """The words of all documents that ever were; those of newer ones may be among them."""

@@ -23,6 +23,8 @@ from hybridsearch.files import digest, write_atomic
 
 NAME = "MANIFEST.json"
 FORMAT = 1
+STATES = ("meta.json", "segments.json")
+"""The files that say which others the text, and the vectors of an embedder, consist of."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,16 @@ def astray(folder: Path, manifest: Manifest, present: Iterable[Path]) -> list[st
         if not newer and not (left and name not in names):
             found.append(problem)
     return found
+
+
+def ahead(folder: Path, manifest: Manifest) -> bool:
+    """Whether the text or any vectors are of a later state than the manifest's."""
+    known = manifest.files.items()
+    return any(digest(folder / name) != mark.digest for name, mark in known if _names_state(name))
+
+
+def _names_state(file: str) -> bool:
+    return file.rpartition("/")[2] in STATES
 
 
 def _opened(sealed: bytes) -> tuple[bytes, str]:

@@ -267,6 +267,95 @@ def test_what_is_behind_catches_up_by_itself_when_the_disk_is_well_again(path: P
     assert (said, other.returncode) == ("1 succeeded\n", 0), errors
 
 
+ADD_AND_OPEN_AGAIN = """
+import sys, time, hybridsearch
+from hybridsearch.errors import IndexBehind
+from hybridsearch.task_log import TaskFilter
+
+def tell(index, db, uid):
+    found = [index.search(word, mode="keyword").total for word in ("first", "other", "second")]
+    near = sorted(hit.id for hit in index.search("anything", mode="semantic").hits)
+    [task] = db.queue.find(TaskFilter(uids=[uid]))[0]
+    print(*found, near, index.count(), index.stats()["behind"], task.status, flush=True)
+
+with hybridsearch.open(sys.argv[1]) as db:
+    task = db.index("notes").add(
+        [{"id": 1, "title": "other"}, {"id": 2, "title": "second"}], wait=False
+    )
+    try:
+        db.wait(task.uid)
+    except IndexBehind:
+        print("behind", flush=True)
+with hybridsearch.open(sys.argv[1]) as db:
+    index = db.index("notes")
+    tell(index, db, task.uid)
+    try:
+        db.wait(task.uid)
+    except IndexBehind:
+        print("behind", flush=True)
+    sys.stdin.readline()
+    while index.stats()["behind"] or not db.queue.idle():
+        time.sleep(.05)
+    while db.queue.find(TaskFilter(uids=[task.uid]))[0][0].status == "processing":
+        time.sleep(.05)
+    tell(index, db, task.uid)
+"""
+
+
+@pytest.mark.parametrize(
+    ("closed", "told"),
+    [
+        ("1/1/vectors/default", "1 0 0 [1] 1 True processing"),
+        ("1/1", "0 1 1 [1, 2] 2 True processing"),  # the manifest alone is not written
+    ],
+)
+def test_an_index_that_cannot_catch_up_is_searched_as_one_whole_state(
+    tmp_path: Path, closed: str, told: str
+) -> None:
+    path = tmp_path / "shop.duckdb"
+    with hybridsearch.open(path) as db:
+        db.create_index("notes", primary_key="id").add([{"id": 1, "title": "first"}])
+    folder = path.with_name("shop.duckdb.search") / closed
+    folder.chmod(0o500)
+    with started(ADD_AND_OPEN_AGAIN, path, before=as_anybody()) as other:
+        assert other.stdout is not None
+        assert [other.stdout.readline().strip() for _ in range(3)] == ["behind", told, "behind"]
+        folder.chmod(0o700)
+        said, errors = other.communicate("\n")
+    assert (said, other.returncode) == ("0 1 1 [1, 2] 2 False succeeded\n", 0), errors
+    assert 'index "notes" is searched as its files are: could not write' in errors
+    assert hybridsearch.check(path) == []
+
+
+CHANGE_A_TABLE = """
+import sys
+from pathlib import Path
+import hybridsearch
+from tests.unit.front_end import settle
+path = Path(sys.argv[1])
+with hybridsearch.open(path, default_embedder=None) as db, db.connect() as con:
+    con.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, title VARCHAR)")
+    con.execute("INSERT INTO t VALUES (1, 'old word')")
+    con.execute("CREATE SEARCH INDEX i ON t (title)")
+    next(path.with_name("t.duckdb.search").glob("*/*/text")).chmod(0o500)
+    con.execute("UPDATE t SET title = 'new word'")
+    found = "SELECT * FROM search('i', 'word', k := 5)"
+    con.execute(found).fetchall()
+    settle(path)
+    con.execute(found).fetchall()
+    print(con.execute(found).fetchall()[0][1])
+    print(db.index("i").stats()["behind"])
+"""
+
+
+def test_columns_are_those_of_the_table_while_the_index_is_behind(tmp_path: Path) -> None:
+    path = tmp_path / "t.duckdb"
+    with started(CHANGE_A_TABLE, path, before=as_anybody()) as other:
+        said, errors = other.communicate()
+    next(path.with_name("t.duckdb.search").glob("*/*/text")).chmod(0o700)
+    assert said.splitlines() == ["new word", "True"], errors
+
+
 GROW_UNTIL_FULL = """
 import resource, signal, sys, hybridsearch
 from hybridsearch.errors import StorageError
