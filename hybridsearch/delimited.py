@@ -19,7 +19,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from hybridsearch.documents import Fault
+from hybridsearch.documents import Fault, refusal
 from hybridsearch.errors import DocumentError, InputError
 from hybridsearch.tables import distinct, from_arrow
 
@@ -67,12 +67,22 @@ def from_csv(files: list[Path], *, delimiter: str | None = None) -> Iterator[byt
             raise
 
 
-def from_typed_csv(data: bytes, *, delimiter: str = ",") -> Iterator[bytes]:
+def from_typed_csv(data: bytes, *, delimiter: str = ",") -> list[bytes]:
     """The rows of a CSV text whose first line may name types: "price:number", "sold:boolean".
 
     A column without one is text, and so is one named "a:string"; an empty cell is null. Raises
-    InputError for a cell that is not of its column's type, and as from_csv does.
+    DocumentError for a cell that is not of its column's type, and InputError as from_csv does.
     """
+    found: list[bytes] = []
+    try:
+        for body in _typed_rows(data, delimiter):
+            found.append(body)
+    except Fault as fault:
+        raise refusal(fault, len(found) + fault.ahead) from None
+    return found
+
+
+def _typed_rows(data: bytes, delimiter: str) -> Iterator[bytes]:
     try:
         text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
         lines = csv.reader(text, delimiter=delimiter)
@@ -84,8 +94,18 @@ def from_typed_csv(data: bytes, *, delimiter: str = ",") -> Iterator[bytes]:
         with closing(_reader(source, header, delimiter, len(data))) as reader:
             yield from from_arrow(_of_types(batch, header) for batch in reader)
     except (UnicodeDecodeError, csv.Error, pa.ArrowInvalid) as error:
+        _refuse_other_encoding(data)
         reason = str(error).partition("\n")[0]
         raise InputError(f"the CSV cannot be read: {reason}") from None
+
+
+def _refuse_other_encoding(data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = 1 + data.count(b"\n", 0, error.start)
+        at = f"at byte {error.start}, in line {line}"
+        raise InputError(f"the CSV is not UTF-8 {at}; convert it, as with iconv -t UTF-8") from None
 
 
 def _of_types(batch: Any, header: list[str]) -> Any:
@@ -100,15 +120,25 @@ def _of_types(batch: Any, header: list[str]) -> Any:
 
 def _of_type(name: str, column: Any, kind: str) -> Any:
     wanted = _NAMED_KINDS.get(kind, ())
-    bare = pc.utf8_trim_whitespace(column) if wanted else column
-    for type_ in wanted:
-        try:
-            return pc.cast(bare, type_)
-        except pa.ArrowInvalid as error:
-            refusal = error
-    if wanted:
-        raise InputError(f'column "{name}": {refusal}; it was declared a {kind}')
-    return bare
+    if not wanted:
+        return column
+    bare = pc.utf8_trim_whitespace(column)
+    found = _cast(bare, wanted)
+    if found is None:
+        alone = (_cast(bare.slice(row, 1), wanted) for row in range(len(bare)))
+        row = next(row for row, cell in enumerate(alone) if cell is None)
+        fault = Fault(f'is "{column[row].as_py():.40}", which is no {kind}', field=name)
+        fault.ahead = row
+        raise fault
+    return found
+
+
+def _cast(column: Any, kinds: tuple[Any, ...]) -> Any:
+    """The column as the first of the types that takes every cell; None if none does."""
+    for kind in kinds:
+        with suppress(pa.ArrowInvalid):
+            return pc.cast(column, kind)
+    return None
 
 
 def _noted(path: Path, delimiter: str | None, fitting: dict[str, list[Any]]) -> int:

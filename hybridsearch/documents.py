@@ -73,15 +73,14 @@ def refusal(fault: Fault, position: int | None) -> DocumentError:
     fields = {key: value for key, value in fault.fields.items() if value is not None}
     place = [] if position is None else [str(position)]
     place += [f"(id {json.dumps(fields['id'])})"] if "id" in fields else []
-    place += [f"in {_place(fields)}"] if "file" in fields else []
+    spots = [f"{key} {fields[key]}" for key in ("line", "column") if key in fields]
+    if "file" in fields:
+        place.append(", ".join([f'in "{fields["file"]}"', *spots]))
+    elif spots:
+        place.append(f"at {', '.join(spots)}")
     named = f'field "{_printable(fields["field"])}" ' if "field" in fields else ""
     message = f"{' '.join(['document', *place])}: {named}{fault.reason}"
     return DocumentError(message, position=position, **fields)
-
-
-def _place(fields: Mapping[str, Any]) -> str:
-    spots = [f"{key} {fields[key]}" for key in ("line", "column") if key in fields]
-    return ", ".join([f'"{fields["file"]}"', *spots])
 
 
 def _printable(text: str) -> str:

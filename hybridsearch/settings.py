@@ -28,6 +28,8 @@ from hybridsearch.word_settings import TypoTolerance, words
 EVERYTHING = ("*",)
 HEAVIEST = 1_000_000
 LARGEST = 2**53 - 1
+FACETING = ("maxValuesPerFacet", "sortFacetValuesBy")
+"""Two settings that the API shows as one, `faceting`."""
 
 
 @dataclass(frozen=True)
@@ -249,9 +251,13 @@ def _spread(name: str, value: Any) -> list[tuple[str, Any]]:
     if name != "faceting":
         return [(name, value)]
     if value is None:
-        return [("maxValuesPerFacet", None), ("sortFacetValuesBy", None)]
+        return [(part, None) for part in FACETING]
     if not isinstance(value, Mapping):
         raise wrong(name, "an object", value)
+    for key in value:
+        if camel(str(key)) not in FACETING:
+            unknown = f"faceting.{key}"
+            raise SettingsError(f'unknown setting "{unknown}"{near(key, FACETING)}', field=unknown)
     return [(str(key), item) for key, item in value.items()]
 
 

@@ -331,7 +331,7 @@ def _syntax(
     try:
         codecs.getincrementaldecoder("utf-8")().decode(body)  # the end may be cut
     except UnicodeDecodeError as wrong:
-        return Fault(f"is not UTF-8 at byte {start + wrong.start} of the file", **where)
+        return Fault(f"is not UTF-8 at byte {start + wrong.start}", **where)
     return Fault(f"is not JSON: {error.msg}", **where)
 
 
@@ -366,8 +366,9 @@ class _JsonText:
 
     def value(self) -> bytes:
         """The object that begins here, as its own bytes, and pass it."""
-        if self.peek() != "{":
-            raise self.fault("is no object; each document is {...}")
+        first = self.peek()
+        if first != "{":
+            raise self.fault(_MISSING.get(first, "is no object; each document is {...}"))
         end = self._end()
         self._count(self._at)
         body = self._text[self._at : end].encode("latin-1")
@@ -444,9 +445,14 @@ def _array(text: _JsonText) -> Iterator[bytes]:
     while text.take(","):
         yield text.value()
     if not text.take("]"):
-        raise text.fault("is not JSON: expected , or ] after an element of the array")
+        other = "is not JSON: expected , or ] after an element of the array"
+        raise text.fault(other if text.peek() else _MISSING[""])
 
 
+_MISSING = {
+    "": "is missing: the text ends before its array is closed",
+    "]": "is missing: a comma stands before the end of the array",
+}
 _BLANKS = frozenset(" \t\r\n")
 _DECODER = json.JSONDecoder()
 _READERS: dict[str, Callable[[list[Path]], Iterator[bytes]]] = {

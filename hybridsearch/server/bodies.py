@@ -79,8 +79,12 @@ def unpacked(raw: bytes, encoding: str, most: int) -> bytes:
         )
     try:
         return UNPACK[name](raw, most)
-    except (zlib.error, OSError, pa.ArrowException):
-        raise Refused(f"The body is not valid {name}.", code="malformed_payload") from None
+    except (zlib.error, OSError, pa.ArrowException) as error:
+        raise Refused(
+            f"The body is not valid {name} ({str(error).partition(chr(10))[0]:.200}); send all of"
+            " it, or leave out the header Content-Encoding.",
+            code="malformed_payload",
+        ) from None
 
 
 def _deflate(raw: bytes, most: int) -> bytes:

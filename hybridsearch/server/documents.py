@@ -7,6 +7,7 @@ the task is worked off, and its error says which document is at fault.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,6 +48,13 @@ FETCHED = (
     Field("retrieveVectors", "boolean", "invalid_document_retrieve_vectors", help="With vectors."),
 )
 ONE = (FETCHED[2], FETCHED[6])
+OTHERS = {
+    codecs.BOM_UTF16_LE: "UTF-16; send UTF-8",
+    codecs.BOM_UTF16_BE: "UTF-16; send UTF-8",
+    b"\x1f\x8b": "packed by gzip; say so in a header, Content-Encoding: gzip",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; say so in a header, Content-Encoding: zstd",
+}
+"""How a body begins that is no text."""
 FILTERED = (Field("filter", "any", "invalid_document_filter", missing="missing_document_filter"),)
 
 
@@ -98,9 +106,12 @@ def _bodies(call: Call) -> list[bytes]:
     readers: Mapping[str, Callable[[], list[bytes]]] = {
         JSON: lambda: documents_in(call.body, lines=False),
         NDJSON: lambda: documents_in(call.body, lines=True),
-        CSV: lambda: list(from_typed_csv(call.body, delimiter=delimiter or ",")),
+        CSV: lambda: from_typed_csv(call.body, delimiter=delimiter or ","),
     }
     try:
+        for sign, what in OTHERS.items():
+            if call.body.startswith(sign):
+                raise InputError(f"it is {what}")
         return readers[call.media]()
     except InputError as error:
         raise Refused(

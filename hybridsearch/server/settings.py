@@ -18,9 +18,8 @@ from hybridsearch.server.call import Body, Call, Route
 from hybridsearch.server.indexes import CLOSED, INDEX, allowed, record_of
 from hybridsearch.server.tasks import accepted
 from hybridsearch.server.wire import Refused, Reply, json_reply
-from hybridsearch.settings import DEFAULTS, Settings
+from hybridsearch.settings import DEFAULTS, FACETING, Settings
 
-FACETING = ("maxValuesPerFacet", "sortFacetValuesBy")
 OURS = ("attributeWeights", "boost", "fusion", "language")
 UNFINISHED = ("chat", "foreignKeys")
 PATCHED = ("typoTolerance", "faceting", "pagination", "embedders", "chat")
@@ -116,6 +115,7 @@ def _check(call: Call, uid: str, changes: Mapping[str, Any]) -> None:
         call.db.check_settings(after)
     except SettingsError as error:
         head = re.split(r"\W", str(error.fields.get("field", "")))[0]
+        head = "faceting" if head in FACETING else head
         known = kebab(head).replace("-", "_")
         code = f"invalid_settings_{known}" if head in NAMES else "bad_request"
         raise Refused(error.message, code=code) from None

@@ -93,12 +93,19 @@ def _preferred(accept: str) -> Callable[[Answer, int], Reply]:
 def _rows(answer: Answer) -> Iterator[list[Any]]:
     """The rows as lists of what JSON can hold."""
     for batch in answer.batches:
-        columns = map(_values, batch.columns, answer.types)
+        columns = map(_values, batch.columns, answer.types, answer.schema.names)
         yield from (list(row) for row in zip(*columns, strict=True))
 
 
-def _values(column: pa.Array, kind: str) -> list[Any]:
-    values: list[Any] = column.to_pylist()
+def _values(column: pa.Array, kind: str, name: str) -> list[Any]:
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError) as error:  # such as a date after the year 9999
+        raise QueryError(
+            f'column "{name:.80}" holds a {kind} that has no JSON form ({error}); cast it to'
+            " VARCHAR, or ask for an Arrow stream",
+            code=CODE,
+        ) from None
     if kind == "JSON":
         return [None if text is None else orjson.Fragment(text) for text in values]
     return values if _plain(column.type) else [_jsonable(value) for value in values]
@@ -120,7 +127,8 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _jsonable(item) for key, item in value.items()}
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        is_whole = value == value.to_integral_value()
+        return orjson.Fragment(f"{value:.0f}") if is_whole else float(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if value is None or isinstance(value, bool | int | float | str):

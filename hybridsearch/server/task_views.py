@@ -134,6 +134,7 @@ def task_error(error: Mapping[str, Any]) -> dict[str, Any]:
     shown = HIDDEN if kind and status_of(raised)[0] >= 500 else raised.message
     if raised.code == "index_not_found":  # the message offers names that not everybody may know
         shown = f"Index `{error.get('uid', '?')}` not found."
+    shown = shown.replace("with primary_key=", "in the address, as ?primaryKey=name")
     found: dict[str, Any] = dict(error_json(shown, raised.code, kind or "invalid_request"))
     for name in ("position", "id", "field"):
         if error.get(name) is not None:

@@ -345,7 +345,7 @@ SETTINGS: list[tuple[Any, str, str | None]] = [
     ({"attributeWeights": {"title": math.nan}}, "number from 0 to 1,000,000", "attributeWeights"),
     ({"attributeWeights": {"title": True}}, "attribute: number", "attributeWeights"),
     ({"sortFacetValuesBy": {"*": "size"}}, '"alpha" or "count"', "sortFacetValuesBy"),
-    ({"faceting": {"maxValues": 3}}, 'did you mean "maxValuesPerFacet"?', "maxValues"),
+    ({"faceting": {"maxValues": 3}}, 'did you mean "maxValuesPerFacet"?', "faceting.maxValues"),
     ({"embedders": {"a.b": {"source": "static"}}}, "letters, digits, _ and -", "embedders.a.b"),
     ({"embedders": {"a": {"source": "statik"}}}, "one of static", "embedders.a.source"),
     ({"embedders": {"a": {"source": "userProvided"}}}, 'it needs "dimensions"', "embedders.a"),

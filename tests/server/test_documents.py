@@ -121,6 +121,44 @@ def test_an_unfit_body_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
+    ("media", "body", "told"),
+    [
+        (
+            "application/json",
+            b'[{"id":1},',
+            "document 1 at line 1, column 11: is missing: the text",
+        ),
+        ("application/json", b'[{"id":1}', "document 1 at line 1, column 10: is missing: the text"),
+        ("application/json", b'[{"id":1},]', "is missing: a comma stands before the end"),
+        (
+            "application/json",
+            b'[{"id":1},\n{"id":}]',
+            "document 1 at line 2, column 7: is not JSON",
+        ),
+        ("application/json", b'[{"id":"\xff"}]', "is not UTF-8 at byte 8."),
+        ("application/json", '[{"id":1}]'.encode("utf-16"), "it is UTF-16; send UTF-8"),
+        ("application/json", gzip.compress(b"[]", mtime=0), "Content-Encoding: gzip"),
+        ("application/x-ndjson", b'{"id":1}\n\n{"id":', "document 1 at line 3, column 7: is not"),
+        (
+            "text/csv",
+            b"id,n:number\n1,2\n2,x\n",
+            'document 1: field "n" is "x", which is no number',
+        ),
+        ("text/csv", b"id,sold:boolean\n1,yes\n", 'field "sold" is "yes", which is no boolean'),
+        ("text/csv", b"id,n:number\n1,2\n2,inf\n", 'field "n" is infinite'),
+        ("text/csv", b"id,a\n1,b\n2,caf\xe9\n", "is not UTF-8 at byte 14, in line 3; convert it"),
+        ("text/csv", b"id,a\n1,2,3\n", "Row #2: Expected 2 columns, got 3"),
+    ],
+)
+def test_a_malformed_body_says_where_and_what_to_do(
+    client: TestClient, media: str, body: bytes, told: str
+) -> None:
+    answer = send(client, body, media)
+    assert refusal(answer) == (400, "malformed_payload")
+    assert told in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
     ("documents", "code"),
     [
         ([{"id": 1}, {"title": "none"}], "missing_document_id"),
@@ -138,6 +176,11 @@ def test_a_task_with_an_unfit_document_fails_and_says_which(
     assert task["error"]["position"] == len(documents) - 1
     assert task["details"] == {"receivedDocuments": len(documents), "indexedDocuments": 0}
     assert client.get(DOCUMENTS).json()["total"] == 0
+
+
+def test_what_python_calls_primary_key_is_a_parameter_here(client: TestClient) -> None:
+    message = done(client, client.post(DOCUMENTS, json=[{"title": "no key"}]))["error"]["message"]
+    assert message.endswith("; name it in the address, as ?primaryKey=name")
 
 
 def test_put_lays_attributes_over_those_of_before(films: TestClient) -> None:

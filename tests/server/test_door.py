@@ -153,6 +153,14 @@ def test_damaged_bodies_are_refused(encoding: str) -> None:
     refused(lambda: unpacked(b"\xff\x00 no", encoding, 99), Refused, "malformed_payload", encoding)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "codec"), [("gzip", "gzip"), ("br", "brotli"), ("zstd", "zstd")]
+)
+def test_a_body_that_was_cut_off_is_refused(encoding: str, codec: str) -> None:
+    cut = pa.compress(BODY, codec, asbytes=True)[:-5]
+    refused(lambda: unpacked(cut, encoding, 9_999), Refused, "malformed_payload", "send all of it")
+
+
 def test_small_body_cannot_become_an_enormous_one() -> None:
     bomb = gzip.compress(bytes(10_000_000))
     for encoding, packed in [("gzip", bomb), ("deflate", zlib.compress(bytes(10_000_000)))]:

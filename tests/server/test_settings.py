@@ -130,6 +130,17 @@ def test_folders_of_the_server_cannot_be_read_by_way_of_an_embedder(
     assert "passwd" not in asked.text
 
 
+@pytest.mark.parametrize(
+    "value",
+    [{"sortFacetValuesBy": {"a": "b"}}, {"maxValuesPerFacet": "x"}, {"stopWords": ["a"]}],
+)
+def test_what_is_no_part_of_faceting_is_refused_under_its_name(
+    films: TestClient, value: dict[str, Any]
+) -> None:
+    asked = films.patch(f"{SETTINGS}/faceting", json=value)
+    assert refusal(asked) == (400, "invalid_settings_faceting")
+
+
 def test_lists_of_attributes_come_back_sorted(films: TestClient) -> None:
     succeeded(films, films.patch(SETTINGS, json={"filterableAttributes": ["b", "a"]}))
     assert films.get(f"{SETTINGS}/filterable-attributes").json() == ["a", "b"]
