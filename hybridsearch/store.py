@@ -43,7 +43,13 @@ __all__ = [
 OPTIONS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
+    "SET python_enable_replacements = false",
 )
+"""What the connection that looks after the file is told first.
+
+A replacement is looked for where a table is not there, as before the first migration, by calling
+Python, and an interruption that comes then is lost.
+"""
 NAMES = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,400}")
 WAITING = ("enqueued", "processing")
 TASK = (
@@ -164,8 +170,8 @@ class Store:
         """
         cursor = self.cursor()
         with disk_errors(self._path):
-            cursor.execute("BEGIN TRANSACTION")
             try:
+                cursor.execute("BEGIN TRANSACTION")
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
@@ -305,28 +311,36 @@ class Store:
 
         `accepted` is called with the task before another one can be accepted, so that a queue
         learns of tasks in their order. Raises StorageError when the disk refuses; nothing was
-        accepted then.
+        accepted then. Ctrl-C may come after it was.
         """
+        task = Task(-1, index_uid, kind, "enqueued", arguments, metadata=metadata)
         with self._enqueuing:
-            task = Task(self._next_task, index_uid, kind, "enqueued", arguments)
-            task = replace(task, enqueued_at=now(), metadata=metadata)
-            with self.transaction() as cursor:
-                cursor.execute(
-                    "INSERT INTO hybridsearch.tasks"
-                    " VALUES (?, ?, ?, ?, ?, '{}', NULL, ?, NULL, NULL, NULL, NULL, ?)",
-                    [
-                        *(task.uid, index_uid, kind, task.status, _json(arguments)),
-                        *(task.enqueued_at, metadata),
-                    ],
-                )
-                if bodies:
-                    cursor.execute(
-                        "INSERT INTO hybridsearch.payloads VALUES (?, ?, ?, ?)",
-                        [task.uid, *packed(bodies)],
-                    )
-            self._next_task += 1
+            task = replace(task, uid=self._next_task, enqueued_at=now())
+            self._next_task += 1  # or another task would get this number, if what follows is cut
+            try:
+                self._insert(task, bodies)
+            except BaseException:
+                if self.tasks(uids=[task.uid]):
+                    accepted(task)
+                raise
             accepted(task)
         return task
+
+    def _insert(self, task: Task, bodies: Sequence[bytes]) -> None:
+        with self.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO hybridsearch.tasks"
+                " VALUES (?, ?, ?, ?, ?, '{}', NULL, ?, NULL, NULL, NULL, NULL, ?)",
+                [
+                    *(task.uid, task.index_uid, task.kind, task.status, _json(task.arguments)),
+                    *(task.enqueued_at, task.metadata),
+                ],
+            )
+            if bodies:
+                cursor.execute(
+                    "INSERT INTO hybridsearch.payloads VALUES (?, ?, ?, ?)",
+                    [task.uid, *packed(bodies)],
+                )
 
     def payload(self, uid: int) -> list[bytes]:
         """The documents of an unfinished task, as they were sent, in order."""

@@ -66,7 +66,8 @@ class Queue:
         self._mend = mend
         self._pause: float | None = None
         self._unseen: tuple[int, ...] = ()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # whose `with` Ctrl-C cannot leave locked
+        self._changed = threading.Condition(self._lock)
         self._waiting: deque[Task] = deque(_in_turn(store.tasks(waiting=True)))
         self._batch = store.last_batch
         self._in_hand: tuple[int, ...] = ()
@@ -106,7 +107,7 @@ class Queue:
         )
 
     def _accepted(self, task: Task) -> None:
-        with self._changed:
+        with self._lock:
             self._waiting.append(task)
             if task.kind in FIRST:
                 self._waiting = deque(_in_turn(self._waiting))
@@ -120,7 +121,7 @@ class Queue:
         Raises the error that made it fail, NotFound when there is no such task, TimeoutError when
         it takes longer than `timeout` seconds, and DatabaseClosed when the database closes first.
         """
-        with self._changed:
+        with self._lock:
             done = self._changed.wait_for(
                 lambda: uid not in self._unfinished or self._stopped, timeout
             )
@@ -178,7 +179,7 @@ class Queue:
     def recall(self, index_uid: str, *, after: int) -> None:
         """Have an index mended that lacks what the tasks after one did; they count as in hand."""
         done, _ = find(self._store, TaskFilter(indexes=[index_uid], statuses=["succeeded"]))
-        with self._changed:
+        with self._lock:
             self._unseen += tuple(task.uid for task in done if task.uid > after)
             self._pause = self._pause or FIRST_PAUSE
             self._recalled = True
@@ -186,19 +187,19 @@ class Queue:
 
     def idle(self) -> bool:
         """Whether there is nothing left to do."""
-        with self._changed:
+        with self._lock:
             return not self._unfinished
 
     def close(self) -> None:
         """Stop after the batch in hand; what is left stays accepted and is done after opening."""
-        with self._changed:
+        with self._lock:
             self._close()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
     def close_idle(self) -> bool:
         """Stop if there is nothing to do; whether there was not."""
-        with self._changed:
+        with self._lock:
             if self._waiting or self._in_hand:
                 return False
             self._close()
@@ -211,7 +212,7 @@ class Queue:
 
     def _run(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(self._is_called, self._pause)
                 if self._recalled:
                     self._recalled = False
@@ -266,7 +267,7 @@ class Queue:
             self._refused.update(errors)
             with suppress(StorageError):
                 self._settle()
-        with self._changed:
+        with self._lock:
             self._errors.update(errors)
             while len(self._errors) > ERRORS_KEPT:
                 del self._errors[next(iter(self._errors))]
@@ -279,14 +280,14 @@ class Queue:
 
     def _put_back(self, run: Sequence[Task]) -> None:
         """The tasks of a run that was stopped wait again, behind what cancels some of them."""
-        with self._changed:
+        with self._lock:
             self._waiting = _merged(run, self._waiting)
             self._in_hand = ()
 
     def _settled(self, tasks: Sequence[Task]) -> None:
         """Say that the tasks need not be waited for any more."""
         uids = [task.uid for task in tasks]
-        with self._changed:
+        with self._lock:
             self._unfinished.difference_update(uids)
             self._changed.notify_all()
         self._tell([uid for uid in uids if uid not in self._unseen])
@@ -320,13 +321,13 @@ class Queue:
         Those that do not wait any more are left out.
         """
         wanted = set(uids)
-        with self._changed:
+        with self._lock:
             taken = [task for task in self._waiting if task.uid in wanted]
             self._waiting = deque(task for task in self._waiting if task.uid not in wanted)
         try:
             yield taken
         except BaseException:
-            with self._changed:
+            with self._lock:
                 self._waiting = _merged(taken, self._waiting)
             raise
         self._settled(taken)

@@ -41,7 +41,8 @@ class Teller:
         self._queue = queue
         self._webhooks = webhooks
         self._caller = Caller(networks, seconds=SECONDS)
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._news: list[int] = []
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hybridsearch-hooks", daemon=True)
@@ -50,7 +51,7 @@ class Teller:
 
     def finished(self, uids: Sequence[int]) -> None:
         """Take note of tasks that have finished; returns at once."""
-        with self._changed:
+        with self._lock:
             self._news = [*self._news, *uids][-MOST_WAITING:]
             self._changed.notify()
 
@@ -66,12 +67,12 @@ class Teller:
 
     def _stop(self) -> None:
         self._closed.set()
-        with self._changed:
+        with self._lock:
             self._changed.notify()
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: self._news or self._closed.is_set())
                 some, self._news = self._news[:AT_ONCE], self._news[AT_ONCE:]
             try:

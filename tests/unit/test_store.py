@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -185,6 +186,17 @@ def test_what_is_no_duckdb_file_is_refused_and_stays_as_it_was(path: Path) -> No
 def test_a_path_that_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="could not open"):
         Store.open(tmp_path / "absent" / "shop.duckdb")
+
+
+def test_an_interruption_while_a_file_is_made_is_not_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB looks for a table that is not there among Python's variables, and would drop what is
+    raised meanwhile."""
+    looks: list[None] = []
+    monkeypatch.setattr(inspect, "currentframe", lambda: looks.append(None))
+    Store.open(path).close()
+    assert not looks
 
 
 def test_the_tables_of_a_file_that_was_there_stay(path: Path) -> None:

@@ -175,6 +175,20 @@ def orders() -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize(
+    ("order", "shown"), [({}, {"teal": 3}), ({"facetOrder": "alpha"}, {"blue": 2})]
+)
+def test_a_search_may_list_its_facets_in_another_order(
+    orders: TestClient, order: dict[str, str], shown: dict[str, int]
+) -> None:
+    body = {"facets": ["color"], **order}
+    found = orders.post("/indexes/cars/search", json=body).json()
+    assert found["facetDistribution"] == {"color": shown}
+    assert orders.get("/indexes/cars/search", params=body).json()["hits"] == found["hits"]
+    several = orders.post(MULTI, json={"queries": [{"indexUid": "cars", **body}]}).json()
+    assert several["results"][0]["facetDistribution"] == {"color": shown}
+
+
+@pytest.mark.parametrize(
     ("uids", "shown"),
     [
         (("cars",), {"teal": 3, "blue": 2}),

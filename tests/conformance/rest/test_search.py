@@ -454,6 +454,8 @@ def test_diversity_takes_other_hits_first(ask: Ask) -> None:
         ({"boost": "1 +"}, "invalid_search_boost"),
         ({"boost": 3}, "invalid_search_boost"),
         ({"boost": "read_text('x')"}, "invalid_search_boost"),
+        ({"facetOrder": "size"}, "invalid_search_facet_order"),
+        ({"facetOrder": ["count"]}, "invalid_search_facet_order"),
         ({"diversity": 2}, "invalid_search_diversity"),
         ({"diversity": "much"}, "invalid_search_diversity"),
     ],
