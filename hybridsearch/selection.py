@@ -195,10 +195,9 @@ def _check_filterable(tree: filters.Filter, allowed: Sequence[Rule]) -> None:
     for name in filters.fields(tree):
         rule = FilterRule(()) if name.partition(".")[0] == VECTORS else _rule(allowed, name)
         if rule is None:
-            raise FilterError(
-                f'attribute "{name}" is not filterable{near(name, patterns_of(allowed))}',
-                field=name,
-            )
+            open_ = patterns_of(allowed)
+            remedy = near(name, open_) if open_ else "; name it in the setting filterableAttributes"
+            raise FilterError(f'attribute "{name}" is not filterable{remedy}', field=name)
         compared = name in filters.compared_fields(tree)
         if not (rule.comparison if compared else rule.equality):
             kind = "comparison" if compared else "equality"
@@ -270,11 +269,19 @@ def _sort_key(item: str, columns: Columns, allowed: Sequence[str]) -> SortKey:
         )
     point = parse_point(attribute) if attribute.startswith("_geoPoint(") else None
     name = GEO if point else attribute
+    if point is None and name in (GEO, GEOJSON):
+        raise QueryError(
+            f'"{name}" has no order of its own; sort by the distance from a point, as in'
+            f' "_geoPoint(48.85, 2.35):{direction}"',
+            code="invalid_search_sort",
+            field="sort",
+        )
     if point is None:
         known_attribute(name, columns, "sort", allowed)
     if not is_wanted(name, allowed):
+        remedy = near(name, allowed) if allowed else "; name it in the setting sortableAttributes"
         raise QueryError(
-            f'attribute "{name}" is not sortable{near(name, allowed)}',
+            f'attribute "{name}" is not sortable{remedy}',
             code="invalid_search_sort",
             field="sort",
         )

@@ -19,6 +19,7 @@ from hybridsearch.arrays import Rows
 from hybridsearch.course import READING
 from hybridsearch.engine import Change, Engine
 from hybridsearch.errors import Conflict, HybridSearchError, IndexBehind, SettingsError
+from hybridsearch.geo import GEO
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
 from hybridsearch.jsontext import loads
 from hybridsearch.settings import Settings
@@ -90,6 +91,11 @@ def check_built_in(record: IndexRecord, settings: Settings) -> None:
         )
 
 
+def _names_places(settings: Settings) -> bool:
+    """Whether places are to be filtered or sorted by, rather than all that there is."""
+    return GEO in (*settings.filterable, *settings.sortable_attributes)
+
+
 def fail(store: Store, task: Task, error: HybridSearchError) -> list[Task]:
     """Write down that the task failed. Raises StorageError when even that cannot be written."""
     with store.transaction() as cursor:
@@ -152,6 +158,7 @@ class Batch:
             dims={name: self._engine.embedders[name].dim for name in named},
             start=task.arguments.get("start", 0),
             strangers=strangers,
+            places=_names_places(self._engine.record.settings),
         )
         if task.arguments.get("mode") == "merge":
             documents = self._merged(documents)
