@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MODES = ("hybrid", "keyword", "semantic")
 NEEDING = ("last", "frequency")
 MATCHES = ("any", "all", "phrase", "query", *NEEDING)
+FACET_ORDERS = ("alpha", "count")
 LONGEST_QUERY = 1_000_000
 MOST_TYPOS = 2
 
@@ -46,7 +47,8 @@ class SearchRequest:
     where the index has vectors and keyword elsewhere. limit, offset: the page, from 0. filter:
     Meilisearch's language; a list means AND, a list inside it OR. sort: "attribute:asc" or
     ":desc", first decides. facets: attributes to count, or ("*",). highlight: attributes to
-    mark. vector: the query's vector, instead of embedding the text. embedder: by name, where the
+    mark. facet_order: "alpha" or "count", which of their values come first; None as the index is
+    set. vector: the query's vector, instead of embedding the text. embedder: by name, where the
     index has several. fusion: "rrf", "score", "linear" or "dbsf"; None as the index is set.
     weights: (keyword, semantic), 0 or more, not both 0, and rrf_k, the constant of reciprocal rank
     fusion: None as the index is set for this fusion, else the embedder's. candidates: how many
@@ -84,6 +86,7 @@ class SearchRequest:
     filter: Filter = None
     sort: Sequence[str] = ()
     facets: Sequence[str] = ()
+    facet_order: str | None = None
     highlight: Sequence[str] = ()
     highlight_tags: tuple[str, str] = ("<em>", "</em>")
     vector: Sequence[float] | None = None
@@ -119,6 +122,7 @@ class SearchRequest:
         _check_choice("mode", self.mode, MODES, optional=True)
         _check_choice("fusion", self.fusion, FUSIONS, optional=True)
         _check_choice("match", self.match, MATCHES)
+        _check_choice("facet_order", self.facet_order, FACET_ORDERS, optional=True)
         for name, least in (("limit", 0), ("offset", 0), ("rerank_top", 1)):
             _check_number(name, getattr(self, name), least)
         for name in ("candidates", "rrf_k", "ef"):

@@ -401,16 +401,18 @@ class Snapshot:
     def _facets(
         self, made: Plan, ranked: Ranked
     ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
-        names = self._facet_names(made.request.facets)
-        return self._facets_over(names, members(self.state, made, ranked)) if names else ({}, {})
+        names, order = self._facet_names(made.request.facets), made.request.facet_order
+        if not names:
+            return {}, {}
+        return self._facets_over(names, members(self.state, made, ranked), order=order)
 
     def _facets_over(
-        self, names: Sequence[str], member: Mask
+        self, names: Sequence[str], member: Mask, *, order: str | None = None
     ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
         settings, (counts, stats) = self.state.settings, self._values_over(names, member)
         limit = settings.max_values_per_facet
         shown = {
-            name: listed(own, order=settings.facet_order(name), limit=limit)
+            name: listed(own, order=order or settings.facet_order(name), limit=limit)
             for name, own in counts.items()
         }
         return shown, stats
@@ -448,9 +450,10 @@ class Snapshot:
             return list(dict.fromkeys([*found, *named]))
         for name in names:
             if not is_wanted(name, allowed):
+                closed = "; name it in the setting filterableAttributes"
                 raise FilterError(
                     f'attribute "{name}" is not filterable, so it has no facets'
-                    f"{near(name, allowed)}",
+                    f"{near(name, allowed) if allowed else closed}",
                     code="invalid_search_facets",
                     field=name,
                 )

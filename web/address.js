@@ -7,7 +7,7 @@
 export const START = Object.freeze({
   index: "",
   query: "",
-  mix: 50, // from 0, words alone, to 100, meaning alone
+  mix: null, // from 0, words alone, to 100, meaning alone; null: the server decides
   sort: "", // "" is by relevance; else "attribute:asc" or "attribute:desc"
   page: 1,
   chosen: {}, // facet -> values, any of which will do

@@ -20,6 +20,21 @@ export function fill(node, ...children) {
   node.replaceChildren(...present(children));
 }
 
+/** Puts the nodes in the place of what the place holds; those that are there are left as they are. */
+export function settle(place, nodes) {
+  for (const old of [...place.children]) if (!nodes.includes(old)) old.remove();
+  nodes.forEach((node, n) => {
+    if (place.children[n] !== node) place.insertBefore(node, place.children[n] ?? null);
+  });
+}
+
+/** The child of that key, else a new one. */
+export function keyed(place, key, build) {
+  const found = [...place.children].find((node) => node.dataset.key === key) ?? build();
+  found.dataset.key = key;
+  return found;
+}
+
 function present(children) {
   return children.flat().filter((child) => child !== null && child !== undefined && child !== false);
 }

@@ -1,43 +1,46 @@
 // How are results narrowed? By facets: values with counts, of which any may be ticked, and numbers
-// between two ends. What is chosen stays in sight, also when nothing has it any more.
+// between two ends. What is chosen stays in sight, also when nothing has it any more. What is on the
+// page already is changed in place, so that nobody's focus, click or half a number is lost.
 
-import { counted, fill, make } from "./elements.js";
+import { counted, find, keyed, make, settle } from "./elements.js";
 
 const FEW = 8;
 
-/** Shows the facets. `change(name, values)` and `changeRange(name, ends)` tell of a choice; `opened`
+/** Shows the facets. `choose(name, value, wanted)` and `bound(name, ends)` tell of a choice; `opened`
  *  holds the names of those that show all their values. */
-export function showFacets(place, about, state, counts, opened, change, changeRange) {
-  const again = () => showFacets(place, about, state, counts, opened, change, changeRange);
-  const held = document.activeElement?.id;
-  fill(
+export function showFacets(place, about, state, counts, opened, choose, bound) {
+  const again = () => showFacets(place, about, state, counts, opened, choose, bound);
+  settle(
     place,
-    about.facets.map((facet) =>
-      facet.kind === "range"
-        ? range(facet, state.ranges[facet.name] ?? [null, null], changeRange)
-        : values(facet.name, state.chosen[facet.name] ?? [], counts[facet.name] ?? {}, opened, change, again),
-    ),
+    about.facets.map((facet) => {
+      const { name } = facet;
+      const node = keyed(place, `${about.of} ${name}`, () => group(name));
+      if (facet.kind === "range") showEnds(node, facet, state.ranges[name] ?? [null, null], bound);
+      else showValues(node, name, state.chosen[name] ?? [], counts[name] ?? {}, opened, choose, again);
+      return node;
+    }),
   );
-  if (held) document.getElementById(held)?.focus();
 }
 
-/** Shows what is chosen as buttons that take it back. */
-export function showChoices(place, state, change, changeRange, clear) {
+/** Shows what is chosen as buttons that take it back; the focus goes on to the next of them. */
+export function showChoices(place, state, choose, bound, clear) {
   const chosen = Object.entries(state.chosen).flatMap(([name, picked]) =>
-    picked.map((value) =>
-      choice(`${name}: ${named(value)}`, () => change(name, picked.filter((other) => other !== value))),
-    ),
+    picked.map((value) => choice(`${name}: ${named(value)}`, () => choose(name, value, false))),
   );
   const ends = Object.entries(state.ranges)
     .filter(([, [least, most]]) => least !== null || most !== null)
     .map(([name, [least, most]]) =>
-      choice(`${name}: ${least ?? "…"} – ${most ?? "…"}`, () => changeRange(name, [null, null])),
+      choice(`${name}: ${least ?? "…"} – ${most ?? "…"}`, () => bound(name, [null, null])),
     );
   const all = [...chosen, ...ends];
   if (all.length > 1) {
     all.push(make("li", {}, make("button", { type: "button", class: "plain", onclick: clear }, "Clear all")));
   }
-  fill(place, all);
+  const held = [...place.children].findIndex((item) => item.contains(document.activeElement));
+  settle(place, all);
+  if (held < 0) return;
+  const next = all[Math.min(held, all.length - 1)]?.firstChild ?? find("query");
+  next.focus();
 }
 
 function choice(text, remove) {
@@ -45,36 +48,46 @@ function choice(text, remove) {
   return make(
     "li",
     {},
-    make("button", { type: "button", "aria-label": label, onclick: remove }, text, make("span", {}, "×")),
+    make(
+      "button",
+      { type: "button", "aria-label": label, onclick: remove },
+      make("span", { dir: "auto" }, text),
+      make("span", { "aria-hidden": "true" }, "×"),
+    ),
   );
 }
 
-function values(name, picked, counts, opened, change, again) {
+function group(name) {
+  return make("fieldset", { class: "facet" }, make("legend", {}, name));
+}
+
+function showValues(node, name, picked, counts, opened, choose, again) {
   const there = Object.entries(counts);
-  if (there.length > FEW) there.sort(([, a], [, b]) => b - a); // the most frequent are seen first
+  if (there.length > FEW) there.sort(([, a], [, b]) => b - a); // few numbers stay in their own order
   const gone = picked.filter((value) => !(value in counts)).map((value) => [value, 0]);
   const all = [...there, ...gone];
-  const open = opened.has(name);
   const hidden = all.length - FEW;
-  const shown = open || hidden <= 2 ? all : all.filter(([value], n) => n < FEW || picked.includes(value));
-  const more = () => {
-    if (open) opened.delete(name);
-    else opened.add(name);
+  const open = opened.has(name) || hidden <= 2;
+  const shown = open ? all : all.filter(([value], n) => n < FEW || picked.includes(value));
+  const nodes = shown.map(([value, count]) => {
+    const label = keyed(node, `value ${value}`, () => tick(name, value, choose));
+    label.querySelector("input").checked = picked.includes(value);
+    label.querySelector(".count").textContent = counted(count);
+    return label;
+  });
+  if (hidden > 2) nodes.push(more(node, opened, name, hidden, again));
+  if (all.length === 0) nodes.push(keyed(node, "none", () => make("p", { class: "small" }, "None here")));
+  settle(node, [node.firstChild, ...nodes]);
+}
+
+function more(node, opened, name, hidden, again) {
+  const button = keyed(node, "more", () => make("button", { type: "button", class: "plain" }));
+  button.textContent = opened.has(name) ? "Show fewer" : `Show ${counted(hidden)} more`;
+  button.onclick = () => {
+    if (!opened.delete(name)) opened.add(name);
     again();
   };
-  return make(
-    "fieldset",
-    { class: "facet" },
-    make("legend", {}, name),
-    shown.map(([value, count], n) => tick(name, n, value, count, picked, change)),
-    hidden > 2 &&
-      make(
-        "button",
-        { type: "button", class: "plain", id: `more-${name}`, onclick: more },
-        open ? "Show fewer" : `Show ${counted(hidden)} more`,
-      ),
-    all.length === 0 ? make("p", { class: "small" }, "None here") : null,
-  );
+  return button;
 }
 
 /** The value as it is shown: a box beside nothing would be a riddle. */
@@ -82,44 +95,48 @@ function named(value) {
   return value.trim() === "" ? "(empty)" : value;
 }
 
-function tick(name, n, value, count, picked, change) {
-  const box = make("input", {
-    type: "checkbox",
-    id: `tick-${name}-${n}`,
-    checked: picked.includes(value),
-    onchange: () =>
-      change(name, box.checked ? [...picked, value] : picked.filter((other) => other !== value)),
-  });
+function tick(name, value, choose) {
+  const box = make("input", { type: "checkbox", onchange: () => choose(name, value, box.checked) });
   return make(
     "label",
     { class: "tick" },
     box,
-    make("span", { class: "value" }, named(value)),
-    make("span", { class: "count" }, counted(count)),
+    make("span", { class: "value", dir: "auto", title: value }, named(value)),
+    make("span", { class: "count" }),
   );
 }
 
-function range(facet, [least, most], changeRange) {
-  const id = `range-${facet.name}`;
-  const end = (side, value, bound) =>
+function showEnds(node, facet, ends, bound) {
+  const place = keyed(node, "ends", () => range(facet, bound));
+  [...place.querySelectorAll("input")].forEach((input, n) => {
+    const half = input === document.activeElement && input.value !== input.dataset.told;
+    if (!half) tell(input, ends[n] ?? "");
+  });
+  settle(node, [node.firstChild, place]);
+}
+
+function range(facet, bound) {
+  const end = (side, edge) =>
     make("input", {
       type: "number",
-      id: `${id}-${side}`,
       step: "any",
-      value: value ?? "",
-      placeholder: bound,
-      "aria-label": `${facet.name}, ${side === "least" ? "at least" : "at most"}`,
-      onchange: () => changeRange(facet.name, [number(`${id}-least`), number(`${id}-most`)]),
+      placeholder: edge,
+      "aria-label": `${facet.name}, ${side}`,
+      onchange: () => {
+        [least, most].forEach((input) => tell(input, input.value));
+        bound(facet.name, [number(least), number(most)]);
+      },
     });
-  return make(
-    "fieldset",
-    { class: "facet" },
-    make("legend", {}, facet.name),
-    make("div", { class: "ends" }, end("least", least, facet.min), "–", end("most", most, facet.max)),
-  );
+  const [least, most] = [end("at least", facet.min), end("at most", facet.max)];
+  return make("div", { class: "ends" }, least, "–", most);
 }
 
-function number(id) {
-  const text = document.getElementById(id).value;
-  return text === "" || !Number.isFinite(Number(text)) ? null : Number(text);
+/** Sets an input's value, and remembers it as no half a number. */
+function tell(input, value) {
+  input.value = value;
+  input.dataset.told = input.value;
+}
+
+function number(input) {
+  return input.value === "" ? null : input.valueAsNumber;
 }

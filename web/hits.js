@@ -6,6 +6,7 @@ import { isMarked, marked, unmarked } from "./marks.js";
 
 const TITLES = ["title", "name", "label", "headline", "subject", "heading"];
 const LONG = 90;
+const WORD = /\p{L}\p{L}/u;
 const MOST_VALUES = 6;
 const MOST_FIELDS = 6;
 
@@ -24,17 +25,17 @@ export function showWaiting(list, count = 10) {
 
 function row(hit, primaryKey) {
   const shown = parts(hit, primaryKey);
-  const whole = make("pre", { class: "whole", hidden: true, tabindex: "0", "aria-label": "Document" });
+  const whole = make("pre", { class: "whole", hidden: true, tabindex: "0", "aria-label": "Document", dir: "auto" });
   const title = make(
     "button",
     { type: "button", class: "open", "aria-expanded": "false", onclick: () => toggle(title, whole, hit) },
     ...marked(shown.title),
   );
-  const passage = shown.passage && make("p", { class: "passage" }, ...marked(shown.passage));
+  const passage = shown.passage && make("p", { class: "passage", dir: "auto" }, ...marked(shown.passage));
   return make(
     "li",
     { class: "hit" },
-    make("div", { class: "head" }, make("h2", {}, title), score(hit._rankingScore)),
+    make("div", { class: "head" }, make("h2", { dir: "auto" }, title), score(hit._rankingScore)),
     passage,
     shown.fields.length > 0 ? make("dl", { class: "fields" }, shown.fields.map(field)) : null,
     whole,
@@ -66,7 +67,7 @@ function score(value) {
 function parts(hit, primaryKey) {
   const values = Object.keys(plain(hit)).flatMap((name) => leaves(name, hit._formatted?.[name] ?? hit[name]));
   const texts = values.filter(([, value]) => typeof value === "string" && unmarked(value).trim());
-  const title = titled(texts, primaryKey) ?? [primaryKey, String(hit[primaryKey] ?? "")];
+  const title = titled(texts, hit, primaryKey) ?? [primaryKey, hit._formatted?.[primaryKey] ?? ""];
   const long = texts.filter(([name, text]) => name !== title[0] && unmarked(text).length > LONG);
   long.sort(([, a], [, b]) => isMarked(b) - isMarked(a) || b.length - a.length);
   const passage = long[0] ?? [null, ""];
@@ -89,16 +90,20 @@ function leaves(name, value) {
   return [...found].map(([key, all]) => [key, all.length === 1 ? all[0] : all]);
 }
 
-function titled(texts, primaryKey) {
+/** What is called a title, else the first short text of letters. */
+function titled(texts, hit, primaryKey) {
   for (const wanted of TITLES) {
     const found = texts.find(([name]) => name.toLowerCase() === wanted);
     if (found) return found;
   }
-  return texts.find(([name, text]) => name !== primaryKey && unmarked(text).length <= LONG);
+  const fits = ([name, text]) =>
+    name !== primaryKey && typeof hit[name] === "string" && WORD.test(text) && !isLong(text);
+  return texts.find(fits);
 }
 
 function isEmpty(value) {
-  return value === null || value === "" || (typeof value === "object" && Object.keys(value).length === 0);
+  if (typeof value === "string") return value.trim() === "";
+  return value === null || (typeof value === "object" && Object.keys(value).length === 0);
 }
 
 function isLong(value) {
@@ -107,7 +112,7 @@ function isLong(value) {
 
 function field([name, value]) {
   const values = Array.isArray(value) ? value : [value];
-  const shown = values.slice(0, MOST_VALUES).map((item) => make("span", {}, ...marked(item)));
+  const shown = values.slice(0, MOST_VALUES).map((item) => make("span", { dir: "auto" }, ...marked(item)));
   const more = values.length - shown.length;
   if (more > 0) shown.push(make("span", { class: "more" }, `+${counted(more)}`));
   return make("div", {}, make("dt", {}, name), make("dd", {}, shown));

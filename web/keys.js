@@ -7,6 +7,7 @@ import { find } from "./elements.js";
 export function followKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.isComposing) return; // the keys are those of an input method
     if (document.querySelector("dialog[open]")) return;
     const act = { "/": toField, ArrowDown: () => walk(1), ArrowUp: () => walk(-1), Escape: back }[event.key];
     if (act && act(event)) event.preventDefault();
@@ -26,7 +27,7 @@ function walk(step) {
   const at = document.activeElement;
   const titles = [...document.querySelectorAll("#hits .open")];
   const place = titles.indexOf(at.closest?.(".hit")?.querySelector(".open"));
-  if (place < 0 && at !== field && at !== document.body) return false;
+  if (place < 0 && ![field, document.body, find("hits")].includes(at)) return false;
   if (place < 0 && step < 0) return false;
   const next = titles[place + step];
   if (next) next.focus();

@@ -14,6 +14,8 @@ import { followTheme } from "./theme.js";
 const TYPING = 60; // milliseconds without a key until the server is asked
 const PATIENCE = 150; // until it is shown that one waits
 const NO_EMBEDDER = /embedder|vector/;
+const MIDDLE = 50; // of the slider
+const UNNAMED = "If it is right, it may not list the indexes: name one.";
 
 let state = read(location.search);
 let about = { embedder: null, facets: [], sorts: [], primaryKey: "id", of: null }; // of an index
@@ -24,19 +26,39 @@ const opened = new Set(); // facets that show all their values
 
 // Changing
 
-function change(changes, { typed = false } = {}) {
-  const moved = "page" in changes;
-  state = Object.freeze({ ...state, page: 1, ...changes });
-  const address = `${location.pathname}${write(state)}`;
-  if (typed) history.replaceState(null, "", address);
-  else history.pushState(null, "", address);
-  clearTimeout(typing);
-  if (typed) typing = setTimeout(search, TYPING);
-  else search().then(() => moved && scrollTo({ top: 0 }));
+function change(changes) {
+  move(changes);
+  if (write(state) !== location.search) history.pushState(null, "", address());
+  return search();
 }
 
-function choose(name, values) {
-  change({ chosen: { ...state.chosen, [name]: values } });
+/** The same for what comes in many small steps, of which the last counts. */
+function follow(changes) {
+  move(changes);
+  typing = setTimeout(() => {
+    history.replaceState(null, "", address());
+    search();
+  }, TYPING);
+}
+
+function move(changes) {
+  clearTimeout(typing);
+  state = Object.freeze({ ...state, page: 1, ...changes });
+}
+
+function address() {
+  return `${location.pathname}${write(state)}`;
+}
+
+async function turn(page) {
+  await change({ page });
+  scrollTo({ top: 0 });
+  find("hits").focus({ preventScroll: true });
+}
+
+function choose(name, value, wanted) {
+  const others = (state.chosen[name] ?? []).filter((other) => other !== value);
+  change({ chosen: { ...state.chosen, [name]: wanted ? [...others, value] : others } });
 }
 
 function bound(name, ends) {
@@ -56,7 +78,7 @@ async function search() {
   const slow = setTimeout(() => document.body.classList.add("busy"), PATIENCE);
   try {
     if (about.of !== state.index) await learn(state.index, mine.signal);
-    const answer = answered(await asked(mine.signal));
+    const answer = answered(await asked(mine.signal), state);
     if (waiting === mine) show(answer);
   } catch (error) {
     if (waiting === mine && error.name !== "AbortError") fail(error);
@@ -81,7 +103,7 @@ async function asked(signal) {
 async function learn(uid, signal) {
   if (shown === null) showWaiting(find("hits"));
   const path = `indexes/${encodeURIComponent(uid)}`;
-  const every = { q: "", limit: 0, facets: ["*"] };
+  const every = { q: "", limit: 0, facets: ["*"], facetOrder: "count" };
   const [settings, facts, all] = await Promise.all([
     ask("GET", `${path}/settings`, undefined, signal).catch(allowed),
     ask("GET", path, undefined, signal).catch(allowed),
@@ -117,25 +139,22 @@ function show(answer) {
   showChoices(find("choices"), state, choose, bound, clear);
   showFacets(find("facets"), about, state, answer.counts, opened, choose, bound);
   showHits(find("hits"), answer.hits, about.primaryKey, (state.page - 1) * PAGE + 1);
-  if (answer.hits.length === 0) showNothing();
-  showPages(find("pages"), state.page, answer.pages, (page) => change({ page }));
+  if (answer.hits.length === 0) showNothing(answer.total);
+  showPages(find("pages"), state.page, answer.pages, turn);
 }
 
 function showSummary({ total, took }) {
   const noun = total === 1 ? "result" : "results";
   const time = took < 1 ? "less than 1 ms" : `${counted(Math.round(took))} ms`;
-  fill(find("summary"), make("b", {}, counted(total)), ` ${noun} `, make("span", {}, `in ${time}`));
+  fill(find("summary"), make("b", {}, counted(total)), ` ${noun}`);
+  find("took").textContent = `in ${time}`; // not for the ear
 }
 
 function showControls() {
   document.title = state.query ? `${state.query} · hybridsearch` : "hybridsearch";
   if (find("query").value !== state.query) find("query").value = state.query;
   find("index").value = state.index;
-  find("mix").value = state.mix;
-  const mixes = about.embedder !== null || about.of !== state.index;
-  find("mix").disabled = !mixes;
-  find("mixing").title = mixes ? "" : "This index has nothing to search by meaning with";
-  find("mixed").textContent = mixes ? named(state.mix) : "words only";
+  showMix();
   const orders = about.sorts.flatMap((name) => [
     [`${name}:asc`, `${name} ↑`],
     [`${name}:desc`, `${name} ↓`],
@@ -149,19 +168,38 @@ function showControls() {
   find("narrowed").textContent = count > 0 ? String(count) : "";
 }
 
+function showMix() {
+  const mixes = about.embedder !== null || about.of !== state.index;
+  const said = mixes ? named(state.mix) : "words only";
+  find("mix").disabled = !mixes;
+  find("mix").value = state.mix ?? MIDDLE;
+  find("mix").setAttribute("aria-valuetext", said);
+  find("mixing").title = mixes ? "" : "This index has nothing to search by meaning with";
+  find("mixed").textContent = said;
+  find("unmix").hidden = !mixes || state.mix === null;
+}
+
 function named(mix) {
+  if (mix === null) return "automatic";
   if (mix === 0) return "words only";
   return mix === 100 ? "meaning only" : `${mix} % meaning`;
 }
 
-function showNothing() {
+function showNothing(total) {
   const ways = [];
   if (narrowed(state) > 0) ways.push(way("Search without filters", clear));
-  if (about.embedder && state.mix === 0) ways.push(way("Search by meaning too", () => change({ mix: 50 })));
-  if (state.page > 1) ways.push(way("Go to the first page", () => change({ page: 1 })));
+  if (about.embedder && state.mix === 0) ways.push(way("Search by meaning too", () => change({ mix: null })));
+  if (state.page > 1) ways.push(way("Go to the first page", () => turn(1)));
   if (state.query) ways.push(way("Show every document", () => change({ ...START, index: state.index })));
-  const text = state.query ? `Nothing is found for “${state.query}”.` : "There is nothing here yet.";
-  fill(find("hits"), make("li", { class: "empty" }, make("p", {}, text), make("div", {}, ways)));
+  const text = make("p", {}, nothing(total));
+  fill(find("hits"), make("li", { class: "empty" }, text, make("div", {}, ways)));
+}
+
+/** Why the page has no hits. */
+function nothing(total) {
+  if (total > 0) return "There is no such page.";
+  if (state.query) return `Nothing is found for “${state.query}”.`;
+  return narrowed(state) > 0 ? "No document fits these filters." : "There is nothing here yet.";
 }
 
 function way(text, onclick) {
@@ -171,10 +209,22 @@ function way(text, onclick) {
 function fail(error) {
   if (error.wantsKey) return enter(kept() ? error.message : "");
   if (error.passes) return wait(error);
+  showControls();
   if (shown === null) fill(find("hits"));
-  const code = error.code ? make("code", {}, error.code) : null;
-  const again = make("button", { type: "button", onclick: () => start() }, "Try again");
-  return fill(find("notice"), make("div", { class: "trouble" }, make("p", {}, error.message), code, again));
+  const ways = [way("Try again", () => start())];
+  if (error.isOurs) ways.unshift(way("Start anew", () => anew(error)));
+  return complain(error.message, make("code", {}, error.code), ways);
+}
+
+function complain(message, ...more) {
+  fill(find("notice"), make("div", { class: "trouble" }, make("p", {}, message), ...more));
+}
+
+/** Forgets what is asked, and the index too if there is none of that name. */
+function anew(error) {
+  move({ ...START, index: error.code === "index_not_found" ? "" : state.index });
+  history.pushState(null, "", address());
+  start();
 }
 
 /** Says why there is no answer yet, and asks again. */
@@ -186,7 +236,7 @@ function wait(error) {
 
 /** Asks for a key, and for the index in case the key may not list them. */
 function enter(refusal) {
-  find("refusal").textContent = refusal;
+  find("refusal").textContent = refusal && !state.index ? `${refusal} ${UNNAMED}` : refusal;
   find("named").value = state.index;
   if (!find("asking").open) find("asking").showModal();
 }
@@ -220,6 +270,7 @@ async function start() {
     if (!error.wantsKey || !kept() || !state.index) return fail(error);
     showIndexes([state.index]);
   }
+  history.replaceState(null, "", address());
   return search();
 }
 
@@ -234,11 +285,16 @@ function listen() {
   find("search").addEventListener("submit", (event) => {
     event.preventDefault();
     change({ query: find("query").value });
+    if (touched.matches) find("query").blur(); // away with the keyboard on the glass
   });
-  find("query").addEventListener("input", () => change({ query: find("query").value }, { typed: true }));
+  find("query").addEventListener("input", () => follow({ query: find("query").value }));
   find("mix").addEventListener("input", () => {
-    find("mixed").textContent = named(Number(find("mix").value));
-    change({ mix: Number(find("mix").value) }, { typed: true });
+    follow({ mix: Number(find("mix").value) });
+    showMix();
+  });
+  find("unmix").addEventListener("click", () => {
+    change({ mix: null });
+    find("mix").focus();
   });
   find("sort").addEventListener("change", () => change({ sort: find("sort").value }));
   find("index").addEventListener("change", () => {
@@ -249,7 +305,8 @@ function listen() {
   find("cancel").addEventListener("click", () => find("asking").close("cancel"));
   find("asking").addEventListener("close", entered);
   addEventListener("popstate", () => {
-    state = Object.freeze({ ...read(location.search) });
+    clearTimeout(typing);
+    state = Object.freeze(read(location.search));
     start();
   });
   followKeys();
@@ -261,7 +318,7 @@ function entered() {
   find("secret").value = "";
   const wanted = find("asking").returnValue === "enter";
   find("asking").returnValue = "";
-  if (!wanted) return;
+  if (!wanted) return shown === null ? complain("This server asks for a key.", unlock()) : undefined;
   keep(secret);
   about = { ...about, of: null };
   const index = find("named").value.trim();
@@ -269,6 +326,11 @@ function entered() {
   start();
 }
 
+function unlock() {
+  return way("Enter a key", () => enter(""));
+}
+
+const touched = matchMedia("(pointer: coarse)");
 const wide = matchMedia("(min-width: 60rem)");
 wide.addEventListener("change", () => (find("filters").open = wide.matches));
 find("filters").open = wide.matches;

@@ -9,11 +9,12 @@ export const PAGE = 20;
 const CROP = 45;
 const LONGEST_VALUE = 60;
 const FEWEST_SHARED = 2;
+const LEAST_COVERED = 0.05;
 const MOST_EXACT = 12;
 
 /** The body of POST /multi-search for a state. `about` says what the index has; see `facetsOf`. */
 export function question(state, about) {
-  const shared = { indexUid: state.index, q: state.query, ...mix(state, about) };
+  const shared = { indexUid: state.index, q: state.query, facetOrder: "count", ...mix(state, about) };
   const names = about.facets.map((facet) => facet.name);
   const main = {
     ...shared,
@@ -35,42 +36,54 @@ export function question(state, about) {
   return { queries: [main, ...others] };
 }
 
-/** What the answer says: hits, how many there are, the facets' counts. */
-export function answered(answer) {
+/** What the answer to a state says: hits, how many there are, the facets' counts. */
+export function answered(answer, state) {
   const [main, ...others] = answer.results;
   const counts = { ...main.facetDistribution };
-  for (const other of others) Object.assign(counts, other.facetDistribution);
+  for (const other of others) {
+    for (const [name, all] of Object.entries(other.facetDistribution)) {
+      counts[name] = { ...all, ...of(state.chosen[name] ?? [], main.facetDistribution[name] ?? {}) };
+    }
+  }
   return {
     hits: main.hits,
     total: main.totalHits ?? main.estimatedTotalHits ?? main.hits.length,
     pages: main.totalPages ?? 1,
     took: answer.results.reduce((sum, result) => sum + (result.processingTimeMs ?? 0), 0),
     counts,
-    stats: main.facetStats ?? {},
   };
 }
 
-/** Which facets are worth showing, from an answer over the whole index: numbers, chosen by their
- *  ends where there are many, and short values that several documents share. */
+/** The counts of some values alone: of what is chosen, how many are among the hits. */
+function of(values, counts) {
+  return Object.fromEntries(values.filter((value) => value in counts).map((value) => [value, counts[value]]));
+}
+
+/** Which facets are worth showing, from an answer over the whole index that lists the most frequent
+ *  values: numbers, chosen by their ends where there are many, and short values that several
+ *  documents share, unless next to none has one of them. */
 export function facetsOf(answer) {
   const stats = answer.facetStats ?? {};
   return Object.entries(answer.facetDistribution ?? {})
-    .map(([name, counts]) => facet(name, counts, stats[name]))
+    .map(([name, counts]) => facet(name, counts, stats[name], answer.estimatedTotalHits))
     .filter((found) => found !== null);
 }
 
-function facet(name, counts, stats) {
+function facet(name, counts, stats, documents) {
   const values = Object.keys(counts);
   if (values.length === 0) return null;
-  const shared = values.filter((value) => counts[value] >= FEWEST_SHARED).length;
   if (stats && values.length > MOST_EXACT) return { name, kind: "range", ...stats };
   const short = values.filter((value) => value.length <= LONGEST_VALUE).length;
-  return short * 4 >= values.length * 3 && shared * 4 >= values.length ? { name, kind: "values" } : null;
+  const shared = values.filter((value) => counts[value] >= FEWEST_SHARED).length;
+  const covered = values.reduce((sum, value) => sum + counts[value], 0);
+  if (short * 4 < values.length * 3 || shared * 4 < values.length) return null;
+  return covered >= documents * LEAST_COVERED ? { name, kind: "values" } : null;
 }
 
 function mix(state, about) {
   if (!about.embedder || state.mix === 0 || !state.query.trim()) return {};
-  return { hybrid: { embedder: about.embedder, semanticRatio: state.mix / 100 } };
+  const ratio = state.mix === null ? {} : { semanticRatio: state.mix / 100 };
+  return { hybrid: { embedder: about.embedder, ...ratio } };
 }
 
 function taken(state) {

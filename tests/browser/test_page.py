@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import hybridsearch
 from hybridsearch.server import app_for
-from tests.browser.conftest import HOSTILE, MASTER, Open, Page
+from tests.browser.conftest import HOSTILE, MASTER, Open
+from tests.browser.looking import state, tick, titles, total
 from tests.server.live import held_up, served
-
-
-def titles(page: Page) -> list[str]:
-    """The titles of the hits, once there are some."""
-    page.wait_for_selector("#hits .open")
-    found: list[str] = page.locator("#hits .open").all_inner_texts()
-    return found
-
-
-def total(page: Page, expected: int) -> None:
-    """Wait until the page says that so many are found."""
-    page.wait_for_function(
-        "count => document.querySelector('#summary b')?.textContent === String(count)", arg=expected
-    )
-
-
-def tick(page: Page, value: str) -> Any:
-    """The box of a facet's value."""
-    return page.locator(".tick", has_text=value).locator("input")
-
-
-def state(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query)
 
 
 def test_hits_come_while_typing_with_what_matched_marked(visit: Open) -> None:
@@ -325,7 +301,7 @@ CONTRAST = """(selector) => {
 }"""  # noqa: E501  # one program
 READ = (
     *("body", ".open", ".passage", "mark", "dt", "dd span", ".count", "legend", ".mix span"),
-    *("#mixed", ".summary span", ".keys span", ".choices button", "[aria-current]", ".plain"),
+    *("#mixed", ".summary small", ".keys span", ".choices button", "[aria-current]", ".plain"),
 )
 
 
