@@ -19,7 +19,17 @@ from typing import Any, NamedTuple
 
 from hybridsearch.errors import QueryError
 
-__all__ = ["GEO", "GEOJSON", "Point", "located", "location", "metres", "metres_sql", "parse_point"]
+__all__ = [
+    "GEO",
+    "GEOJSON",
+    "Point",
+    "complaint",
+    "located",
+    "location",
+    "metres",
+    "metres_sql",
+    "parse_point",
+]
 
 GEO, GEOJSON = "_geo", "_geojson"
 EARTH_DIAMETER = 2 * 6_371_000.0
@@ -64,6 +74,24 @@ def located(document: Mapping[str, Any]) -> Point | None:
         case [lng, lat, *_]:
             return _point(lat, lng)
     return None
+
+
+def complaint(place: object) -> str:
+    """What keeps the value of a `_geo` from being a place; "" for null and what names two numbers.
+
+    >>> complaint({"lat": "48.85"})
+    'has no "lng"'
+    """
+    if place is None:
+        return ""
+    if not isinstance(place, Mapping):
+        return "is no object"
+    for part in ("lat", "lng"):
+        if part not in place:
+            return f'has no "{part}"'
+        if not _is_number(place[part]):
+            return f'has a "{part}" that is no number'
+    return ""
 
 
 def metres(start: Point, end: Point) -> float:
@@ -115,6 +143,13 @@ def _number(column: str, pointer: str) -> str:
 def _checked(lat: str, lng: str) -> tuple[str, str]:
     fit = f"{lat} BETWEEN -90 AND 90 AND {lng} BETWEEN -180 AND 180"
     return f"CASE WHEN {fit} THEN {lat} END", f"CASE WHEN {fit} THEN {lng} END"
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _point(lat: Any, lng: Any) -> Point | None:

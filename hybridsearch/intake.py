@@ -19,6 +19,7 @@ import numpy as np
 
 from hybridsearch.documents import DEEPEST, TOO_DEEP
 from hybridsearch.errors import MOST_REPORTED, DocumentError, near
+from hybridsearch.geo import GEO, complaint
 from hybridsearch.jsontext import dumps, loads
 from hybridsearch.turns import give_way
 
@@ -59,11 +60,13 @@ def read_documents(
     dims: Mapping[str, int],
     start: int = 0,
     strangers: bool = False,
+    places: bool = False,
 ) -> list[Incoming]:
     """The documents of a payload, in order.
 
     dims: embedder -> length of its vectors. start: position of the first in the whole source.
-    strangers: vectors of embedders that are not there are kept for the day when they are.
+    strangers: vectors of embedders that are not there are kept for the day when they are. places:
+    a `_geo` that is no place is unfit.
     Raises DocumentError for the unfit ones; its `report` lists the first MOST_REPORTED of them,
     each with position, id, field, code and message.
     """
@@ -74,6 +77,8 @@ def read_documents(
         give_way()
         try:
             found.append(_read(body, primary_key, known, at))
+            if places:
+                _check_place(found[-1], at)
         except DocumentError as error:
             unfit.append(error)
     if unfit:
@@ -193,6 +198,20 @@ def _unfit_id(fields: Mapping[str, Any], primary_key: str, position: int) -> Doc
     )
 
 
+def _check_place(document: Incoming, position: int) -> None:
+    """Raise DocumentError when geo filters and sorts would pass over what the document says."""
+    wrong = complaint(document.fields.get(GEO))
+    if wrong:
+        raise DocumentError(
+            f'document {position} (id {document.id}): "{GEO}" {wrong}; write a place as'
+            ' {"lat": 48.85, "lng": 2.35}',
+            code="invalid_document_geo_field",
+            position=position,
+            id=document.id,
+            field=GEO,
+        )
+
+
 def _vectors(given: Any, known: Embedders, position: int, id_: str) -> dict[str, list[list[float]]]:
     if given is None:
         return {}
@@ -231,10 +250,10 @@ def _listed(value: Any) -> list[list[float]] | None:
 
 def _complaint(vectors: list[list[float]] | None, dim: int | None) -> str:
     for vector in vectors or []:
-        if dim is not None and len(vector) != dim:
-            return f"has {len(vector)} numbers where the embedder's vectors have {dim}"
         if not all(type(number) in (int, float) for number in vector):
             return "holds something that is not a number"
+        if dim is not None and len(vector) != dim:
+            return f"has {len(vector)} numbers where the embedder's vectors have {dim}"
         with np.errstate(over="ignore"):
             kept = np.asarray(vector, np.float32)
         if not np.isfinite(kept).all():

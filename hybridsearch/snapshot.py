@@ -450,9 +450,10 @@ class Snapshot:
             return list(dict.fromkeys([*found, *named]))
         for name in names:
             if not is_wanted(name, allowed):
+                closed = "; name it in the setting filterableAttributes"
                 raise FilterError(
                     f'attribute "{name}" is not filterable, so it has no facets'
-                    f"{near(name, allowed)}",
+                    f"{near(name, allowed) if allowed else closed}",
                     code="invalid_search_facets",
                     field=name,
                 )

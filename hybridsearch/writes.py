@@ -9,7 +9,6 @@ document fails by itself and nothing of it is applied; the others go on.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,12 +19,11 @@ from hybridsearch.arrays import Rows
 from hybridsearch.course import READING
 from hybridsearch.engine import Change, Engine
 from hybridsearch.errors import Conflict, HybridSearchError, IndexBehind, SettingsError
+from hybridsearch.geo import GEO
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
 from hybridsearch.jsontext import loads
 from hybridsearch.settings import Settings
 from hybridsearch.store import Connection, IndexRecord, Store, Task
-
-log = logging.getLogger("hybridsearch")
 
 ADDITION = "documentAdditionOrUpdate"
 DELETION = "documentDeletion"
@@ -93,6 +91,11 @@ def check_built_in(record: IndexRecord, settings: Settings) -> None:
         )
 
 
+def _names_places(settings: Settings) -> bool:
+    """Whether places are to be filtered or sorted by, rather than all that there is."""
+    return GEO in (*settings.filterable, *settings.sortable_attributes)
+
+
 def fail(store: Store, task: Task, error: HybridSearchError) -> list[Task]:
     """Write down that the task failed. Raises StorageError when even that cannot be written."""
     with store.transaction() as cursor:
@@ -101,7 +104,6 @@ def fail(store: Store, task: Task, error: HybridSearchError) -> list[Task]:
 
 def failed(task: Task, error: HybridSearchError) -> Task:
     """The task as failed, with the error in its JSON form."""
-    log.warning("task %d (%s) failed: %s", task.uid, task.kind, error)
     return replace(task, status="failed", error=error.to_json())
 
 
@@ -156,6 +158,7 @@ class Batch:
             dims={name: self._engine.embedders[name].dim for name in named},
             start=task.arguments.get("start", 0),
             strangers=strangers,
+            places=_names_places(self._engine.record.settings),
         )
         if task.arguments.get("mode") == "merge":
             documents = self._merged(documents)

@@ -29,7 +29,7 @@ embedders embedders.static embedders.function embedders.provided
 embedders.hurried
 outbound embedders.kept embedders.onnx embedders.shapes embedders.outage embedders.rest
 embedders.making
-generation piecework aside preparation selection state planning relevance ranking arranging
+generation piecework aside preparation presence selection state planning relevance ranking arranging
 explaining similar questions batches snapshot engine openings
 writes tasks
 refreshing attaching freshness whereabouts copies attached sql.indexing
@@ -45,7 +45,8 @@ evaluate
 server.wire server.fields server.key_store server.webhook_store server.figures
 server.access server.bodies server.threads server.call
 server.formatting server.search_fields server.ranking_details server.search_answers
-server.search server.facet_search server.similar server.federation server.multi_search
+server.search server.facet_search server.similar server.joint_order server.federation
+server.multi_search
 server.health server.task_views server.tasks server.indexes server.documents server.settings
 server.keys server.webhooks server.stats server.attributes server.experimental server.rendering
 server.backups server.telling

@@ -42,7 +42,7 @@ FETCHED = (
     Field("offset", "whole", "invalid_document_offset", help="How many to pass over."),
     Field("limit", "whole", "invalid_document_limit", help="How many; 20 when not given."),
     Field("fields", "texts", "invalid_document_fields", help="The attributes to give; else all."),
-    Field("filter", "any", "invalid_document_filter", help="Which documents."),
+    Field("filter", "filter", "invalid_document_filter", help="Which documents."),
     Field("ids", "list", "invalid_document_ids", help="Only documents with these ids."),
     Field("sort", "texts", "invalid_document_sort", help='As "year:desc".'),
     Field("retrieveVectors", "boolean", "invalid_document_retrieve_vectors", help="With vectors."),
@@ -55,7 +55,9 @@ OTHERS = {
     b"\x28\xb5\x2f\xfd": "packed by zstd; say so in a header, Content-Encoding: zstd",
 }
 """How a body begins that is no text."""
-FILTERED = (Field("filter", "any", "invalid_document_filter", missing="missing_document_filter"),)
+FILTERED = (
+    Field("filter", "filter", "invalid_document_filter", missing="missing_document_filter"),
+)
 
 
 def add(call: Call) -> Reply:

@@ -2,18 +2,21 @@
 
 Each search of a federated multi-search ranks by itself; then the hits stand in the order of their
 relevance times the weight of their search (ties: the earlier search, then the better place), each
-document once, at its best place, and with `distinct` each value once. A page of n hits needs n of
-each search, so the list does not depend on where pages are cut. Totals and facets are exact: they
-count the union of the result sets, not the sum.
+document once, at its best place, and with `distinct` each value once. Where all searches sort, and
+alike (`joint_order`), the values that they sort by come before relevance. A page of n hits needs n
+of each search, so the list does not depend on where pages are cut. Totals and facets are exact:
+they count the union of the result sets, not the sum.
 
     federated(call, queries, federation)        # {"hits": [...], "limit": 20, ...}
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +29,7 @@ from hybridsearch.kept_settings import most_hits
 from hybridsearch.request import Hit, SearchRequest, SearchResult
 from hybridsearch.server.call import Call, checked_uid
 from hybridsearch.server.fields import Field, read_object
+from hybridsearch.server.joint_order import Place, place_of, sort_alike
 from hybridsearch.server.search import ask
 from hybridsearch.server.search_answers import (
     METADATA,
@@ -187,17 +191,11 @@ def _merged(parts: Sequence[_Part], distinct: str | None) -> Iterator[_Ranked]:
 
     An index gives no more of them than its setting `pagination.maxTotalHits` says.
     """
-    every = [
-        _Ranked(hit.relevance * part.weight, part, hit)
-        for part in parts
-        for hit in part.result.hits
-    ]
-    every.sort(key=lambda item: -item.score)
     labels = {uid: _labels(parts, uid, distinct) for uid in {part.uid for part in parts}}
     seen: set[tuple[str, int]] = set()
     values: set[str] = set()
     left = {part.uid: _most(part.snapshot) for part in parts}
-    for item in every:
+    for item in _in_order(parts):
         document = (item.part.uid, item.hit.row)
         value = labels[item.part.uid].get(item.hit.row)
         if document not in seen and value not in values and left[item.part.uid]:
@@ -206,6 +204,21 @@ def _merged(parts: Sequence[_Part], distinct: str | None) -> Iterator[_Ranked]:
         seen.add(document)
         if value is not None:
             values.add(value)
+
+
+def _in_order(parts: Sequence[_Part]) -> Iterable[_Ranked]:
+    """Every hit of every search: by the values that all of them sort by, else by its score."""
+    found = [
+        [_Ranked(hit.relevance * part.weight, part, hit) for hit in part.result.hits]
+        for part in parts
+    ]
+    if sort_alike([part.request.sort for part in parts]):
+        return heapq.merge(*found, key=_place)
+    return sorted(itertools.chain(*found), key=lambda item: -item.score)
+
+
+def _place(item: _Ranked) -> tuple[Place, float]:
+    return place_of(item.hit.document, item.part.request.sort), -item.score
 
 
 def _labels(parts: Sequence[_Part], uid: str, distinct: str | None) -> dict[int, str]:

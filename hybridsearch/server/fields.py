@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from hybridsearch.jsontext import loads
 from hybridsearch.server.wire import Refused
 
 LARGEST = 2**53 - 1
@@ -90,6 +92,14 @@ def _split(text: str) -> list[str]:
     return text.split(",")
 
 
+def _filter(text: str) -> Any:
+    """A filter as it stands in an address: a text, or a JSON array as in a body."""
+    if text.lstrip().startswith("["):
+        with suppress(ValueError):
+            return loads(text)
+    return text
+
+
 def _list_of(kind: str) -> dict[str, Any]:
     return {"type": "array", "items": {"type": kind}}
 
@@ -119,6 +129,7 @@ KINDS: dict[str, Kind] = {
     ),
     "list": Kind("an array", lambda v: isinstance(v, list), _split, {"type": "array", "items": {}}),
     "object": Kind("an object", lambda v: isinstance(v, dict), str, {"type": "object"}),
+    "filter": Kind("a filter", lambda v: True, _filter, {}),
     "any": Kind("a value", lambda v: True, str, {}),
 }
 

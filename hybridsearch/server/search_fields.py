@@ -58,7 +58,7 @@ SEARCH_FIELDS = (
     _field("limit", "whole", "limit", "How many hits to return, 20 unless given."),
     _field("page", "whole", "page", "The page, from 1; with it or hitsPerPage totals are pages."),
     _field("hitsPerPage", "whole", "hits_per_page", "How many hits a page has."),
-    _field("filter", "any", "filter", "Filter text, or lists: AND outside, OR inside."),
+    _field("filter", "filter", "filter", "Filter text, or lists: AND outside, OR inside."),
     _field("sort", "texts", "sort", "attribute:asc or :desc, also _geoPoint(lat,lng):asc."),
     _field("facets", "texts", "facets", "Attributes whose values are counted, or *."),
     _field(
@@ -107,10 +107,9 @@ HYBRID_FIELDS = (
     Field("k", "whole", "invalid_search_hybrid_query"),
     Field("candidates", "whole", "invalid_search_hybrid_query"),
 )
-AS_TEXT = ("sort", "filter")
 GET_FIELDS = (
     *(
-        Field(field.name, "text" if field.name in AS_TEXT else field.kind, field.code,
+        Field(field.name, "text" if field.name == "sort" else field.kind, field.code,
               help=field.help)
         for field in SEARCH_FIELDS
     ),
@@ -126,6 +125,7 @@ CODES = {
     "candidates": "hybrid_query",
     "fusion": "hybrid_query",
     "match": "matching_strategy",
+    "attributes": "attributes_to_search_on",
     "vector": "vector",
     "mode": "embedder",
     "locales": "locales",

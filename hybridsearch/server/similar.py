@@ -28,7 +28,7 @@ FIELDS = (
           help="Whose vectors to compare."),
     Field("limit", "whole", "invalid_similar_limit", help="How many hits to return, 20 if absent."),
     Field("offset", "whole", "invalid_similar_offset", help="How many hits to skip."),
-    Field("filter", "any", "invalid_similar_filter", help="As in a search."),
+    Field("filter", "filter", "invalid_similar_filter", help="As in a search."),
     Field("attributesToRetrieve", "texts", "invalid_similar_attributes_to_retrieve",
           help="What hits show."),
     Field("retrieveVectors", "boolean", "invalid_similar_retrieve_vectors",

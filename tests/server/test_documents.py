@@ -240,6 +240,11 @@ def test_fetch_takes_filter_order_and_ids(
     assert ids(films.post(f"{DOCUMENTS}/fetch", json=asked)) == expected
 
 
+def test_a_filter_in_an_address_may_be_an_array(films: TestClient) -> None:
+    given = {"filter": '["year < 1990", ["tags = sea", "year = 1"]]'}
+    assert ids(films.get(DOCUMENTS, params=given)) == [3]
+
+
 def test_several_orders_may_stand_in_one_text(films: TestClient) -> None:
     succeeded(films, films.put("/indexes/films/settings/sortable-attributes", json=["year", "id"]))
     assert ids(films.get(f"{DOCUMENTS}?sort=year:asc, id:desc")) == [3, 1, 2]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsearch import Database, Index, geo
-from hybridsearch.errors import QueryError
+from hybridsearch.errors import DocumentError, QueryError
 from hybridsearch.geo import Point, located, metres, metres_sql, parse_point
 
 POINTS = st.builds(Point, st.floats(-90, 90), st.floats(-180, 180))
@@ -127,3 +127,32 @@ def test_a_place_that_is_no_object_is_nowhere(memory: Database) -> None:
     index.add([{"id": 1, "_geo": "50,3"}])
     assert ids(index, filter="_geoRadius(50, 3, 10)", sort=["_geoPoint(1, 2):asc"]) == []
     assert json.loads(json.dumps(index.get(1))) == {"id": 1, "_geo": "50,3"}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"filterable_attributes": ["_geo"]}, {"sortable_attributes": ["_geo"]}]
+)
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("50,3", '"_geo" is no object'),
+        ([50, 3], '"_geo" is no object'),
+        ({"lat": 50, "lon": 3}, '"_geo" has no "lng"'),
+        ({"lat": "north", "lng": 3}, '"_geo" has a "lat" that is no number'),
+        ({"lat": 50, "lng": None}, '"_geo" has a "lng" that is no number'),
+    ],
+)
+def test_a_place_that_is_to_be_looked_for_must_be_one(
+    memory: Database, settings: dict[str, list[str]], place: object, told: str
+) -> None:
+    index = memory.create_index("places", primary_key="id", settings=settings)
+    with pytest.raises(DocumentError, match=f"document 1 .id 2.: {told}; write") as caught:
+        index.add([{"id": 1, "_geo": None}, {"id": 2, "_geo": place}])
+    assert caught.value.code == "invalid_document_geo_field"
+    assert index.count() == 0
+
+
+@pytest.mark.parametrize("attribute", ["_geo", "_geojson"])
+def test_a_place_alone_is_no_order(cities: Index, attribute: str) -> None:
+    with pytest.raises(QueryError, match="sort by the distance from a point"):
+        cities.search("", sort=[f"{attribute}:asc"])

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import hybridsearch
-from hybridsearch.server import app_for, facet_search
+from hybridsearch.server import app_for, facet_search, joint_order
 from tests.conformance.rest.conftest import Ask
 
 MULTI = "/multi-search"
@@ -25,7 +25,7 @@ def ids(answer: Any) -> list[int]:
 
 
 def test_the_examples_are_right() -> None:
-    assert doctest.testmod(facet_search).failed == 0
+    assert [doctest.testmod(module).failed for module in (facet_search, joint_order)] == [0, 0]
 
 
 def test_searches_are_answered_each_by_itself_in_order(ask: Ask) -> None:
@@ -46,6 +46,57 @@ def test_a_federation_is_one_list_by_weighted_relevance(ask: Ask) -> None:
     heavy = {**PRINCE, "federationOptions": {"weight": 100, "queryPosition": 1}}
     first = ask(MULTI, queries=[heavy, CITY], federation={})["hits"][0]["_federation"]
     assert (first["indexUid"], first["queriesPosition"]) == ("books", 1)
+
+
+MIXED = [
+    {"id": 1, "year": 1979, "name": "alien", "tags": ["b", "d"], "of": {"age": 3},
+     "_geo": {"lat": 50, "lng": 3}},
+    {"id": 2, "year": 1972.5, "name": "Solaris", "tags": ["c"], "_geo": {"lat": 51, "lng": 3}},
+    {"id": 3, "year": 2009, "name": "up", "tags": [], "of": {"age": 30}},
+    {"id": 4, "name": "Alien", "tags": ["a"], "of": {"age": "young"}},
+    {"id": 5, "year": 1979, "name": "aliens", "of": {"age": -1}, "_geo": {"lat": 49, "lng": 3}},
+    {"id": 6, "year": None, "name": "brazil", "tags": ["z", "b"], "of": {}},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def parted() -> Iterator[TestClient]:
+    """The same documents in one index, and by turns in two."""
+    with hybridsearch.open(default_embedder=None) as db:
+        for name, own in (("all", MIXED), ("odd", MIXED[::2]), ("even", MIXED[1::2])):
+            db.create_index(name, primary_key="id").add(own)
+        with TestClient(app_for(db)) as client:
+            yield client
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("by", ["year", "name", "tags", "of.age", "_geoPoint(48, 3)"])
+def test_searches_that_sort_alike_are_merged_by_what_they_sort_by(
+    parted: TestClient, by: str, direction: str
+) -> None:
+    sort = [f"{by}:{direction}", "id:asc"]
+    whole = ids(parted.post("/indexes/all/search", json={"sort": sort}).json())
+    queries = [
+        {"indexUid": "even", "sort": sort, "federationOptions": {"weight": 9}},
+        {"indexUid": "odd", "sort": sort},
+    ]
+    assert ids(parted.post(MULTI, json={"queries": queries, "federation": {}}).json()) == whole
+    page = {"offset": 2, "limit": 3}
+    assert (
+        ids(parted.post(MULTI, json={"queries": queries, "federation": page}).json()) == whole[2:5]
+    )
+
+
+@pytest.mark.parametrize("other", [[], ["year:asc"], ["year:desc", "id:asc"]])
+def test_searches_that_do_not_sort_alike_are_merged_by_relevance(
+    parted: TestClient, other: list[str]
+) -> None:
+    queries = [
+        {"indexUid": "even", "sort": other},
+        {"indexUid": "odd", "sort": ["year:desc"], "federationOptions": {"weight": 2}},
+    ]
+    found = parted.post(MULTI, json={"queries": queries, "federation": {}}).json()
+    assert [hit["id"] % 2 for hit in found["hits"]] == [1, 1, 1, 0, 0, 0]
 
 
 def test_a_document_that_several_searches_find_stands_once(ask: Ask) -> None:

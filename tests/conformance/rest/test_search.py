@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -82,8 +83,25 @@ def ids(answer: Any) -> list[int]:
         ("/indexes/empty/search", {"q": "x"}, []),
     ],
 )  # fmt: skip
-def test_a_search_finds(ask: Ask, path: str, body: dict[str, Any], found: list[int]) -> None:
+def test_a_search_finds(
+    ask: Ask, server: TestClient, path: str, body: dict[str, Any], found: list[int]
+) -> None:
     assert ids(ask(path, **body)) == found
+    assert ids(server.get(path, params=address_of(body)).json()) == found
+
+
+def address_of(body: dict[str, Any]) -> dict[str, str]:
+    """The fields of a search as parameters: lists with commas, a filter that is a list as JSON."""
+    hybrid = body.get("hybrid", {})
+    flat = {f"hybrid{name[0].upper()}{name[1:]}": value for name, value in hybrid.items()}
+    flat |= {name: value for name, value in body.items() if name != "hybrid" and value is not None}
+    return {name: written(name, value) for name, value in flat.items()}
+
+
+def written(name: str, value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return json.dumps(value) if name == "filter" else ",".join(map(str, value))
 
 
 @pytest.mark.parametrize(
@@ -129,6 +147,8 @@ def test_a_threshold_holds_in_every_mode(ask: Ask, ratio: float) -> None:
     ("body", "code"),
     [
         ({"q": 1}, "invalid_search_q"),
+        ({"attributesToSearchOn": [""]}, "invalid_search_attributes_to_search_on"),
+        ({"sort": ["_geo:asc"]}, "invalid_search_sort"),
         ({"limit": -1}, "invalid_search_limit"),
         ({"limit": "1"}, "invalid_search_limit"),
         ({"offset": 1.5}, "invalid_search_offset"),
