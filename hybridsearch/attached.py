@@ -174,7 +174,7 @@ class SearchIndexes:
         Origin(definition).check_keys(cursor)
         settings = settings_of(definition).to_storage()
         arguments = {"definition": definition.to_json(), "settings": settings, "replace": replace}
-        task = self._queue.wait(self._queue.submit(name, ATTACHING, arguments=arguments).uid)
+        task = self._queue.do(name, ATTACHING, arguments=arguments)
         try:
             self._followed(name, int(task.details["next"]))
         except Exception:
@@ -189,7 +189,8 @@ class SearchIndexes:
         Raises NotFound, or Conflict when the source cannot be read any more.
         """
         uid = self.record(name).uid
-        return self._followed(uid, self._queue.submit(uid, REFRESH, arguments={"full": full}).uid)
+        first = self._queue.submit(uid, REFRESH, arguments={"full": full}, awaited=True)
+        return self._followed(uid, first.uid)
 
     def alter(self, name: str, options: Mapping[str, Any]) -> IndexReport:
         """Change options that hold for searches to come: see `ALTERABLE`.
@@ -220,7 +221,7 @@ class SearchIndexes:
             "definition": definition.to_json(),
             "settings": {s: settings[s] for option, s in ALTERED.items() if option in known},
         }
-        self._queue.wait(self._queue.submit(record.uid, ALTERING, arguments=arguments).uid)
+        self._queue.do(record.uid, ALTERING, arguments=arguments)
         self._looks.pop(record.number, None)
         return self.describe(name)
 

@@ -28,7 +28,7 @@ import click
 
 import hybridsearch
 from hybridsearch.errors import DocumentError
-from hybridsearch.exits import FAILED, Commands, fill_streams, told_once
+from hybridsearch.exits import FAILED, Commands, fill_streams, with_options
 from hybridsearch.extraction import project
 from hybridsearch.judging import eval_command, tune_command
 from hybridsearch.options import (
@@ -109,7 +109,7 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
     """
     settings = _settings(options["settings"], options["searchable"])
     with ExitStack() as stack:
-        stack.enter_context(told_once())
+        stack.enter_context(with_options())
         sources = [stack.enter_context(_source(file)) for file in files]
         total = _count(sources)
         index = _made(stack.enter_context(hybridsearch.open(path)), name, options, settings)
@@ -117,6 +117,8 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
         started = time.perf_counter()
         added = _add(index, sources, options, done)
         _show_added(index, added, time.perf_counter() - started, as_json=options["as_json"])
+        for doubt in index.doubts():
+            click.echo(f"note: {one_line(doubt)}", err=True)
 
 
 def _settings(text: str | None, searchable: Sequence[str]) -> dict[str, Any]:

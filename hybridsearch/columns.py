@@ -137,7 +137,9 @@ def values_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return found
 
 
-def nested(attribute: str, columns: Columns) -> tuple[StoredColumn | None, list[str]]:
+def nested(
+    attribute: str, columns: Mapping[str, StoredColumn]
+) -> tuple[StoredColumn | None, list[str]]:
     """The column that holds the attribute or its nearest parent, and the path inside it."""
     path: list[str] = []
     column = columns.get(attribute)

@@ -184,7 +184,7 @@ class Database:
         if exist_ok and there is not None and there.uid == uid:
             return self.index(uid)
         arguments = {"primary_key": primary_key, "settings": checked.to_storage()}
-        self._queue.wait(self._queue.submit(uid, CREATION, arguments=arguments).uid)
+        self._queue.do(uid, CREATION, arguments=arguments)
         return self.index(uid)
 
     def index(self, uid: str) -> Index:
@@ -208,7 +208,7 @@ class Database:
     def drop_index(self, uid: str) -> None:
         """Remove the index with its documents. Raises NotFound."""
         self._store.index(uid)
-        self._queue.wait(self._queue.submit(uid, REMOVAL, arguments={}).uid)
+        self._queue.do(uid, REMOVAL, arguments={})
 
     # Indexes over the user's own tables
 

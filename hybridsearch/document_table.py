@@ -318,6 +318,13 @@ class DocumentTable:
         mask[rows - start] = True
         return mask
 
+    def any_where(self, where: str, values: Sequence[object]) -> bool:
+        """Whether any row fits such a condition, dead ones too."""
+        found = self._store.cursor().execute(
+            f"SELECT 1 FROM {self._table} WHERE ({where}) LIMIT 1", list(values)
+        )
+        return found.fetchone() is not None
+
     def numbers(
         self, expression: str, values: Sequence[object], *, size: int, start: int = 0
     ) -> NDArray[np.float64]:

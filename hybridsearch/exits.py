@@ -10,7 +10,6 @@ command closes what it has open; a second Ctrl-C leaves at once.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -80,24 +79,13 @@ def fill_streams() -> None:
 
 
 @contextmanager
-def told_once() -> Iterator[None]:
-    """What a failing task is logged for is not printed in the block: its error will be, at the end.
-
-    An error that names a parameter of Python's names the option instead.
-    """
-    log = logging.getLogger("hybridsearch")
-    log.addFilter(_is_no_failure)
+def with_options() -> Iterator[None]:
+    """An error of the block that names a parameter of Python's names the option instead."""
     try:
         yield
     except HybridSearchError as error:
         error.message = error.message.replace("primary_key=", "--primary-key")
         raise
-    finally:
-        log.removeFilter(_is_no_failure)
-
-
-def _is_no_failure(record: logging.LogRecord) -> bool:
-    return record.module not in ("tasks", "writes")
 
 
 @contextmanager

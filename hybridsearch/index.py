@@ -12,8 +12,9 @@ off in order, awaited unless `wait=False`. Searches run on the state that is pub
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from hybridsearch import sources
@@ -23,6 +24,7 @@ from hybridsearch.errors import InputError, NotFound, QueryError, near
 from hybridsearch.filters import parse
 from hybridsearch.intake import document_id
 from hybridsearch.jsontext import loads
+from hybridsearch.presence import doubts
 from hybridsearch.request import SearchRequest, SearchResult
 from hybridsearch.settings import Settings
 from hybridsearch.snapshot import Snapshot
@@ -95,23 +97,34 @@ class Index:
             raise InputError(f'mode must be "replace" or "merge", not {mode!r}', field="mode")
         check_key(primary_key)
         self._check_own()
-        queue, uids, done = self._host.queue, [], _Sum(progress)
-        for batch in sources.batches(documents):
-            arguments = {"mode": mode, "primary_key": primary_key, "start": batch.start}
-            arguments["count"] = len(batch.bodies)
-            task = queue.submit(self.uid, ADDITION, arguments=arguments, bodies=batch.bodies)
-            uids.append(task.uid)
-            if wait and len(uids) > AHEAD:
-                done.add(queue.wait(uids[-1 - AHEAD]))
-        if not uids:
-            arguments = {"mode": mode, "primary_key": primary_key, "start": 0, "count": 0}
-            task = queue.submit(self.uid, ADDITION, arguments=arguments)
-            uids.append(task.uid)
+        tasks = self._additions(documents, mode, primary_key, awaited=wait)
         if not wait:
-            return replace(task, details={"task_uids": uids})
-        for uid in uids[-AHEAD:]:
-            done.add(queue.wait(uid))
+            accepted = list(tasks)
+            return replace(accepted[-1], details={"task_uids": [task.uid for task in accepted]})
+        queue, uids, done = self._host.queue, [], _Sum(progress)
+        try:
+            for task in tasks:
+                uids.append(task.uid)
+                if len(uids) > AHEAD:
+                    done.add(queue.wait(uids[-1 - AHEAD]))
+            for uid in uids[-AHEAD:]:
+                done.add(queue.wait(uid))
+        finally:
+            queue.leave(uids)
         return done.task(uids)
+
+    def _additions(
+        self, documents: object, mode: str, primary_key: str | None, *, awaited: bool
+    ) -> Iterator[Task]:
+        """The tasks that add the documents, at least one, each accepted when it is asked for."""
+        common = {"mode": mode, "primary_key": primary_key}
+        found = sources.batches(documents)
+        first = next(found, sources.Batch(0, []))
+        for batch in chain([first], found):
+            arguments = {**common, "start": batch.start, "count": len(batch.bodies)}
+            yield self._host.queue.submit(
+                self.uid, ADDITION, arguments=arguments, bodies=batch.bodies, awaited=awaited
+            )
 
     def delete(
         self,
@@ -137,8 +150,7 @@ class Index:
             arguments = {"ids": [_id(id_) for id_ in ids]}
         self._check_own()
         queue = self._host.queue
-        task = queue.submit(self.uid, DELETION, arguments=arguments)
-        return queue.wait(task.uid) if wait else task
+        return (queue.do if wait else queue.submit)(self.uid, DELETION, arguments=arguments)
 
     def update_settings(self, settings: Mapping[str, Any], *, wait: bool = True) -> Task:
         """Change settings, named as in the REST API or in snake_case; null resets one.
@@ -147,18 +159,16 @@ class Index:
         """
         checked = self.settings.updated(settings)
         self._host.embedders(checked)
+        arguments = {"settings": json.loads(json.dumps(settings, default=_plain))}
         queue = self._host.queue
-        changes = json.loads(json.dumps(settings, default=_plain))
-        task = queue.submit(self.uid, SETTINGS, arguments={"settings": changes})
-        return queue.wait(task.uid) if wait else task
+        return (queue.do if wait else queue.submit)(self.uid, SETTINGS, arguments=arguments)
 
     def rebuild(self, *, reuse_vectors: bool = True) -> None:
         """Write every derived file anew from the documents.
 
         reuse_vectors: take over the vectors that the present embedders made.
         """
-        queue = self._host.queue
-        queue.wait(queue.submit(self.uid, REBUILD, arguments={"reuse": reuse_vectors}).uid)
+        self._host.queue.do(self.uid, REBUILD, arguments={"reuse": reuse_vectors})
 
     def _check_own(self) -> None:
         """Raise Conflict for an index that is filled from a source of the user's."""
@@ -212,6 +222,17 @@ class Index:
     def count(self) -> int:
         """How many documents there are to be found."""
         return self.snapshot().count
+
+    def doubts(self) -> list[str]:
+        """What the settings may have misspelt: a line for each attribute that no document has.
+
+        Documents to come may have it, so nothing is refused for that. An index without documents
+        gives none.
+        """
+        engine = self._host.engine(self.uid)
+        state = engine.snapshot.state
+        known = len(state.living)
+        return doubts(state.settings, engine.documents, state.columns) if known else []
 
     def stats(self) -> dict[str, Any]:
         """Figures of the index: documents, attributes with their types, and vectors.

@@ -322,7 +322,9 @@ def _fill(db: Database, uid: str, documents: Path, key: str | None, progress: Pr
     for batch in batches(documents):
         arguments = {"mode": "replace", "primary_key": key, "start": batch.start}
         arguments |= {"count": len(batch.bodies), "strange_vectors": True}
-        task = db.queue.submit(uid, ADDITION, arguments=arguments, bodies=batch.bodies)
+        task = db.queue.submit(
+            uid, ADDITION, arguments=arguments, bodies=batch.bodies, awaited=True
+        )
         waiting.append(task.uid)
         counted += len(batch.bodies)
         finish(AHEAD)

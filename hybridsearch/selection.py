@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridsearch import filters
+from hybridsearch import filters, presence
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.boosting import LARGEST, MINUTE, factor_sql
 from hybridsearch.cache import Cache
@@ -35,6 +35,8 @@ from hybridsearch.sorting import SortKey
 KEPT = 48
 """So many answers are kept, and more while they have no more than `KEPT_BYTES` together."""
 KEPT_BYTES = 64 << 20
+EVER = -1
+"""In the place of the number of rows among which none has it: some row does."""
 
 
 class Selection:
@@ -57,24 +59,47 @@ class Selection:
 
         makers: the embedders that make vectors of every document, for `_vectors EXISTS`.
         Raises FilterError for broken syntax, an attribute that is not among those allowed, or is
-        so only by "*" and no document has it, and an operator that its rule does not allow.
+        so only by "*" and no document has it, also inside objects, and an operator that its rule
+        does not allow.
         """
         tree = self._keep(("tree", str(filter)), lambda: filters.parse(filter))
         if tree is None:
             return None
         _check_filterable(tree, allowed)
         known = _without_hidden_places(columns, allowed)
+        self._check_paths(tree, known, allowed, size)
         absent = self._absent(tree, known, allowed)
         places = (GEO in known, GEOJSON in known)
         key = ("mask", str(filter), columns.stored, places, tuple(makers), absent)
         return self._grown(key, tree, known, size)
+
+    def _check_paths(
+        self, tree: filters.Filter, columns: Mapping[str, Any], allowed: Sequence[Rule], size: int
+    ) -> None:
+        """Raise FilterError for a path into an attribute that no document has."""
+        named = _named(patterns_of(allowed))
+        for name in filters.fields(tree):
+            inside = name not in columns and _has_column(name, columns)
+            if not inside or is_wanted(name, named) or name.partition(".")[0] in presence.OWN:
+                continue
+            if not self._leads(name, columns, size):
+                filters.refuse_field(tree, name, presence.names(self._documents, columns))
+
+    def _leads(self, name: str, columns: Mapping[str, Any], size: int) -> bool:
+        """Whether a document has what is at a path; rows since the last look may be the first."""
+        key = ("path", name)
+        known = self._kept.get(key)
+        if known is None or (known != EVER and known < size):
+            there = presence.is_there(self._documents, name, columns)
+            known = self._kept.put(key, EVER if there else size)
+        return bool(known == EVER)
 
     def _absent(
         self, tree: filters.Filter, columns: Mapping[str, Any], allowed: Sequence[Rule]
     ) -> bool:
         """Whether a field has no column and yet may be asked for: by its name, or as ever null."""
         unknown = [name for name in filters.fields(tree) if not _has_column(name, columns)]
-        named = [pattern for pattern in patterns_of(allowed) if pattern != "*"]
+        named = _named(patterns_of(allowed))
         return bool(unknown) and all(
             is_wanted(name, named) or self._documents.holds(name) for name in unknown
         )
@@ -197,6 +222,11 @@ def _without_hidden_places(columns: Columns, allowed: Sequence[Rule]) -> Mapping
     }
 
 
+def _named(patterns: Sequence[str]) -> list[str]:
+    """Those that say which attributes they mean."""
+    return [pattern for pattern in patterns if pattern != "*"]
+
+
 def _has_column(name: str, columns: Mapping[str, Any]) -> bool:
     if name == GEO and GEOJSON in columns:
         return True
@@ -220,7 +250,7 @@ def known_attribute(
 ) -> None:
     """Raise QueryError when no document has the attribute, unless it is allowed by its name."""
     column, path = nested(attribute, columns)
-    named = [pattern for pattern in allowed if pattern != "*"]
+    named = _named(allowed)
     if (column is None or (path and column.kind != "json")) and not is_wanted(attribute, named):
         raise QueryError(
             f'unknown attribute "{attribute}" in {parameter}{near(attribute, columns)}',

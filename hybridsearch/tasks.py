@@ -6,6 +6,8 @@ process left unfinished come first. Adjacent document tasks of one index are wor
     queue = Queue(store, work)
     task = queue.submit("movies", "documentAdditionOrUpdate", arguments={}, bodies=bodies)
     queue.wait(task.uid)                    # the finished task; raises what made it fail
+
+What is raised to somebody is not logged as well; what nobody waits for is.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from hybridsearch.course import Course, Stopped
@@ -74,6 +77,8 @@ class Queue:
         self._unfinished = {task.uid for task in self._waiting}
         self._errors: dict[int, BaseException] = {}
         self._refused: dict[int, BaseException] = {}
+        self._awaited: set[int] = set()
+        self._untold: dict[int, str] = {}
         self._listeners: list[Callable[[Sequence[int]], None]] = []
         self._own: dict[str, Work] = {CANCELATION: self._cancel, TASK_DELETION: self._delete}
         self._closing = self._stopped = self._recalled = False
@@ -88,12 +93,14 @@ class Queue:
         arguments: Mapping[str, Any],
         bodies: Sequence[bytes] = (),
         metadata: str | None = None,
+        awaited: bool = False,
     ) -> Task:
         """Accept a write, which the caller has checked; it is durable on return.
 
         index_uid: the index it is about; one that is not there is made first, with the settings
-        that stand under "create" among the arguments. metadata: kept with the task. Raises
-        StorageError when the disk refuses.
+        that stand under "create" among the arguments. metadata: kept with the task. awaited: the
+        caller goes on to `wait`, or says by `leave` that it does not. Raises StorageError when the
+        disk refuses.
         """
         if self._closing:
             raise DatabaseClosed("the database is closed; open it again with hybridsearch.open()")
@@ -103,16 +110,24 @@ class Queue:
             arguments=arguments,
             bodies=bodies,
             metadata=metadata,
-            accepted=self._accepted,
+            accepted=partial(self._accepted, awaited=awaited),
         )
 
-    def _accepted(self, task: Task) -> None:
+    def do(self, index_uid: str | None, kind: str, *, arguments: Mapping[str, Any]) -> Task:
+        """Accept a write and wait until it is finished; raises what both do."""
+        task = self.submit(index_uid, kind, arguments=arguments, awaited=True)
+        return self.wait(task.uid)
+
+    def _accepted(self, task: Task, awaited: bool) -> None:
         with self._lock:
             self._waiting.append(task)
             if task.kind in FIRST:
                 self._waiting = deque(_in_turn(self._waiting))
                 self.course.stop(task.arguments["uids"] if task.kind == CANCELATION else ())
             self._unfinished.add(task.uid)
+            of_awaited = threading.current_thread() is self._thread and self._in_hand
+            if awaited or (of_awaited and of_awaited[0] in self._awaited):
+                self._awaited.add(task.uid)
             self._changed.notify_all()
 
     def wait(self, uid: int, *, timeout: float | None = None) -> Task:
@@ -121,16 +136,38 @@ class Queue:
         Raises the error that made it fail, NotFound when there is no such task, TimeoutError when
         it takes longer than `timeout` seconds, and DatabaseClosed when the database closes first.
         """
-        with self._lock:
-            done = self._changed.wait_for(
-                lambda: uid not in self._unfinished or self._stopped, timeout
-            )
-            error = self._errors.pop(uid, None)
+        try:
+            with self._lock:
+                if uid in self._unfinished:
+                    self._awaited.add(uid)
+                done = self._changed.wait_for(
+                    lambda: uid not in self._unfinished or self._stopped, timeout
+                )
+                error = self._errors.pop(uid, None)
+                if done:
+                    self._untold.pop(uid, None)
+        finally:
+            self.leave([uid])
         if not done:
             raise TimeoutError(f"task {uid} is not finished after {timeout} seconds")
         if error is not None:
             raise error
         return self._ended(uid)
+
+    def leave(self, uids: Sequence[int]) -> None:
+        """Wait no more for these tasks: how they failed is logged, unless it was raised."""
+        with self._lock:
+            self._awaited.difference_update(uids)
+            untold = {uid: self._untold.pop(uid) for uid in uids if uid in self._untold}
+        self._log(untold)
+
+    def _log(self, failures: Mapping[int, str]) -> None:
+        """Log how tasks failed, each text once, but for what somebody waits for."""
+        with self._lock:
+            awaited = self._awaited.intersection(failures)
+            self._untold.update({uid: failures[uid] for uid in awaited})
+        for text in dict.fromkeys(failures[uid] for uid in failures if uid not in awaited):
+            log.warning(text)
 
     def _ended(self, uid: int) -> Task:
         if self._closing and uid in self._unfinished:
@@ -196,6 +233,7 @@ class Queue:
             self._close()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+        self.leave(list(self._untold))
 
     def close_idle(self) -> bool:
         """Stop if there is nothing to do; whether there was not."""
@@ -257,12 +295,14 @@ class Queue:
             self._settle()
             self._batch += 1
             self._store.start([task.uid for task in run], batch=self._batch)
-            self._own.get(run[0].kind, self._work)(run)
+            ended = self._own.get(run[0].kind, self._work)(run)
+            self._log({task.uid: _failure(task) for task in ended if task.status == "failed"})
         except Stopped:
             self._put_back(run)
             return
         except BaseException as error:  # whoever waits for these tasks gets it
-            log.warning("tasks %d to %d: %s", run[0].uid, run[-1].uid, error)
+            text = f"tasks {run[0].uid} to {run[-1].uid}: {error}"
+            self._log(dict.fromkeys([task.uid for task in run], text))
             errors = self._blamed(run, error)
             self._refused.update(errors)
             with suppress(StorageError):
@@ -362,6 +402,10 @@ class Queue:
 def _done(task: Task, details: Mapping[str, Any]) -> Task:
     named = {"original_filter": task.arguments.get("filter", "")}
     return replace(task, status="succeeded", details={**details, **named})
+
+
+def _failure(task: Task) -> str:
+    return f"task {task.uid} ({task.kind}) failed: {(task.error or {}).get('message')}"
 
 
 def _in_turn(tasks: Iterable[Task]) -> list[Task]:

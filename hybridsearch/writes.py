@@ -9,7 +9,6 @@ document fails by itself and nothing of it is applied; the others go on.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,8 +30,6 @@ from hybridsearch.intake import Incoming, infer_primary_key, merged, read_docume
 from hybridsearch.jsontext import loads
 from hybridsearch.settings import Settings
 from hybridsearch.store import Connection, IndexRecord, Store, Task
-
-log = logging.getLogger("hybridsearch")
 
 ADDITION = "documentAdditionOrUpdate"
 DELETION = "documentDeletion"
@@ -113,7 +110,6 @@ def fail(store: Store, task: Task, error: HybridSearchError) -> list[Task]:
 
 def failed(task: Task, error: HybridSearchError) -> Task:
     """The task as failed, with the error in its JSON form."""
-    log.warning("task %d (%s) failed: %s", task.uid, task.kind, error)
     return replace(task, status="failed", error=error.to_json())
 
 

@@ -29,7 +29,7 @@ embedders embedders.static embedders.function embedders.provided
 embedders.hurried
 outbound embedders.kept embedders.onnx embedders.shapes embedders.outage embedders.rest
 embedders.making
-generation piecework aside preparation selection state planning relevance ranking arranging
+generation piecework aside preparation presence selection state planning relevance ranking arranging
 explaining similar questions batches snapshot engine openings
 writes tasks
 refreshing attaching freshness whereabouts copies attached sql.indexing

@@ -21,7 +21,17 @@ null fails every comparison, so the negation of that comparison holds.
 from __future__ import annotations
 
 from hybridsearch.filters.grammar import parse
-from hybridsearch.filters.lowering import Column, to_sql
-from hybridsearch.filters.tree import Filter, compared_fields, fields, text
+from hybridsearch.filters.lowering import Column, refuse_field, to_sql
+from hybridsearch.filters.tree import Filter, compared_fields, existing, fields, text
 
-__all__ = ["Column", "Filter", "compared_fields", "fields", "parse", "text", "to_sql"]
+__all__ = [
+    "Column",
+    "Filter",
+    "compared_fields",
+    "existing",
+    "fields",
+    "parse",
+    "refuse_field",
+    "text",
+    "to_sql",
+]

@@ -20,9 +20,9 @@ names from the caller's table; everything else that a user wrote is a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from sqlglot import exp
 
@@ -34,6 +34,7 @@ from hybridsearch.filters.tree import (
     Node,
     field_name,
     gathered,
+    leaves,
     unfold,
     value_text,
 )
@@ -160,8 +161,7 @@ def _place(leaf: Node, columns: Mapping[str, Column], missing_ok: bool) -> _Plac
             return _Place(columns[attribute], attribute, _checked(steps, leaf))
         end = name.rfind(".", 0, end)
     if not missing_ok:
-        remedy = near(shortened(name.partition(".")[0]), columns)
-        _refuse(leaf, f'unknown field "{shortened(name)}"', remedy)
+        _refuse_unknown(leaf, name.partition(".")[0], columns)
     return None
 
 
@@ -172,7 +172,18 @@ def _checked(steps: tuple[str, ...], leaf: Node) -> tuple[str, ...]:
     return steps
 
 
-def _refuse(leaf: Node, what: str, remedy: str) -> None:
+def refuse_field(filter: Filter, name: str, known: Iterable[str]) -> NoReturn:
+    """Raise the FilterError for a field that no document has, where the filter names it."""
+    leaf = next(leaf for leaf in leaves(filter.tree) if field_name(leaf) == name)
+    _refuse_unknown(leaf, name, known)
+
+
+def _refuse_unknown(leaf: Node, name: str, known: Iterable[str]) -> NoReturn:
+    what = f'unknown field "{shortened(field_name(leaf))}"'
+    _refuse(leaf, what, near(shortened(name), known))
+
+
+def _refuse(leaf: Node, what: str, remedy: str) -> NoReturn:
     meta = leaf.meta if isinstance(leaf, exp.Anonymous) else leaf.this.meta
     place = meta.get("where", "filter")
     refuse(what, meta.get("column", 1), place, remedy, field_name(leaf))

@@ -150,15 +150,37 @@ def fields(filter: Filter) -> tuple[str, ...]:
     >>> fields(Filter(exp.Exists(this=field("a.b"))))
     ('a.b',)
     """
-    names = (field_name(leaf) for leaf in _leaves(filter.tree))
+    names = (field_name(leaf) for leaf in leaves(filter.tree))
     return tuple(dict.fromkeys(names))
+
+
+def existing(name: str) -> Filter:
+    """The filter that lets through what has a field of that name.
+
+    >>> text(existing("a b"))
+    '"a b" EXISTS'
+    """
+    return Filter(exp.Exists(this=field(name)))
 
 
 def compared_fields(filter: Filter) -> tuple[str, ...]:
     """The fields whose order counts (>, <, TO and their like), each once; see `fields`."""
     kinds = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
-    names = (field_name(leaf) for leaf in _leaves(filter.tree) if isinstance(leaf, kinds))
+    names = (field_name(leaf) for leaf in leaves(filter.tree) if isinstance(leaf, kinds))
     return tuple(dict.fromkeys(names))
+
+
+def leaves(tree: Node) -> Iterator[Node]:
+    """The conditions that the tree is made of, in order."""
+    stack = [tree]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, exp.Connector):
+            stack += [top.expression, top.this]
+        elif isinstance(top, exp.Not):
+            stack.append(top.this)
+        else:
+            yield top
 
 
 def field_name(leaf: Node) -> str:
@@ -182,18 +204,6 @@ def _chain(kind: type[exp.Connector], node: Node) -> Iterator[Node]:
         top = stack.pop()
         if isinstance(top, kind):
             stack += [top.expression, top.this]
-        else:
-            yield top
-
-
-def _leaves(tree: Node) -> Iterator[Node]:
-    stack = [tree]
-    while stack:
-        top = stack.pop()
-        if isinstance(top, exp.Connector):
-            stack += [top.expression, top.this]
-        elif isinstance(top, exp.Not):
-            stack.append(top.this)
         else:
             yield top
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import hybridsearch
+from tests.conftest import LETTERS, letters
 from tests.unit.command_line import (
     COMMAND,
     ENVIRONMENT,
@@ -87,6 +88,16 @@ def test_index_changes_the_settings_of_an_index_that_is_there(shop: Path) -> Non
     assert in_json("search", "shop.duckdb", "movies", "robots", "--mode", "keyword")["total"] == 0
 
 
+def test_index_tells_what_is_named_and_no_document_has(folder: Path) -> None:
+    options = ["--searchable", "titel,overview", "--settings", '{"sortableAttributes": ["yaer"]}']
+    result = run("index", "new.duckdb", "movies", "movies.ndjson", *options)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        'note: no document has "titel", which searchableAttributes names; did you mean "title"?',
+        'note: no document has "yaer", which sortableAttributes names; did you mean "year"?',
+    ]
+
+
 def test_index_without_a_file_of_that_name_makes_nothing(folder: Path) -> None:
     message = error(2, "index", "new.duckdb", "movies", "movie.ndjson")
     assert 'did you mean "movies.ndjson"?' in message
@@ -116,6 +127,15 @@ def test_what_python_calls_primary_key_is_an_option_here(folder: Path) -> None:
     lines = b'{"film_id": 1, "user_id": 2}\n'
     ended = subprocess.run(command, env=ENVIRONMENT, input=lines, capture_output=True)
     assert re.fullmatch(rb"error: [^\n]+; name it with --primary-key\n", ended.stderr)
+
+
+def test_what_a_rebuild_fails_of_is_said_once(shop: Path) -> None:
+    with hybridsearch.open("shop.duckdb", functions={"mine": letters}) as db:
+        mine = {"embedders": {"mine": {"source": "function", "dimensions": LETTERS}}}
+        db.index("movies").update_settings(mine)
+    command = [*COMMAND, "rebuild", "shop.duckdb"]  # in a process of its own, with logs
+    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True)
+    assert re.fullmatch(rb'error: embedder "mine" is a function that [^\n]+\n', ended.stderr)
 
 
 def test_a_faulty_document_on_stdin_is_said_to_be_there(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -146,6 +147,23 @@ def test_indexes_are_listed_by_name(memory: Database) -> None:
     for name in ("b", "a", "c"):
         memory.create_index(name)
     assert [index.uid for index in memory.indexes()] == ["a", "b", "c"]
+
+
+def test_what_is_raised_is_not_logged_and_what_came_after_it_is(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = db.create_index("films", primary_key="id")
+    with pytest.raises(DocumentError, match="document 3 "):
+        index.add({"id": n} if n != 3 else {} for n in range(30_000))
+    with pytest.raises(SettingsError):
+        index.update_settings({"nonsense": 1})
+    assert caplog.text == ""
+    with pytest.raises(DocumentError, match="document 0 "):
+        index.add({"x": n} for n in range(30_000))
+    while not db.queue.idle():
+        time.sleep(0.001)
+    logged = [record.message for record in caplog.records]
+    assert ["document 10000 " in line or "document 20000 " in line for line in logged] == [True] * 2
 
 
 def test_a_dropped_index_leaves_nothing_behind(db: Database, path: Path) -> None:

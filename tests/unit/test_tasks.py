@@ -117,6 +117,79 @@ def test_whoever_waits_for_a_task_that_failed_gets_its_error_every_time(queue: Q
         assert caught.value.fields == {"position": 3}
 
 
+@pytest.mark.parametrize("index", ["bad", "odd", "full"])
+def test_what_is_raised_to_whoever_waits_is_not_logged(
+    queue: Queue, index: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises((DocumentError, ZeroDivisionError, IndexBehind)):
+        queue.do(index, ADDITION, arguments={})
+    task = queue.submit(index, ADDITION, arguments={}, awaited=True)
+    while not queue.idle():
+        time.sleep(0.001)
+    with pytest.raises((DocumentError, ZeroDivisionError, IndexBehind)):
+        queue.wait(task.uid)
+    queue.close()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("way", ["nobody", "timeout", "left before", "left after", "closed"])
+def test_a_failure_that_nobody_waits_for_is_logged_once(
+    queue: Queue, worker: Worker, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.gate.clear()
+    task = queue.submit("bad", ADDITION, arguments={}, awaited=way != "nobody")
+    if way == "timeout":
+        with pytest.raises(TimeoutError):
+            queue.wait(task.uid, timeout=0.01)
+    if way == "left before":
+        queue.leave([task.uid])
+    worker.gate.set()
+    while not queue.idle():
+        time.sleep(0.001)
+    if way == "left after":
+        queue.leave([task.uid])
+    queue.close()
+    assert [record.message for record in caplog.records] == [
+        f"task {task.uid} ({ADDITION}) failed: unfit"
+    ]
+
+
+def test_a_run_that_met_one_error_is_logged_in_one_line(
+    queue: Queue, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.gate.clear()
+    queue.submit("first", ADDITION, arguments={})
+    for _ in range(3):
+        queue.submit("odd", ADDITION, arguments={})
+    worker.gate.set()
+    while not queue.idle():
+        time.sleep(0.001)
+    assert [record.message for record in caplog.records] == ["tasks 1 to 3: a mistake"]
+
+
+def test_what_a_task_submits_is_waited_for_as_it_is(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(run: Sequence[Task]) -> Sequence[Task]:
+        if run[0].index_uid == "bad":
+            return fail(store, run[0], DocumentError("unfit"))
+        following = own.submit("bad", ADDITION, arguments={})
+        with store.transaction() as cursor:
+            details = {"next": following.uid}
+            return store.finish(cursor, [replace(run[0], status="succeeded", details=details)])
+
+    own = Queue(store, work)
+    following = own.do("a", "settingsUpdate", arguments={}).details["next"]
+    with pytest.raises(DocumentError):
+        own.wait(following)
+    assert caplog.text == ""
+    own.submit("a", "settingsUpdate", arguments={})
+    while not own.idle():
+        time.sleep(0.001)
+    own.close()
+    assert caplog.text.count("failed: unfit") == 1
+
+
 def test_a_task_behind_one_that_could_not_be_finished_is_not_called_stored(
     queue: Queue, worker: Worker, store: Store
 ) -> None:
