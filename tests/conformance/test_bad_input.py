@@ -323,7 +323,7 @@ def test_what_is_no_name_cannot_be_the_primary_key(
         lambda: movies.add([{"id": 1}], primary_key=key),
     ]
     for act in acts:
-        refused(act, InputError, "bad_request", "the name of an attribute", field="primary_key")
+        refused(act, InputError, "invalid_index_primary_key", "the name of an attribute", field="primary_key")
     assert [index.uid for index in memory.indexes()] == ["movies"]
 
 
