@@ -158,15 +158,23 @@ class _Guarded(httpx2.BaseTransport):
         addresses = _addresses(host, port)
         for address in addresses:
             if not self._networks.permits(address):
+                wanted = _network_of(address)
+                place = address if host == address else f"{host} is {address}, which"
                 raise CallRefused(
-                    f"{host} is {address}, which is not an address of the public internet; allow"
-                    ' its network when the database is opened, as allowed_networks=["loopback"],'
-                    " or when it is served, as --allow-network loopback"
+                    f"{place} is not an address of the public internet; allow its network when"
+                    f' the database is opened, as allowed_networks=["{wanted}"], or when it is'
+                    f" served, as --allow-network {wanted}"
                 )
         return addresses[0]
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _network_of(address: str) -> str:
+    """What to allow, so that an address that is not public may be called."""
+    named = (name for name in ("loopback", "private") if Networks.of([name]).permits(address))
+    return next(named, address)
 
 
 @lru_cache(maxsize=1)

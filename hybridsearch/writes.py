@@ -18,7 +18,13 @@ import numpy as np
 from hybridsearch.arrays import Rows
 from hybridsearch.course import READING
 from hybridsearch.engine import Change, Engine
-from hybridsearch.errors import Conflict, HybridSearchError, IndexBehind, SettingsError
+from hybridsearch.errors import (
+    Conflict,
+    FilterError,
+    HybridSearchError,
+    IndexBehind,
+    SettingsError,
+)
 from hybridsearch.geo import GEO
 from hybridsearch.intake import Incoming, infer_primary_key, merged, read_documents
 from hybridsearch.jsontext import loads
@@ -228,5 +234,9 @@ class Batch:
 
     def _remove_where(self, task: Task) -> dict[str, Any]:
         wanted = task.arguments.get("filter")
-        self._gone_rows = self._engine.rows_where(wanted)
+        try:
+            self._gone_rows = self._engine.rows_where(wanted)
+        except FilterError as error:
+            code = "invalid_document_filter"
+            raise FilterError(error.message, code=code, **error.fields) from None
         return {"original_filter": wanted, "deleted_documents": len(self._gone_rows)}

@@ -21,6 +21,8 @@ from hybridsearch.server.wire import Refused
 
 MEGABYTE = 1_000_000
 PIECE = 1 << 20
+PATIENCE = 4
+"""Times the limit that is read of a body before its client is cut."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,32 @@ class Limits:
 async def receive(
     pieces: AsyncIterator[bytes], limits: Limits, *, declared: str | None = None
 ) -> bytes:
-    """The body as it came. Raises Refused when it is too large or comes too slowly."""
-    if declared is not None and declared.isdigit() and int(declared) > limits.body_bytes:
-        raise too_large(limits.body_bytes)
+    """The body as it came. Raises Refused when it is too large or comes too slowly.
+
+    A client that sends too much reads no answer before it has sent all, so what is too much is
+    read on, up to a limit, and let go of.
+    """
+    most, size = limits.body_bytes, 0
+    if declared is not None and declared.isdigit() and int(declared) > PATIENCE * most:
+        raise too_large(most)
     held = bytearray()
     now = asyncio.get_running_loop().time
     end = now() + limits.body_seconds
     try:
         async with asyncio.timeout_at(min(now() + limits.stall_seconds, end)) as patience:
             async for piece in pieces:
-                held += piece
-                if len(held) > limits.body_bytes:
-                    raise too_large(limits.body_bytes)
+                size += len(piece)
+                if size > PATIENCE * most:
+                    break
+                if size > most:
+                    held.clear()
+                else:
+                    held += piece
                 patience.reschedule(min(now() + limits.stall_seconds, end))
     except TimeoutError:
         raise Refused("The body came too slowly.", code="request_timeout") from None
+    if size > most:
+        raise too_large(most)
     return bytes(held)
 
 

@@ -56,7 +56,13 @@ OTHERS = {
 }
 """How a body begins that is no text."""
 FILTERED = (
-    Field("filter", "filter", "invalid_document_filter", missing="missing_document_filter"),
+    Field(
+        "filter",
+        "filter",
+        "invalid_document_filter",
+        missing="missing_document_filter",
+        help="Which documents.",
+    ),
 )
 
 

@@ -49,12 +49,16 @@ NAMED = (
 MADE = (
     *NAMED,
     Field("uid", "text", "invalid_api_key_uid", help="A UUID of version 4; made when not given."),
-    Field("actions", "texts", "invalid_api_key_actions", missing="missing_api_key_actions"),
-    Field("indexes", "texts", "invalid_api_key_indexes", missing="missing_api_key_indexes"),
-    Field("expiresAt", "text", "invalid_api_key_expires_at", null=True, help="When it ends."),
-)
+    Field("actions", "texts", "invalid_api_key_actions", missing="missing_api_key_actions",
+          help="What it allows: the words in brackets here, as search, documents.* or *."),
+    Field("indexes", "texts", "invalid_api_key_indexes", missing="missing_api_key_indexes",
+          help="Where: names of indexes, as films, film* or *."),
+    Field("expiresAt", "text", "invalid_api_key_expires_at", null=True,
+          help="Needed. When it ends, as RFC 3339; null for never."),
+)  # fmt: skip
+KEPT = "Refused: it stays as it was made."
 FIXED = ("uid", "actions", "indexes", "expiresAt", "createdAt", "updatedAt")
-CHANGED = (*NAMED, *(Field(name, "any", "bad_request", null=True) for name in FIXED))
+CHANGED = (*NAMED, *(Field(name, "any", "bad_request", null=True, help=KEPT) for name in FIXED))
 
 
 def list_keys(call: Call) -> Reply:

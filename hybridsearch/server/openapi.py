@@ -52,7 +52,7 @@ def document(routes: Sequence[Route]) -> Json:
             " API at level 1.50, SQL, and Elasticsearch's bulk writes.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "./"}],
         "security": [{"key": []}],
         "paths": paths,
         "components": {

@@ -24,7 +24,8 @@ level 1.50, and ours beside them; [Coming from Meilisearch](coming-from-meilisea
 differences.
 
 A key goes into the header `Authorization: Bearer KEY`, where the server has a master key; the
-action in brackets is what the key must allow. Errors are `{"message", "code", "type", "link"}`.
+action in brackets is what the key must allow. Errors are `{"message", "code", "type", "link"}`;
+what is wrong in the body of a `_bulk` is told in Elasticsearch's form. Whole numbers are 0 or more.
 """
 
 
@@ -66,7 +67,8 @@ def _table(title: str, fields: Sequence[Field]) -> Iterator[str]:
 
 
 def _kind(field: Field) -> str:
-    return KINDS[field.kind].called.removeprefix("an ").removeprefix("a ")
+    called = KINDS[field.kind].called.removeprefix("an ").removeprefix("a ")
+    return called.replace("positive integer", "whole number")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ from hybridsearch.store import IndexRecord
 from hybridsearch.task_log import TaskFilter
 
 FIELDS = (
-    Field("showInternalDatabaseSizes", "boolean", "invalid_stats_show_internal_database_sizes"),
-    Field("sizeFormat", "text", "invalid_stats_size_format", help="raw or human."),
-)
+    Field("showInternalDatabaseSizes", "boolean", "invalid_stats_show_internal_database_sizes",
+          help="Also how large each part of an index is."),
+    Field("sizeFormat", "text", "invalid_stats_size_format",
+          help="How sizes on disk are written: raw or human."),
+)  # fmt: skip
 
 
 def all_stats(call: Call) -> Reply:

@@ -53,6 +53,8 @@ OWN = {
     "steady": "search_rank",
 }
 """Names that we made up -> what people write; others are what people write."""
+INTERRUPTED = "executing the UDF: KeyboardInterrupt"
+"""What DuckDB says where Ctrl-C came while a function of ours ran."""
 MOST_PLACES = 3
 LASTING = ("create_view", "query", "to_view")
 """Methods of a relation that leave behind what reads it."""
@@ -115,9 +117,11 @@ def placed(error: QueryError, step: Step) -> QueryError:
     return QueryError(f"{error.message} (line {line}, column {column})", line=line, column=column)
 
 
-def told(error: Exception, step: Step) -> Exception | None:
+def told(error: Exception, step: Step) -> BaseException | None:
     """What is to be raised in the place of the error; None if it is right as it is."""
     message = str(error)
+    if INTERRUPTED in message:
+        return KeyboardInterrupt()
     raised = _raised(message)
     ours = None if raised is None else recalled(raised[1])
     ours = ours or (None if raised is None else _of_macro(raised[1]))

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import duckdb
 import pytest
 
 import hybridsearch
@@ -101,10 +100,6 @@ def _interrupt(action: Callable[[], Any], where: Point) -> None:
         return
     except RuntimeError as error:  # threading's own, interrupted between two of its lines
         if isinstance(error.__context__, KeyboardInterrupt):
-            return
-        raise
-    except duckdb.InvalidInputException as error:  # DuckDB's, for what a function of ours raised
-        if "KeyboardInterrupt" in str(error):
             return
         raise
     assert not came, f"the interruption at {where} was lost"

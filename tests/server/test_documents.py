@@ -314,6 +314,12 @@ def test_an_unfit_deletion_is_refused_at_once(
     assert refusal(films.post(DOCUMENTS + path, json=body)) == (400, code)
 
 
+def test_a_deletion_by_an_attribute_that_is_not_there_fails(films: TestClient) -> None:
+    task = done(films, films.post(f"{DOCUMENTS}/delete", json={"filter": "yaer < 1990"}))
+    assert task["error"]["code"] == "invalid_document_filter"
+    assert films.get(DOCUMENTS).json()["total"] == 3
+
+
 def test_documents_added_over_http_are_found_in_python(films: TestClient, memory: Database) -> None:
     assert memory.index("films").search("solaris").hits[0].id == 3
 

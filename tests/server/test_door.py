@@ -188,6 +188,21 @@ def test_large_body_is_refused_while_it_comes() -> None:
     )
 
 
+@pytest.mark.parametrize("declared", [None, "150", "9000"])
+def test_what_is_too_much_is_read_on_so_that_its_client_hears_why(declared: str | None) -> None:
+    """A hundred tens are sent: of 50 allowed four times as much is read, else none at all."""
+    taken: list[bytes] = []
+
+    async def noted() -> AsyncIterator[bytes]:
+        async for piece in _pieces(*[b"1234567890"] * 100):
+            taken.append(piece)
+            yield piece
+
+    act = lambda: asyncio.run(receive(noted(), Limits(body_bytes=50), declared=declared))  # noqa: E731  one line says it
+    refused(act, Refused, "payload_too_large", "size limit")
+    assert len(taken) == (0 if declared == "9000" else 21)
+
+
 def test_declared_size_is_refused_before_it_comes() -> None:
     act = lambda: asyncio.run(receive(_pieces(), Limits(), declared="999999999"))  # noqa: E731  one line says it
     refused(act, Refused, "payload_too_large", "100 MB")

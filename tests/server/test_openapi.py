@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from hybridsearch import Database
+from hybridsearch.server import app_for
 from hybridsearch.server.openapi import document, name_of
 from hybridsearch.server.reference import page
 from hybridsearch.server.routes import ROUTES
@@ -21,6 +26,15 @@ def described(client: TestClient) -> Any:
 def test_every_route_is_there(described: Any) -> None:
     found = {(method.upper(), path) for path, item in described["paths"].items() for method in item}
     assert found == {(route.method, route.path) for route in ROUTES}
+
+
+def test_it_holds_where_the_application_is_mounted_in_another(memory: Database) -> None:
+    outer = Starlette(routes=[Mount("/find", app_for(memory))])
+    with TestClient(outer) as client:
+        told = client.get("/find/openapi.json")
+        base = urljoin(str(told.url), told.json()["servers"][0]["url"]).rstrip("/")
+        assert "/health" in told.json()["paths"]
+        assert client.get(f"{base}/health").json() == {"status": "available"}
 
 
 def test_each_operation_has_a_name_of_its_own() -> None:

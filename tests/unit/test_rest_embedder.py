@@ -270,6 +270,16 @@ def test_private_addresses_are_refused_unless_allowed(host: str) -> None:
         Caller(Networks()).post(f"http://{host}:9/", content=b"", headers={})
 
 
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("127.0.0.1", "loopback"), ("10.0.0.1", "private"), ("169.254.169.254", "169.254.169.254")],
+)
+def test_the_network_to_allow_is_named(address: str, network: str) -> None:
+    with pytest.raises(CallRefused, match=f"--allow-network {network}$"):
+        Caller(Networks()).post(f"http://{address}:9/", content=b"", headers={})
+    assert Networks.of([network]).permits(address)
+
+
 def test_what_is_allowed_is_that_and_no_more() -> None:
     allowed = Networks.of(["loopback", "10.1.0.0/16"])
     found = [allowed.permits(a) for a in ("127.0.0.1", "::1", "10.1.2.3", "10.2.0.1", "1.1.1.1")]
