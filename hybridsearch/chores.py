@@ -9,13 +9,14 @@ or not at all. The open engines learn of their new names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hybridsearch.columns import Columns
 from hybridsearch.course import Course
-from hybridsearch.document_table import DocumentTable, check_free, is_shown
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.dumping import write_dump
 from hybridsearch.engine import Engine
 from hybridsearch.errors import InputError, NotFound, SettingsError, near
@@ -23,6 +24,7 @@ from hybridsearch.files import make_folder
 from hybridsearch.settings import Settings
 from hybridsearch.sql.relation import literal
 from hybridsearch.store import Connection, IndexRecord, Store, Task, quoted
+from hybridsearch.views import check_free, is_shown, keeping_tables
 
 CREATION, UPDATE = "indexCreation", "indexUpdate"
 SWAP, SNAPSHOT, DUMP = "indexSwap", "snapshotCreation", "dumpCreation"
@@ -104,7 +106,8 @@ class Chores:
         with self.store.transaction() as cursor:
             _hide(cursor, old)
             new = self.store.save_index(cursor, replace(old, uid=name, primary_key=key))
-            show(self.store, cursor, new)
+            with keeping_tables() if name == old.uid else nullcontext():
+                show(self.store, cursor, new)
             done = self.store.finish(cursor, [replace(task, status="succeeded")])
         self._tell([new])
         return done

@@ -38,6 +38,7 @@ from hybridsearch.options import (
     index_argument,
     json_settings,
     must_exist,
+    must_keep,
     opened,
     print_json,
 )
@@ -107,6 +108,7 @@ def index_command(path: str, name: str, files: Sequence[str], **options: Any) ->
     .ndjson .jsonl .json (also .gz), or - for JSON lines on stdin. A document takes the place of one
     with the same id.
     """
+    must_keep(path)
     settings = _settings(options["settings"], options["searchable"])
     with ExitStack() as stack:
         stack.enter_context(with_options())

@@ -14,7 +14,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +54,7 @@ from hybridsearch.sql.indexing import Indexing
 from hybridsearch.store import Connection as Bare
 from hybridsearch.store import IndexRecord, Store, Task, check_name
 from hybridsearch.tasks import Queue
+from hybridsearch.views import keeping_tables
 from hybridsearch.writes import apply_tasks, check_built_in, fail
 
 if TYPE_CHECKING:
@@ -491,7 +491,7 @@ class Database:
         engine.rebuild(reuse=task.arguments["reuse"])
         details = {"bytes_before": before, "bytes_after": size_of(folder)} if folder else {}
         with self._store.transaction() as cursor:
-            with suppress(Conflict):  # a table has its name; `check` tells
+            with keeping_tables():
                 show(self._store, cursor, engine.record)
             done = replace(task, status="succeeded", details=details)
             return self._store.finish(cursor, [done])

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.columns import Columns, StoredColumn, nested, shown
 from hybridsearch.document_ids import DocumentIds
-from hybridsearch.errors import Conflict
 from hybridsearch.nested_values import values_at
 from hybridsearch.sorting import SortKey, sort_terms
 from hybridsearch.store import Connection, Store, quoted, registered
 from hybridsearch.turns import give_way
+from hybridsearch.views import check_free, is_shown
 
 BATCH, PIECE = 10_000, 250  # rows read, and documents made into Arrow, at once
 
@@ -463,32 +463,3 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     for batch in cursor.sql(query).to_arrow_reader(BATCH):
         yield batch.rename_columns(list(columns))
-
-
-def is_shown(cursor: Connection, uid: str) -> bool:
-    """Whether there is a view of the index's name: a user can drop it, and put a table there."""
-    views = (
-        "SELECT count(*) FROM duckdb_views() WHERE database_name = current_database()"
-        " AND schema_name = 'main' AND view_name = ?"
-    )
-    return bool(cursor.execute(views, [uid]).fetchall()[0][0])
-
-
-def check_free(cursor: Connection, uid: str) -> None:
-    """Raise Conflict when a table or view that is not ours has the index's name."""
-    taken = cursor.execute(
-        "SELECT count(*) FROM ("
-        " SELECT table_name AS name FROM duckdb_tables()"
-        "  WHERE database_name = current_database() AND schema_name = 'main'"
-        " UNION ALL SELECT view_name FROM duckdb_views()"
-        "  WHERE database_name = current_database() AND schema_name = 'main'"
-        "  AND lower(view_name) NOT IN (SELECT lower(uid) FROM hybridsearch.indexes"
-        "   WHERE number NOT IN (SELECT number FROM hybridsearch.attached))"
-        ") WHERE lower(name) = lower(?)",
-        [uid],
-    ).fetchall()
-    if taken[0][0]:
-        raise Conflict(
-            f'there is a table "{uid}" in this database already; name the index otherwise',
-            uid=uid,
-        )

@@ -54,6 +54,7 @@ from hybridsearch.snapshot import Snapshot
 from hybridsearch.state import Arm, State
 from hybridsearch.store import Connection, IndexRecord, Store
 from hybridsearch.turns import give_way
+from hybridsearch.views import keeping_tables
 
 log = logging.getLogger("hybridsearch")
 
@@ -83,7 +84,7 @@ class Engine:
     embedders: name -> embedder, for every embedder of the record's settings. folder: where the
     generations are, None in memory. course: is told how far a write is, and may stop it. hands: who
     prepares its batches. opening: is told how far making the files anew is, if they have to be.
-    behind: whether documents are stored that the files do not hold, or may not hold, yet.
+    behind: whether documents are stored that the files may not hold yet.
     """
 
     def __init__(
@@ -131,9 +132,8 @@ class Engine:
 
         Raises StorageError or EmbedderError where that failed and the files are of no one state.
         """
-        older = None
-        if self._generation.outdated:
-            older = self._publish(self.documents.living_at(self.task))
+        outdated = self._generation.outdated
+        older = self._publish(self.documents.living_at(self.task)) if outdated else None
         try:
             self.catch_up()
         except (StorageError, EmbedderError) as error:
@@ -227,7 +227,8 @@ class Engine:
             self.documents.add(cursor, documents, columns=columns, stamp=stamp)
             self.documents.kill(cursor, dead, stamp=stamp)
             if record.columns != self.record.columns and record.attached is None:
-                self.documents.show(cursor, record.uid, columns, record.primary_key)
+                with keeping_tables():
+                    self.documents.show(cursor, record.uid, columns, record.primary_key)
             record = self._store.save_index(cursor, record)
             finish(cursor)
         self.record, self._columns = record, columns

@@ -292,7 +292,9 @@ def check_key(name: object) -> None:
     fit = isinstance(name, str) and name and name.encode(errors="ignore").decode() == name
     if name is not None and not fit:
         raise InputError(
-            f"primary_key must be the name of an attribute, not {name!r:.60}", field="primary_key"
+            f"a primary key must be the name of an attribute, not {name!r:.60}",
+            code="invalid_index_primary_key",
+            field="primary_key",
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hybridsearch.database_file import resolved
 from hybridsearch.definition import definition_of
-from hybridsearch.document_table import DocumentTable, is_shown
+from hybridsearch.document_table import DocumentTable
 from hybridsearch.errors import Conflict, IndexDamaged, NotFound
 from hybridsearch.files import side_folder
 from hybridsearch.generation import generations
@@ -17,6 +17,7 @@ from hybridsearch.manifest import problems, read_manifest
 from hybridsearch.origin import Origin
 from hybridsearch.prints import Prints
 from hybridsearch.store import IndexRecord, Store
+from hybridsearch.views import is_shown
 
 
 def check(path: str | Path) -> list[str]:

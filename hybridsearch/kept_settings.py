@@ -23,7 +23,8 @@ RULES = (
     "attribute",
 )
 DEFAULT_RULES = RULES[:-1]
-CUSTOM_RULE = re.compile(r".+:(asc|desc)")
+CUSTOM_RULE = re.compile(r"(?!_geo).+:(asc|desc)")
+"""A distance is asked for by a search; no index is ordered by one."""
 MOST_HITS = 1000
 
 
@@ -87,7 +88,7 @@ KEPT: dict[str, Kept] = {
     "rankingRules": Kept(
         list(DEFAULT_RULES),
         f"an array of {', '.join(RULES)} (not both attribute and its two parts), or"
-        ' "attribute:asc" and ":desc"',
+        ' "attribute:asc" and ":desc", which no place is: _geoPoint goes into the sort of a search',
         _are_rules,
     ),
     "nonSeparatorTokens": TOKENS,

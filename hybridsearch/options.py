@@ -24,6 +24,8 @@ from hybridsearch.jsontext import dumps, loads
 if TYPE_CHECKING:
     from hybridsearch.database import Database
 
+MEMORY = ":memory:"
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 database_argument = click.argument("path", metavar="DB")
 index_argument = click.argument("name", metavar="INDEX")
@@ -49,6 +51,17 @@ def must_exist(path: str) -> None:
     if not Path(path).is_file():
         raise NotFound(
             f"there is no database at {path}; `hybridsearch index {path} INDEX FILE` makes one",
+            path=path,
+        )
+
+
+def must_keep(path: str) -> None:
+    """Raise InputError for a database in memory, which is gone when the command ends."""
+    if path == MEMORY:
+        raise InputError(
+            "what is loaded into :memory: is gone when the command ends; give a file such as"
+            " shop.duckdb, which is made when it is absent",
+            field="path",
             path=path,
         )
 

@@ -18,7 +18,7 @@ phrases
 query query_language fusion diversity highlight excerpts extraction templates embedded_texts facets
 files course columns
 payloads migrations database_file store task_log
-sorting boosting nested_values document_ids document_table
+sorting boosting nested_values document_ids views document_table
 manifest intake row_ids definition origin defining prints change_log
 vocabulary wordlists ties keyword_plan keyword_parts keyword_terms keyword_questions
 keyword_bodies keyword_scores keyword_hits keyword_units keyword_postings keyword_kept

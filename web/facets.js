@@ -120,6 +120,7 @@ function range(facet, bound) {
     make("input", {
       type: "number",
       step: "any",
+      min: facet.min, // where the arrows begin
       placeholder: edge,
       "aria-label": `${facet.name}, ${side}`,
       onchange: () => {

@@ -145,7 +145,7 @@ function show(answer) {
 
 function showSummary({ total, took }) {
   const noun = total === 1 ? "result" : "results";
-  const time = took < 1 ? "less than 1 ms" : `${counted(Math.round(took))} ms`;
+  const time = took < 1 ? "under 1 ms" : `${counted(Math.round(took))} ms`;
   fill(find("summary"), make("b", {}, counted(total)), ` ${noun}`);
   find("took").textContent = `in ${time}`; // not for the ear
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from hybridsearch.chores import CREATION, SWAP, UPDATE
 from hybridsearch.database import REMOVAL
-from hybridsearch.index import REBUILD
+from hybridsearch.index import REBUILD, check_key
 from hybridsearch.server.call import Body, Call, Route, checked_uid
 from hybridsearch.server.fields import Field, read_object
 from hybridsearch.server.task_views import moment
@@ -57,7 +57,7 @@ def one(call: Call) -> Reply:
 def create(call: Call) -> Reply:
     """Make an index."""
     uid = allowed(call, call.fields["uid"])
-    key = call.fields.get("primaryKey")
+    key = _key(call)
     return accepted(
         call.db.queue.submit(uid, CREATION, arguments={"primary_key": key, "settings": CLOSED})
     )
@@ -67,10 +67,16 @@ def update(call: Call) -> Reply:
     """Change an index's primary key or name."""
     new = call.fields.get("uid")
     arguments = {
-        "primary_key": call.fields.get("primaryKey"),
+        "primary_key": _key(call),
         "new_uid": None if new is None else allowed(call, new),
     }
     return accepted(call.db.queue.submit(allowed(call), UPDATE, arguments=arguments))
+
+
+def _key(call: Call) -> str | None:
+    key: str | None = call.fields.get("primaryKey")
+    check_key(key)
+    return key
 
 
 def remove(call: Call) -> Reply:

@@ -8,7 +8,7 @@ echo "FROM movies" | hybridsearch sql shop.duckdb --csv         # from a pipe
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,15 @@ import click
 
 from hybridsearch.errors import InputError, NotFound
 from hybridsearch.jsontext import loads
+from hybridsearch.options import MEMORY
 
 __all__ = ["sql_command"]
 
-MEMORY = ":memory:"
 EXAMPLES = """\b
 Examples:
   hybridsearch sql shop.duckdb "SELECT title, _score FROM search('movies', 'space opera', k := 5)"
   hybridsearch sql shop.duckdb 'FROM movies WHERE year < $last' -p last=1980 --csv
   echo "FROM movies" | hybridsearch sql shop.duckdb --json"""
-
-
-def _form(name: str, text: str) -> Callable[[Any], Any]:
-    return click.option(f"--{name}", "form", flag_value=name, help=text)
 
 
 def _parameters(
@@ -51,8 +47,8 @@ def _parameters(
 @click.command("sql", epilog=EXAMPLES)
 @click.argument("path", metavar="DB")
 @click.argument("statement", required=False)
-@_form("csv", "Print CSV, names first; null is empty.")
-@_form("json", "Print JSON, one object a line.")
+@click.option("--csv", is_flag=True, help="Print CSV, names first; null is empty.")
+@click.option("--json", is_flag=True, help="Print JSON, one object a line.")
 @click.option("--parquet", metavar="FILE", help="Write the rows to a Parquet file.")
 @click.option(
     *("-p", "--parameter", "parameters"),
@@ -68,13 +64,14 @@ def sql_command(path: str, statement: str | None, **options: Any) -> None:
     Without a STATEMENT it is read from stdin; at a terminal that is a shell, in which .help says
     more. Of several statements a table shows every answer, the other forms the last one.
     """
+    form = _form(options)
     _check(path, options)
     talking = statement is None and sys.stdin.isatty() and sys.stdout.isatty()
     if not talking and statement is None:
         statement = sys.stdin.buffer.read().decode("utf-8", "replace").removeprefix("\ufeff")
     session = import_module("hybridsearch.shell.session")
     style = session.Style(
-        form=options["form"] or "table",
+        form=form,
         parquet=options["parquet"] and Path(options["parquet"]),
         rows=session.AT_TERMINAL if sys.stdout.isatty() else session.IN_PIPE,
         timer=talking,
@@ -87,9 +84,15 @@ def sql_command(path: str, statement: str | None, **options: Any) -> None:
         running.talk() if statement is None else running.script(statement)
 
 
+def _form(options: Mapping[str, Any]) -> str:
+    """In which form answers are printed. Raises UsageError where several are asked for."""
+    asked = [name for name in ("csv", "json", "parquet") if options[name]]
+    if len(asked) > 1:
+        raise click.UsageError(f"--{asked[0]} and --{asked[1]} exclude each other.")
+    return asked[0] if asked and asked != ["parquet"] else "table"
+
+
 def _check(path: str, options: Mapping[str, Any]) -> None:
-    if options["form"] and options["parquet"]:
-        raise click.UsageError(f"--{options['form']} and --parquet exclude each other.")
     if options["parquet"] and Path(options["parquet"]).exists():
         _check_is_file(options["parquet"])
     if not Path(path).is_file() and path != MEMORY and not options["create"]:

@@ -284,7 +284,7 @@ def request(call: Call, *, count: int) -> SearchRequest:
         weights=weights,
         rrf_k=rrf_k,
         candidates=_candidates(call),
-        match=_match(call.match),
+        match=match_of(call.match),
         attributes=call.fields,
         distinct=call.distinct_by,
         ids=call.ids,
@@ -322,7 +322,11 @@ def _candidates(call: Call) -> int | None:
     return call.k if call.k > CANDIDATES else None
 
 
-def _match(match: str | None) -> str:
+def match_of(match: str | None) -> str:
+    """What has to match, by the parameter `match`; "prefix" says it of the last word alone.
+
+    Raises QueryError for what is none.
+    """
     known = (*MATCHES, "prefix")
     if match is not None and match not in known:
         raise QueryError(

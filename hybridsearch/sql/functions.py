@@ -46,7 +46,7 @@ from hybridsearch.sql.asking import (
     usual_mode,
 )
 from hybridsearch.sql.batches import answered
-from hybridsearch.sql.calls import COLUMNS, INSIDE, Call, fitted, options, packed, scores
+from hybridsearch.sql.calls import COLUMNS, INSIDE, Call, fitted, match_of, options, packed, scores
 from hybridsearch.sql.hits import (
     FACET,
     HIT,
@@ -95,7 +95,13 @@ __all__ = ["Functions"]
 MACROS, STATEMENTS = "sql/macros", "sql/statements"
 PREFIX = "hybridsearch_"
 SUGGESTIONS = 10
-FACETING = {"by": "VARCHAR[]", "filter": "VARCHAR", "mode": "VARCHAR", "limit": "BIGINT"}
+FACETING = {
+    "by": "VARCHAR[]",
+    "filter": "VARCHAR",
+    "mode": "VARCHAR",
+    "limit": "BIGINT",
+    "match": "VARCHAR",
+}
 SHAPING = {"k": "BIGINT", "highlight": "BOOLEAN"}
 """What decides where columns come from, and which there are."""
 FEW = 1000
@@ -418,7 +424,8 @@ class Functions:
             filter=asked["filter"],
             ids=own_ids(engine, ids),
             mode=asked["mode"] or usual_mode(engine),
-            prefix=False,
+            match=match_of(asked["match"]),
+            prefix=asked["match"] == "prefix",
             typos=0,
         )
         return [

@@ -26,7 +26,7 @@ NAMES = {
         *("filter", "min_score", "distinct_by", "exact", "highlight", "tie", "embedder"),
         *("field_weights", "min_similarity", "ef", "boost", "diversity"),
     ),
-    "facets": ("index", "query", "by", "filter", "mode", "limit"),
+    "facets": ("index", "query", "by", "filter", "mode", "limit", "match"),
     "suggest": ("index", "prefix", "limit"),
     "tokens": ("index", "field", "text"),
     "match_phrase": ("text", "query", "slop"),

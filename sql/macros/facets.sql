@@ -1,6 +1,7 @@
 -- How many of the documents found have which value, most first; null counts those without one.
 CREATE OR REPLACE TEMP MACRO facets(
-    index, query, "by" := NULL, filter := NULL, mode := NULL, "limit" := NULL
+    index, query, "by" := NULL, filter := NULL, mode := NULL, "limit" := NULL,
+    match := 'any'
 ) AS TABLE
 SELECT unnest(
     CASE WHEN found.error IS NULL THEN found.value ELSE error(found.error) END, recursive := true
@@ -12,7 +13,7 @@ FROM (
             THEN error('facets() takes text as query, not ' || typeof(query))
             ELSE CAST(query AS VARCHAR) END,
         CAST(to_json({
-            "by": "by", mode: mode, "limit": "limit",
+            "by": "by", mode: mode, "limit": "limit", "match": match,
             "filter": CASE WHEN typeof(filter) = 'VARCHAR' THEN CAST(filter AS VARCHAR) END
         }) AS VARCHAR),
         CASE WHEN typeof(filter) LIKE '%]' THEN coalesce(CAST(filter AS VARCHAR[]), [])

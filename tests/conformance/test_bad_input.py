@@ -322,8 +322,9 @@ def test_what_is_no_name_cannot_be_the_primary_key(
         lambda: memory.create_index("things", primary_key=key),
         lambda: movies.add([{"id": 1}], primary_key=key),
     ]
+    code, says = "invalid_index_primary_key", "the name of an attribute"
     for act in acts:
-        refused(act, InputError, "bad_request", "the name of an attribute", field="primary_key")
+        refused(act, InputError, code, says, field="primary_key")
     assert [index.uid for index in memory.indexes()] == ["movies"]
 
 

@@ -51,6 +51,7 @@ def test_indexes_come_in_pages_by_name(client: TestClient) -> None:
         ({"uid": "a b"}, "invalid_index_uid"),
         ({"uid": 7}, "invalid_index_uid"),
         ({"uid": "a" * 401}, "invalid_index_uid"),
+        ({"uid": "a", "primaryKey": ""}, "invalid_index_primary_key"),
         ({"uid": "a", "primaryKey": 7}, "invalid_index_primary_key"),
         ({"uid": "a", "key": "id"}, "bad_request"),
         ([], "bad_request"),
@@ -58,6 +59,14 @@ def test_indexes_come_in_pages_by_name(client: TestClient) -> None:
 )
 def test_an_unfit_index_is_refused_at_once(client: TestClient, body: Any, code: str) -> None:
     assert refusal(client.post("/indexes", json=body)) == (400, code)
+
+
+def test_no_index_is_given_a_primary_key_without_a_name(client: TestClient) -> None:
+    succeeded(client, client.post("/indexes", json={"uid": "films"}))
+    asked = client.patch("/indexes/films", json={"primaryKey": ""})
+    assert refusal(asked) == (400, "invalid_index_primary_key")
+    asked = client.post("/indexes/films/documents?primaryKey=", json=[{"id": 1}])
+    assert refusal(asked) == (400, "invalid_index_primary_key")
 
 
 def test_a_name_is_taken_once(client: TestClient) -> None:

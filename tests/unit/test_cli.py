@@ -147,6 +147,7 @@ def test_a_faulty_document_on_stdin_is_said_to_be_there(folder: Path) -> None:
     ("arguments", "said"),
     [
         (["search", "shop.duckdb", "movie", "x"], 'did you mean "movies"?'),
+        (["index", ":memory:", "movies", "movies.ndjson"], "give a file such as shop.duckdb"),
         (["search", "sho.duckdb", "movies", "x"], "there is no database at sho.duckdb"),
         (["search", "shop.duckdb", "movies", "x", "--filter", "yaer = 1"], 'mean "year"?'),
         (["search", "shop.duckdb", "movies", "x", "--filter", "year >"], "filter"),

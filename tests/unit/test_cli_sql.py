@@ -195,6 +195,7 @@ def test_create_makes_a_database(shop: Path) -> None:
         (1, ["shop.duckdb", "SELECT 1", "--parquet", "none/a.parquet"], "none/a.parquet"),
         (2, ["sho.duckdb", "SELECT 1"], "no database at sho.duckdb; --create makes one"),
         (2, ["shop.duckdb", "SELECT 1", "--csv", "--parquet", "a"], "exclude each other"),
+        (2, ["shop.duckdb", "SELECT 1", "--json", "--csv"], "--csv and --json exclude each other"),
         (2, ["shop.duckdb", "SELECT 1", "--parquet", "/dev/null"], "/dev/null is no file"),
         (2, ["shop.duckdb", "SELECT $query", "-p", "qery=1"], 'did you mean "query"?'),
         (2, ["shop.duckdb", "SELECT $q", "-p", "q"], "not name=value"),
