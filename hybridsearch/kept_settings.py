@@ -47,8 +47,12 @@ def _are_texts(value: Any) -> bool:
     )
 
 
+def _is_rule(text: str) -> bool:
+    return text in RULES or CUSTOM_RULE.fullmatch(text) is not None
+
+
 def _are_rules(value: Any) -> bool:
-    if not _are_texts(value) or not all(r in RULES or CUSTOM_RULE.fullmatch(r) for r in value):
+    if not _are_texts(value) or not all(map(_is_rule, value)):
         return False
     return not ("attribute" in value and {"attributeRank", "wordPosition"} & set(value))
 
@@ -158,6 +162,17 @@ def cutoff_seconds(settings: Mapping[str, Any]) -> float | None:
     """
     found = settings.get("searchCutoffMs")
     return None if found is None else int(found) / 1000
+
+
+def still_fit(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings that were written down, without rules that were taken once and are refused now.
+
+    >>> still_fit({"rankingRules": ["_geo:desc", "words"], "language": "fr"})
+    {'rankingRules': ['words'], 'language': 'fr'}
+    """
+    if "rankingRules" not in stored:
+        return stored
+    return {**stored, "rankingRules": [rule for rule in stored["rankingRules"] if _is_rule(rule)]}
 
 
 def custom_rules(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
