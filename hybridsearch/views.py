@@ -41,7 +41,8 @@ def check_free(cursor: Connection, uid: str) -> None:
         "  WHERE database_name = current_database() AND schema_name = 'main'"
         " UNION ALL SELECT view_name FROM duckdb_views()"
         "  WHERE database_name = current_database() AND schema_name = 'main'"
-        f" AND NOT {OURS}"
+        f" AND NOT ({OURS} AND lower(view_name) IN (SELECT lower(uid) FROM hybridsearch.indexes"
+        "   WHERE number NOT IN (SELECT number FROM hybridsearch.attached)))"
         ") WHERE lower(name) = lower(?)",
         [uid],
     ).fetchall()

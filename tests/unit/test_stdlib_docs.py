@@ -147,7 +147,7 @@ def test_a_document_reads_like_the_source(corpus: dict[str, Document]) -> None:
         ("socket.socket.bind", "_socket.socket.bind"),
         ("sqlite3.connect", "sqlite3.dbapi2.connect"),
         ("str.split", "builtins.str.split"),
-        ("threading.Lock", "_thread.allocate_lock"),
+        ("threading.RLock", "_thread.RLock"),
         ("threading.get_ident", "_thread.get_ident"),
         ("unittest.TestCase.assertEqual", "unittest.case.TestCase.assertEqual"),
     ],
