@@ -97,3 +97,12 @@ def test_what_has_the_focus_is_in_sight(visit: Open, width: int) -> None:
               return top >= head && bottom <= innerHeight;
             }"""
         )
+
+
+def test_on_glass_the_keyboard_goes_once_one_has_asked(visit: Open) -> None:
+    page = visit("?mix=0", has_touch=True, is_mobile=True, viewport={"width": 360, "height": 700})
+    total(page, 61)
+    page.locator("#query").fill("sea")
+    page.locator("#query").press("Enter")
+    total(page, 60)
+    assert page.evaluate("document.activeElement === document.body")
