@@ -23,7 +23,8 @@ RULES = (
     "attribute",
 )
 DEFAULT_RULES = RULES[:-1]
-CUSTOM_RULE = re.compile(r".+:(asc|desc)")
+CUSTOM_RULE = re.compile(r"(?!_geo).+:(asc|desc)")
+"""A distance is asked for by a search; no index is ordered by one."""
 MOST_HITS = 1000
 
 
@@ -46,8 +47,12 @@ def _are_texts(value: Any) -> bool:
     )
 
 
+def _is_rule(text: str) -> bool:
+    return text in RULES or CUSTOM_RULE.fullmatch(text) is not None
+
+
 def _are_rules(value: Any) -> bool:
-    if not _are_texts(value) or not all(r in RULES or CUSTOM_RULE.fullmatch(r) for r in value):
+    if not _are_texts(value) or not all(map(_is_rule, value)):
         return False
     return not ("attribute" in value and {"attributeRank", "wordPosition"} & set(value))
 
@@ -87,7 +92,7 @@ KEPT: dict[str, Kept] = {
     "rankingRules": Kept(
         list(DEFAULT_RULES),
         f"an array of {', '.join(RULES)} (not both attribute and its two parts), or"
-        ' "attribute:asc" and ":desc"',
+        ' "attribute:asc" and ":desc", which no place is: _geoPoint goes into the sort of a search',
         _are_rules,
     ),
     "nonSeparatorTokens": TOKENS,
@@ -157,6 +162,17 @@ def cutoff_seconds(settings: Mapping[str, Any]) -> float | None:
     """
     found = settings.get("searchCutoffMs")
     return None if found is None else int(found) / 1000
+
+
+def still_fit(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings that were written down, without rules that were taken once and are refused now.
+
+    >>> still_fit({"rankingRules": ["_geo:desc", "words"], "language": "fr"})
+    {'rankingRules': ['words'], 'language': 'fr'}
+    """
+    if "rankingRules" not in stored:
+        return stored
+    return {**stored, "rankingRules": [rule for rule in stored["rankingRules"] if _is_rule(rule)]}
 
 
 def custom_rules(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:

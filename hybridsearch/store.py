@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from hybridsearch.database_file import Connection, Cursor, connect, disk_errors, roll_back
 from hybridsearch.errors import Conflict, DatabaseClosed, NameRefused, NotFound, near
+from hybridsearch.kept_settings import still_fit
 from hybridsearch.migrations import migrate
 from hybridsearch.payloads import packed, unpacked
 from hybridsearch.settings import Settings
@@ -203,7 +204,7 @@ class Store:
                 number,
                 uid,
                 key,
-                Settings().updated(orjson.loads(settings)),
+                Settings().updated(still_fit(orjson.loads(settings))),
                 tuple(tuple(column) for column in orjson.loads(columns)),
                 next_row,
                 created,

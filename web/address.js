@@ -4,20 +4,23 @@
 //
 // A state is a plain object that is never changed, only replaced; see START.
 
+/** Nothing by any name: an attribute may be called "constructor". */
+export const NONE = Object.freeze(Object.create(null));
+
 export const START = Object.freeze({
   index: "",
   query: "",
   mix: null, // from 0, words alone, to 100, meaning alone; null: the server decides
   sort: "", // "" is by relevance; else "attribute:asc" or "attribute:desc"
   page: 1,
-  chosen: {}, // facet -> values, any of which will do
-  ranges: {}, // facet -> [least or null, most or null]
+  chosen: NONE, // facet -> values, any of which will do
+  ranges: NONE, // facet -> [least or null, most or null]
 });
 
 /** The state that an address's search part describes; what is unfit is left as at the start. */
 export function read(search) {
   const given = new URLSearchParams(search);
-  const state = { ...START, chosen: {}, ranges: {} };
+  const state = { ...START, chosen: having(NONE), ranges: having(NONE) };
   state.index = given.get("index") ?? "";
   state.query = given.get("q") ?? "";
   state.sort = /^.+:(asc|desc)$/.test(given.get("sort") ?? "") ? given.get("sort") : "";
@@ -28,6 +31,11 @@ export function read(search) {
     if (name.startsWith("in.")) state.ranges[name.slice(3)] = range(value);
   }
   return state;
+}
+
+/** The same by name, with others in their places. */
+export function having(named, others) {
+  return Object.assign(Object.create(null), named, others);
 }
 
 /** The search part of the address for a state; "" when all is as at the start. */

@@ -64,7 +64,7 @@ function group(name) {
 function showValues(node, name, picked, counts, opened, choose, again) {
   const there = Object.entries(counts);
   if (there.length > FEW) there.sort(([, a], [, b]) => b - a); // few numbers stay in their own order
-  const gone = picked.filter((value) => !(value in counts)).map((value) => [value, 0]);
+  const gone = picked.filter((value) => !Object.hasOwn(counts, value)).map((value) => [value, 0]);
   const all = [...there, ...gone];
   const hidden = all.length - FEW;
   const open = opened.has(name) || hidden <= 2;
@@ -120,6 +120,7 @@ function range(facet, bound) {
     make("input", {
       type: "number",
       step: "any",
+      min: facet.min, // where the arrows begin
       placeholder: edge,
       "aria-label": `${facet.name}, ${side}`,
       onchange: () => {

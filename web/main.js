@@ -1,7 +1,7 @@
 // The search page: a state, its address, and what is shown of it. Each change makes a new state;
 // the newest question is the only one that is waited for.
 
-import { narrowed, read, START, write } from "./address.js";
+import { having, narrowed, NONE, read, START, write } from "./address.js";
 import { ask, keep, kept } from "./api.js";
 import { counted, fill, find, make } from "./elements.js";
 import { showChoices, showFacets } from "./facets.js";
@@ -58,15 +58,15 @@ async function turn(page) {
 
 function choose(name, value, wanted) {
   const others = (state.chosen[name] ?? []).filter((other) => other !== value);
-  change({ chosen: { ...state.chosen, [name]: wanted ? [...others, value] : others } });
+  change({ chosen: having(state.chosen, { [name]: wanted ? [...others, value] : others }) });
 }
 
 function bound(name, ends) {
-  change({ ranges: { ...state.ranges, [name]: ends } });
+  change({ ranges: having(state.ranges, { [name]: ends }) });
 }
 
 function clear() {
-  change({ chosen: {}, ranges: {} });
+  change({ chosen: NONE, ranges: NONE });
 }
 
 // Asking
@@ -145,7 +145,7 @@ function show(answer) {
 
 function showSummary({ total, took }) {
   const noun = total === 1 ? "result" : "results";
-  const time = took < 1 ? "less than 1 ms" : `${counted(Math.round(took))} ms`;
+  const time = took < 1 ? "under 1 ms" : `${counted(Math.round(took))} ms`;
   fill(find("summary"), make("b", {}, counted(total)), ` ${noun}`);
   find("took").textContent = `in ${time}`; // not for the ear
 }

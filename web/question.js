@@ -3,6 +3,7 @@
 // A facet of which something is chosen is counted as if nothing of it were, so that its other
 // values can be added: that takes one more query for each such facet, all in one request.
 
+import { having } from "./address.js";
 import { AFTER, BEFORE } from "./marks.js";
 
 export const PAGE = 20;
@@ -39,10 +40,11 @@ export function question(state, about) {
 /** What the answer to a state says: hits, how many there are, the facets' counts. */
 export function answered(answer, state) {
   const [main, ...others] = answer.results;
-  const counts = { ...main.facetDistribution };
+  const found = having(main.facetDistribution);
+  const counts = having(found);
   for (const other of others) {
     for (const [name, all] of Object.entries(other.facetDistribution)) {
-      counts[name] = { ...all, ...of(state.chosen[name] ?? [], main.facetDistribution[name] ?? {}) };
+      counts[name] = having(all, of(state.chosen[name] ?? [], having(found[name])));
     }
   }
   return {
@@ -63,7 +65,7 @@ function of(values, counts) {
  *  values: numbers, chosen by their ends where there are many, and short values that several
  *  documents share, unless next to none has one of them. */
 export function facetsOf(answer) {
-  const stats = answer.facetStats ?? {};
+  const stats = having(answer.facetStats);
   return Object.entries(answer.facetDistribution ?? {})
     .map(([name, counts]) => facet(name, counts, stats[name], answer.estimatedTotalHits))
     .filter((found) => found !== null);

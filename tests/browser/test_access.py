@@ -82,3 +82,27 @@ def test_who_wants_no_motion_gets_none(visit: Open) -> None:
     page.evaluate("document.body.classList.add('busy')")
     moving = "getComputedStyle(document.querySelector('#progress'), '::after').animationName"
     assert page.evaluate(moving) == "none"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_what_has_the_focus_is_in_sight(visit: Open, width: int) -> None:
+    page = visit("?q=sea&mix=0", viewport={"width": width, "height": 700})
+    total(page, 60)
+    for key in ["ArrowDown"] * 12 + ["ArrowUp"] * 11:
+        page.keyboard.press(key)
+        assert page.evaluate(
+            """() => {
+              const { top, bottom } = document.activeElement.getBoundingClientRect();
+              const head = document.querySelector(".top").getBoundingClientRect().bottom;
+              return top >= head && bottom <= innerHeight;
+            }"""
+        )
+
+
+def test_on_glass_the_keyboard_goes_once_one_has_asked(visit: Open) -> None:
+    page = visit("?mix=0", has_touch=True, is_mobile=True, viewport={"width": 360, "height": 700})
+    total(page, 61)
+    page.locator("#query").fill("sea")
+    page.locator("#query").press("Enter")
+    total(page, 60)
+    assert page.evaluate("document.activeElement === document.body")

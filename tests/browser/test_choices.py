@@ -185,3 +185,27 @@ def test_what_is_read_from_the_right_begins_there(odd: Page) -> None:
 def test_a_word_without_end_does_not_fill_the_page(odd: Page) -> None:
     titles(odd)
     assert odd.locator("#hits .hit").nth(2).bounding_box()["height"] < 500
+
+
+def test_attributes_and_values_may_have_any_name(visit: Open) -> None:
+    names = ("constructor", "toString", "__proto__")
+    documents = [{"id": n, **dict.fromkeys(names, "valueOf")} for n in range(20)]
+    for number, document in enumerate(documents[:14]):
+        document["constructor"] = f"made by {number % 7}"
+    with hybridsearch.open(default_embedder=None) as db, served(app_for(db)) as url:
+        db.create_index("races", primary_key="id").add(documents)
+        page = visit(at=url)
+        total(page, 20)
+        assert page.locator("#facets legend").all_inner_texts() == [n.upper() for n in names]
+        tick(page, "made by 3").check()
+        total(page, 2)
+        page.locator("fieldset", has_text="__proto__").locator("input").check()
+        total(page, 2)
+        assert state(page) == {
+            "index": ["races"], "is.constructor": ["made by 3"], "is.__proto__": ["valueOf"],
+        }  # fmt: skip
+        page.reload()
+        total(page, 2)
+        page.get_by_role("button", name="Clear all").click()
+        total(page, 20)
+        assert page.complaints == []

@@ -168,6 +168,8 @@ def test_embedders_are_changed_one_by_one(films: TestClient) -> None:
     ("name", "value", "code"),
     [
         ("rankingRules", ["nothing"], "invalid_settings_ranking_rules"),
+        ("rankingRules", ["_geoPoint(1,2):asc"], "invalid_settings_ranking_rules"),
+        ("rankingRules", ["_geo:desc", "words"], "invalid_settings_ranking_rules"),
         ("rankingRules", ["attribute", "wordPosition"], "invalid_settings_ranking_rules"),
         ("rankingRules", "words", "invalid_settings_ranking_rules"),
         ("searchCutoffMs", -1, "invalid_settings_search_cutoff_ms"),

@@ -268,3 +268,11 @@ def test_a_database_may_have_any_name(tmp_path: Path) -> None:
     Store.open(made).close()
     odd = made.rename(tmp_path / "shop.json")
     Store.open(odd).close()
+
+
+def test_a_rule_that_is_refused_now_keeps_no_database_from_opening(store: Store) -> None:
+    with store.transaction() as cursor:
+        record = store.add_index(cursor, "movies", "id")
+        old = replace(record.settings, kept={"rankingRules": ["_geo:desc", "words", "year:asc"]})
+        store.save_index(cursor, replace(record, settings=old))
+    assert store.index("movies").settings.kept["rankingRules"] == ["words", "year:asc"]
