@@ -16,7 +16,6 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hybridsearch.aside import Aside
@@ -346,19 +345,18 @@ class Database:
         released(self._path)
 
     def leave(self) -> None:
-        """Close, unless something is being written; as at the end of a program."""
-        if not self._closed and self._queue.close_idle():
+        """Close without the batch in hand, which is done after the next opening, if that can be.
+
+        It is done at the end of a program; what has lasted too long then is left as it is.
+        """
+        self._openings.close()
+        if not self._closed and self._queue.close_soon():
             self.close()
 
     def __enter__(self) -> Database:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _outside(self) -> Sealed:

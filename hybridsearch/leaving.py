@@ -1,8 +1,10 @@
 """What becomes of a database that a program has not closed when it ends?
 
-It is closed, unless something is being written: that goes on at the next opening, and no program
-should have to wait for it. What is left open is destroyed in whatever order the interpreter comes
-upon it, and DuckDB's bindings report each function of ours on stderr as leaked.
+It is closed. A batch that is being written is given up, which the next opening goes on with, or
+finished where it is being stored: a thread at work, which the interpreter ends by itself, takes the
+whole process with it where it comes out of a library in C++. What is left open is destroyed in
+whatever order the interpreter comes upon it, and DuckDB's bindings report each function of ours on
+stderr as leaked.
 
     follow(database)                  # as long as it lives
 """
@@ -21,7 +23,7 @@ class Leaving(Protocol):
     """What can be closed at the end of a program."""
 
     def leave(self) -> None:
-        """Close, unless that has to wait for something."""
+        """Close, without waiting for long."""
 
 
 _followed: WeakKeyDictionary[Leaving, int] = WeakKeyDictionary()

@@ -39,6 +39,8 @@ DOCUMENTS_AT_ONCE = 20_000
 ERRORS_KEPT = 1_000
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before the first and between later attempts to finish what the disk refused."""
+PATIENCE = 10.0
+"""Seconds that the end of a program waits at most."""
 CANCELATION, TASK_DELETION = "taskCancelation", "taskDeletion"
 FIRST = (CANCELATION, TASK_DELETION)
 """Kinds that are worked off before everything that waits."""
@@ -235,14 +237,16 @@ class Queue:
             self._thread.join()
         self.leave(list(self._untold))
 
-    def close_idle(self) -> bool:
-        """Stop if there is nothing to do; whether there was not."""
+    def close_soon(self) -> bool:
+        """Stop without the batch in hand, if that still can be; whether it has within `PATIENCE`.
+
+        What is left stays accepted.
+        """
         with self._lock:
-            if self._waiting or self._in_hand:
-                return False
             self._close()
-        self._thread.join()
-        return True
+            self.course.stop(self._in_hand)
+        self._thread.join(PATIENCE)
+        return not self._thread.is_alive()
 
     def _close(self) -> None:
         self._closing = True

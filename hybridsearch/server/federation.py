@@ -212,13 +212,19 @@ def _in_order(parts: Sequence[_Part]) -> Iterable[_Ranked]:
         [_Ranked(hit.relevance * part.weight, part, hit) for hit in part.result.hits]
         for part in parts
     ]
-    if sort_alike([part.request.sort for part in parts]):
-        return heapq.merge(*found, key=_place)
-    return sorted(itertools.chain(*found), key=lambda item: -item.score)
+    if not sort_alike([part.request.sort for part in parts]):
+        return sorted(itertools.chain(*found), key=lambda item: -item.score)
+    placed = [
+        zip(_places(part), items, strict=True) for part, items in zip(parts, found, strict=True)
+    ]
+    merged = heapq.merge(*placed, key=lambda one: (one[0], -one[1].score))
+    return (item for _, item in merged)
 
 
-def _place(item: _Ranked) -> tuple[Place, float]:
-    return place_of(item.hit.document, item.part.request.sort), -item.score
+def _places(part: _Part) -> list[Place]:
+    """What each hit of a search is sorted by, whether or not the hits show it."""
+    rows = np.array([hit.row for hit in part.result.hits], np.int64)
+    return [place_of(one, part.request.sort) for one in part.snapshot.documents(rows)]
 
 
 def _labels(parts: Sequence[_Part], uid: str, distinct: str | None) -> dict[int, str]:

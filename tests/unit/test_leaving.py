@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import hybridsearch
+from hybridsearch.errors import DatabaseClosed
 
 FORGETFUL = """
 import os, sys
@@ -44,12 +47,35 @@ def test_who_forgets_to_close_hears_nothing(tmp_path: Path) -> None:
         assert db.index("films").count() == 1
 
 
-def test_a_database_at_work_is_not_waited_for() -> None:
-    db = hybridsearch.open(default_embedder=None)
+HURRIED = """
+import sys
+import hybridsearch
+db = hybridsearch.open(sys.argv[1], default_embedder=None)
+index = db.create_index("films", primary_key="id")
+for n in range(3):
+    index.add(({"id": i, "title": f"alien {i} of {n}"} for i in range(20_000)), wait=False)
+"""
+
+
+def test_a_program_may_end_in_the_middle_of_a_write(tmp_path: Path) -> None:
+    path = tmp_path / "films.duckdb"
+    command = [sys.executable, "-c", HURRIED, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with hybridsearch.open(path, default_embedder=None) as db:
+        assert {db.wait(task.uid).status for task in db.tasks()} == {"succeeded"}
+        assert db.index("films").count() == 20_000
+        assert db.index("films").get(7) == {"id": 7, "title": "alien 7 of 2"}
+
+
+def test_what_still_can_be_stopped_is_left_to_the_next_opening(tmp_path: Path) -> None:
+    path = tmp_path / "films.duckdb"
+    db = hybridsearch.open(path, default_embedder=None)
     index = db.create_index("films", primary_key="id")
-    with db.queue._changed:  # the worker cannot take it
-        task = index.add([{"id": 1}], wait=False)
-        db.leave()
-    assert db.queue.wait(task.uid).status == "succeeded"
+    tasks = [index.add([{"id": n}], wait=False) for n in range(20)]
     db.leave()
-    assert db._closed
+    with pytest.raises(DatabaseClosed):
+        index.count()
+    with hybridsearch.open(path, default_embedder=None) as again:
+        assert {again.wait(task.uid).status for task in tasks} == {"succeeded"}
+        assert again.index("films").count() == 20

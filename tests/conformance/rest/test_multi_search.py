@@ -62,22 +62,25 @@ MIXED = [
 @pytest.fixture(scope="module")
 def parted() -> Iterator[TestClient]:
     """The same documents in one index, and by turns in two."""
+    hidden = {"displayed_attributes": ["id"]}
     with hybridsearch.open(default_embedder=None) as db:
         for name, own in (("all", MIXED), ("odd", MIXED[::2]), ("even", MIXED[1::2])):
             db.create_index(name, primary_key="id").add(own)
+        db.create_index("hidden", primary_key="id", settings=hidden).add(MIXED[1::2])
         with TestClient(app_for(db)) as client:
             yield client
 
 
+@pytest.mark.parametrize("other", ["even", "hidden"])
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("by", ["year", "name", "tags", "of.age", "_geoPoint(48, 3)"])
 def test_searches_that_sort_alike_are_merged_by_what_they_sort_by(
-    parted: TestClient, by: str, direction: str
+    parted: TestClient, by: str, direction: str, other: str
 ) -> None:
     sort = [f"{by}:{direction}", "id:asc"]
     whole = ids(parted.post("/indexes/all/search", json={"sort": sort}).json())
     queries = [
-        {"indexUid": "even", "sort": sort, "federationOptions": {"weight": 9}},
+        {"indexUid": other, "sort": sort, "federationOptions": {"weight": 9}},
         {"indexUid": "odd", "sort": sort},
     ]
     assert ids(parted.post(MULTI, json={"queries": queries, "federation": {}}).json()) == whole
