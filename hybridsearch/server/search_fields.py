@@ -10,6 +10,7 @@ and a `View` of them, which is all that concerns only this door.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +46,10 @@ __all__ = [
 LIMIT = 20
 STRATEGIES = ("last", "all", "frequency")
 """What must match; the ranking is by score in all of them. Without one any word is enough."""
+SIGNS = frozenset(
+    string.punctuation + string.whitespace + "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+)
+"""A query of these alone asks for nothing yet, such as the first quotation mark of a phrase."""
 _COMMA = re.compile(r",(?![^()]*\))")
 
 
@@ -177,7 +182,7 @@ def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
 
     Raises Refused, with the contract's code, for what is unfit.
     """
-    pages = _pages(fields)
+    pages, query = _pages(fields), fields.get("q") or ""
     offset, limit = fields.get("offset", 0), fields.get("limit", LIMIT)
     if pages is not None:
         offset, limit = max(pages[0] - 1, 0) * pages[1], pages[1] if pages[0] else 0
@@ -188,7 +193,7 @@ def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
     check_share(least, "rankingScoreThreshold", "invalid_search_ranking_score_threshold")
     try:
         request = SearchRequest(
-            fields.get("q"),
+            "" if SIGNS.issuperset(query) else query,
             offset=offset,
             limit=limit,
             filter=fields.get("filter"),
@@ -209,7 +214,7 @@ def read_search(fields: Mapping[str, Any]) -> tuple[SearchRequest, View]:
     except HybridSearchError as error:
         raise recoded(error) from None
     return request, View(
-        query=fields.get("q") or "",
+        query=query,
         offset=offset,
         limit=limit,
         pages=pages,
