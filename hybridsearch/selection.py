@@ -195,8 +195,7 @@ def _check_filterable(tree: filters.Filter, allowed: Sequence[Rule]) -> None:
     for name in filters.fields(tree):
         rule = FilterRule(()) if name.partition(".")[0] == VECTORS else _rule(allowed, name)
         if rule is None:
-            open_ = patterns_of(allowed)
-            remedy = near(name, open_) if open_ else "; name it in the setting filterableAttributes"
+            remedy = opened_by("filterableAttributes", name, patterns_of(allowed))
             raise FilterError(f'attribute "{name}" is not filterable{remedy}', field=name)
         compared = name in filters.compared_fields(tree)
         if not (rule.comparison if compared else rule.equality):
@@ -245,6 +244,11 @@ def filter_columns(columns: Mapping[str, StoredColumn]) -> dict[str, filters.Col
     }
 
 
+def opened_by(setting: str, name: str, allowed: Sequence[str]) -> str:
+    """What to do about an attribute that the setting does not allow: what ends a message."""
+    return near(name, allowed) if allowed else f"; name it in the setting {setting}"
+
+
 def known_attribute(
     attribute: str, columns: Columns, parameter: str, allowed: Sequence[str] = EVERYTHING
 ) -> None:
@@ -279,9 +283,8 @@ def _sort_key(item: str, columns: Columns, allowed: Sequence[str]) -> SortKey:
     if point is None:
         known_attribute(name, columns, "sort", allowed)
     if not is_wanted(name, allowed):
-        remedy = near(name, allowed) if allowed else "; name it in the setting sortableAttributes"
         raise QueryError(
-            f'attribute "{name}" is not sortable{remedy}',
+            f'attribute "{name}" is not sortable{opened_by("sortableAttributes", name, allowed)}',
             code="invalid_search_sort",
             field="sort",
         )

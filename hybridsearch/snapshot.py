@@ -24,7 +24,7 @@ from hybridsearch.arranging import rank
 from hybridsearch.arrays import Mask, Rows
 from hybridsearch.batches import pages
 from hybridsearch.collecting import uncollected
-from hybridsearch.errors import FilterError, QueryError, near
+from hybridsearch.errors import FilterError, QueryError
 from hybridsearch.excerpts import Piece, shown
 from hybridsearch.explaining import explanations
 from hybridsearch.extraction import is_wanted, project
@@ -38,7 +38,7 @@ from hybridsearch.questions import Question, questions
 from hybridsearch.ranking import Fragment, Pages, Places, Ranked, members, page_places
 from hybridsearch.relevance import relevance
 from hybridsearch.request import Filter, Hit, SearchRequest, SearchResult
-from hybridsearch.selection import known_attribute
+from hybridsearch.selection import known_attribute, opened_by
 from hybridsearch.similar import has_vector, plan_like
 from hybridsearch.state import State
 from hybridsearch.suggesting import suggestions
@@ -450,10 +450,9 @@ class Snapshot:
             return list(dict.fromkeys([*found, *named]))
         for name in names:
             if not is_wanted(name, allowed):
-                closed = "; name it in the setting filterableAttributes"
                 raise FilterError(
                     f'attribute "{name}" is not filterable, so it has no facets'
-                    f"{near(name, allowed) if allowed else closed}",
+                    f"{opened_by('filterableAttributes', name, allowed)}",
                     code="invalid_search_facets",
                     field=name,
                 )
