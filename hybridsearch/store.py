@@ -314,9 +314,12 @@ class Store:
         learns of tasks in their order. Raises StorageError when the disk refuses; nothing was
         accepted then. Ctrl-C may come after it was.
         """
-        task = Task(-1, index_uid, kind, "enqueued", arguments, metadata=metadata)
         with self._enqueuing:
-            task = replace(task, uid=self._next_task, enqueued_at=now())
+            task = Task(
+                *(self._next_task, index_uid, kind, "enqueued", arguments),
+                enqueued_at=now(),
+                metadata=metadata,
+            )
             self._next_task += 1  # or another task would get this number, if what follows is cut
             try:
                 self._insert(task, bodies)
