@@ -4,11 +4,8 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { Meilisearch, MeilisearchApiError } from "newest";
 import { generateTenantToken } from "newest/token";
-import { films, host, ids, masterKey, settings } from "./films.mjs";
+import { admin as client, films, host, ids, masterKey, settings } from "./films.mjs";
 
-const client = new Meilisearch({
-  host, apiKey: masterKey, defaultWaitOptions: { timeout: 60_000, interval: 20 },
-});
 const index = client.index("films");
 
 async function finished(promise) {

@@ -1,7 +1,18 @@
 // The films that the scripts search, and how they are reached.
 
+import { Meilisearch } from "newest";
+
 export const host = process.env.HYBRIDSEARCH_URL;
 export const masterKey = process.env.HYBRIDSEARCH_KEY;
+export const admin = new Meilisearch({
+  host, apiKey: masterKey, defaultWaitOptions: { timeout: 60_000, interval: 20 },
+});
+
+/** The key of those who may only search. */
+export async function searchKey() {
+  const { results } = await admin.getKeys();
+  return results.find((one) => one.name === "Default Search API Key").key;
+}
 
 export const films = [
   {

@@ -5,21 +5,16 @@ import { after, before, describe, test } from "node:test";
 import { instantMeiliSearch } from "@meilisearch/instant-meilisearch";
 import instantsearchModule from "instantsearch.js";
 import connectors from "instantsearch.js/cjs/connectors/index.js";
-import { Meilisearch } from "newest";
-import { films, host, masterKey, settings } from "./films.mjs";
+import { admin, films, host, searchKey, settings } from "./films.mjs";
 
 const instantsearch = instantsearchModule.default ?? instantsearchModule;
-const admin = new Meilisearch({
-  host, apiKey: masterKey, defaultWaitOptions: { timeout: 60_000, interval: 20 },
-});
 const key = { value: "" };
 
 before(async () => {
   const index = admin.index("films");
   await index.updateSettings(settings).waitTask();
   await index.addDocuments(films).waitTask();
-  const { results } = await admin.getKeys();
-  key.value = results.find((one) => one.name === "Default Search API Key").key;
+  key.value = await searchKey();
 });
 
 const ids = (found) => found.hits.map((hit) => hit.id);

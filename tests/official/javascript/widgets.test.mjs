@@ -7,8 +7,7 @@ import { getMeilisearchResults, meilisearchAutocompleteClient } from "@meilisear
 import { instantMeiliSearch } from "@meilisearch/instant-meilisearch";
 import instantsearchModule from "instantsearch.js";
 import connectors from "instantsearch.js/cjs/connectors/index.js";
-import { Meilisearch } from "newest";
-import { host, masterKey } from "./films.mjs";
+import { admin, host, searchKey } from "./films.mjs";
 
 const instantsearch = instantsearchModule.default ?? instantsearchModule;
 const MAKERS = [
@@ -34,9 +33,6 @@ const settings = {
   filterableAttributes: ["price", "rating", "inStock", "maker", "categories", "_geo"],
   sortableAttributes: ["price", "_geo"],
 };
-const admin = new Meilisearch({
-  host, apiKey: masterKey, defaultWaitOptions: { timeout: 60_000, interval: 20 },
-});
 const key = { value: "" };
 
 before(async () => {
@@ -44,8 +40,7 @@ before(async () => {
   await index.updateSettings(settings).waitTask();
   const task = await index.addDocuments(goods, { primaryKey: "id" }).waitTask();
   assert.equal(task.status, "succeeded");
-  const { results } = await admin.getKeys();
-  key.value = results.find((one) => one.name === "Default Search API Key").key;
+  key.value = await searchKey();
 });
 
 async function until(holds) {
