@@ -20,6 +20,7 @@ import pytest
 
 import hybridsearch
 from hybridsearch.database import Database
+from tests.conftest import in_memory
 
 CHECKED = ("RESUME", "CALL", "CALL_FUNCTION_EX", "CALL_KW", "JUMP_BACKWARD")
 """After these instructions CPython looks for signals."""
@@ -44,7 +45,7 @@ READS: dict[str, Action] = {
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with hybridsearch.open(":memory:", default_embedder=None) as db:
+    with in_memory() as db:
         db.create_index("films", primary_key="id").add([{"id": 0, "title": "robot"}])
         yield db
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,6 @@ TAKE = {
     "table": "DROP VIEW films; CREATE TABLE films AS SELECT 7 AS own",
     "view": "CREATE OR REPLACE VIEW films AS SELECT 7 AS own",
 }
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "shop.duckdb"
-
-
-@pytest.fixture
-def db(path: Path) -> Iterator[Database]:
-    with hybridsearch.open(path, default_embedder=None) as found:
-        yield found
 
 
 @pytest.fixture(params=TAKE)

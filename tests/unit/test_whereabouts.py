@@ -11,7 +11,6 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-import hybridsearch
 from hybridsearch import Database
 from hybridsearch.sql.connection import Connection
 from hybridsearch.whereabouts import PATIENCE
@@ -27,17 +26,6 @@ COLLATED = "ALTER TABLE t ADD COLUMN spoken VARCHAR COLLATE NOCASE"
 """The copy that an index has does not give back such a table."""
 FOUND = "SELECT name, n, title, _rank, _score FROM search('i', 'word1', k := 50, mode := 'keyword')"
 KEPT = f"{FOUND} WHERE digit < 4 AND n > 20"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "t.duckdb"
-
-
-@pytest.fixture
-def db(path: Path) -> Iterator[Database]:
-    with hybridsearch.open(path, default_embedder=None) as found:
-        yield found
 
 
 @pytest.fixture(params=["from the copy", "by places"])
